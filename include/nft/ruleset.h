@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* An nftables ruleset as data: our two tables with their chains, sets and maps. It is what the printer
+ * writes as text and what goes to the kernel; pods and policies are unknown here.
+ *
+ * Statements are the ones this project uses, each one line of nft. */
+#ifndef NFT_RULESET_H
+#define NFT_RULESET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/table.h"
+#include "base/vec.h"
+
+#define NFT_TABLE_NAME "netpold"
+
+/* The kernel's limit on names is 255, nft's on comments 128; ours keep clear of both. */
+#define NFT_NAME_MAX	64
+#define NFT_COMMENT_MAX 120
+
+enum nft_table { NFT_TABLE_POLICY, NFT_TABLE_GUARD, NFT_TABLE_COUNT }; /* inet, netdev */
+
+enum nft_verdict_kind { NFT_ACCEPT, NFT_DROP, NFT_JUMP, NFT_GOTO };
+
+struct nft_verdict {
+	enum nft_verdict_kind kind;
+	char chain[NFT_NAME_MAX]; /* of jump and goto */
+};
+
+enum nft_dir { NFT_SOURCE, NFT_DESTINATION }; /* saddr and iifname; daddr and oifname */
+
+struct nft_ports {
+	uint16_t first, last;
+};
+
+struct nft_stmt {
+	enum nft_stmt_kind {
+		NFT_CT_ESTABLISHED, /* ct state established,related */
+		NFT_ICMPV6_TYPES,   /* icmpv6 type { ... } */
+		NFT_HOPLIMIT,	    /* ip6 hoplimit 255 */
+		NFT_FAMILY,	    /* meta nfproto ipv4; netdev: meta protocol ip */
+		NFT_ADDR,	    /* ip saddr 10.0.0.0/8; != { ... } */
+		NFT_ADDR_SET,	    /* ip saddr @name */
+		NFT_TUPLE_SET,	    /* ip daddr . meta l4proto . th dport @name */
+		NFT_PROTO,	    /* meta l4proto tcp */
+		NFT_PORTS,	    /* tcp dport { 80, 8000-8010 } */
+		NFT_INTERFACE,	    /* iifname "veth1" */
+		NFT_INTERFACE_MAP,  /* iifname vmap @name */
+		NFT_ADDR_MAP,	    /* ip saddr vmap @name */
+		NFT_PORT_MAP,	    /* th dport . meta l4proto vmap @name */
+		NFT_COUNTER,
+		NFT_VERDICT
+	} kind;
+	enum family family; /* of addresses */
+	enum nft_dir dir;
+	uint8_t proto;		 /* IP protocol number */
+	bool negate;		 /* NFT_ADDR */
+	uint8_t hoplimit;
+	union {
+		char name[NFT_NAME_MAX]; /* of a set, a map or an interface */
+		struct nft_verdict verdict;
+	};
+	/* Owned lists; one of them at most is used. */
+	struct nft_ports *ports;
+	struct prefix *prefixes; /* ascending */
+	uint8_t *types;
+	size_t n; /* in that list */
+};
+
+struct nft_rule {
+	VEC(struct nft_stmt) stmts;
+	char comment[NFT_COMMENT_MAX + 1];
+};
+
+struct nft_chain {
+	char name[NFT_NAME_MAX];
+	char comment[NFT_COMMENT_MAX + 1];
+	enum nft_hook {
+		NFT_HOOK_NONE,
+		NFT_HOOK_FORWARD, /* priority filter, policy accept */
+		NFT_HOOK_INGRESS  /* of `device`, priority -300, policy accept */
+	} hook;
+	char device[16];
+	VEC(struct nft_rule) rules;
+	UT_hash_handle hh;
+};
+
+enum nft_set_type {
+	NFT_SET_IPV4,
+	NFT_SET_IPV6,
+	NFT_SET_INTERFACE,   /* ifname */
+	NFT_SET_PORT_PROTO,  /* inet_service . inet_proto: port first, or lookups are 15 times slower */
+	NFT_SET_IPV4_TUPLE,  /* ipv4_addr . inet_proto . inet_service */
+	NFT_SET_IPV6_TUPLE,
+};
+
+/* What of it a type has, the rest is zero: two keys are equal when their bytes are. */
+struct nft_key {
+	uint8_t bytes[16]; /* the address, or the interface's name */
+	uint16_t port;	   /* host order */
+	uint8_t proto;	   /* IP protocol number */
+	uint8_t pad;
+};
+
+/* What few elements have. */
+struct nft_elem_extra {
+	struct nft_key last; /* interval sets: the end, which belongs to it */
+	struct nft_verdict verdict;
+	char comment[NFT_COMMENT_MAX + 1];
+};
+
+struct nft_elem {
+	struct nft_key key;
+	struct nft_elem_extra *extra; /* owned; NULL: a plain element */
+	UT_hash_handle hh;	      /* by key */
+};
+
+struct nft_set {
+	char name[NFT_NAME_MAX];
+	char comment[NFT_COMMENT_MAX + 1];
+	enum nft_set_type type;
+	bool interval, map; /* map: to verdicts */
+	struct nft_elem *elems;
+	UT_hash_handle hh;
+};
+
+struct ruleset {
+	struct nft_chain *chains[NFT_TABLE_COUNT];
+	struct nft_set *sets; /* only the policy table has any */
+};
+
+void ruleset_done(struct ruleset *ruleset);
+
+/* NULL: not there. */
+struct nft_chain *ruleset_chain(const struct ruleset *ruleset, enum nft_table table,
+				const char *name);
+struct nft_set *ruleset_set(const struct ruleset *ruleset, const char *name);
+
+/* Puts a chain or set in, in place of the one of its name; takes it over in any case. 0 or -ENOMEM. */
+int ruleset_put_chain(struct ruleset *ruleset, enum nft_table table, struct nft_chain *chain);
+int ruleset_put_set(struct ruleset *ruleset, struct nft_set *set);
+
+/* Nothing happens when it is not there. */
+void ruleset_drop_chain(struct ruleset *ruleset, enum nft_table table, const char *name);
+void ruleset_drop_set(struct ruleset *ruleset, const char *name);
+
+/* Gives a set another, unused name. 0 or -ENOMEM. */
+int ruleset_rename_set(struct ruleset *ruleset, const char *from, const char *to);
+
+/* Adds or replaces an element; `extra` may be NULL and is copied. 0 or -ENOMEM. */
+int nft_set_add(struct nft_set *set, const struct nft_key *key, const struct nft_elem_extra *extra);
+void nft_set_remove(struct nft_set *set, const struct nft_key *key);
+
+/* The elements, ascending, for whoever wants an order; n is HASH_COUNT(set->elems). Free it. NULL: none,
+ * or no memory. */
+const struct nft_elem **nft_set_sorted(const struct nft_set *set);
+
+struct nft_chain *nft_chain_new(const char *name, const char *comment);
+void nft_chain_free(struct nft_chain *chain);
+struct nft_set *nft_set_new(const char *name, enum nft_set_type type, const char *comment);
+void nft_set_free(struct nft_set *set);
+
+/* Appends a statement, copying its list (of stmt->n) and nothing of the rest; 0 or -ENOMEM. */
+int nft_rule_add(struct nft_rule *rule, const struct nft_stmt *stmt);
+void nft_rule_done(struct nft_rule *rule);
+/* Takes the rule's content over in any case. 0 or -ENOMEM. */
+int nft_chain_add(struct nft_chain *chain, struct nft_rule *rule);
+
+/* Copies, cut with "..." where it is too long. */
+void nft_comment(char to[static NFT_COMMENT_MAX + 1], const char *text);
+
+#endif

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Steps over JSON in memory that json_split has balanced: what pruning and line numbers share. */
+#ifndef SOURCE_JSON_SCAN_H
+#define SOURCE_JSON_SCAN_H
+
+/* All take [p, end) and return where the thing ends, or NULL where it does not. */
+const char *json_scan_space(const char *p, const char *end);  /* never NULL */
+const char *json_scan_string(const char *p, const char *end); /* p at the opening quote */
+const char *json_scan_value(const char *p, const char *end);
+
+/* From an opening brace or a comma to the next member's key: its text is [*ret_key, *ret_key_end),
+ * as written between the quotes. Returns the beginning of its value, NULL at the end or on bad JSON. */
+const char *json_scan_member(const char *p, const char *end, const char **ret_key,
+			     const char **ret_key_end);
+
+#endif

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static enum log_level threshold = LOG_LEVEL_NOTICE;
+
+static const char *const words[] = {
+	[LOG_LEVEL_ERR] = "err",
+	[LOG_LEVEL_WARNING] = "warning",
+	[LOG_LEVEL_NOTICE] = "notice",
+	[LOG_LEVEL_DEBUG] = "debug",
+};
+
+void log_set_level(enum log_level level)
+{
+	threshold = level;
+}
+
+int log_parse_level(const char *word, enum log_level *ret_level)
+{
+	for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (strcmp(word, words[i]) == 0) {
+			*ret_level = (enum log_level)i;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+__attribute__((format(printf, 3, 0))) static void emit(enum log_level level, const char *subsystem, const char *fmt, va_list ap)
+{
+	/* journald sets JOURNAL_STREAM for the stderr it reads and understands <N> prefixes. */
+	static const char *const syslog_prefix[] = {"<3>", "<4>", "<5>", "<7>"};
+
+	if (level > threshold)
+		return;
+	if (getenv("JOURNAL_STREAM"))
+		fprintf(stderr, "%s%s: ", syslog_prefix[level], subsystem);
+	else
+		fprintf(stderr, "%s: %s: ", words[level], subsystem);
+	vfprintf(stderr, fmt, ap);
+	fputc('\n', stderr);
+}
+
+void log_err(const char *subsystem, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	emit(LOG_LEVEL_ERR, subsystem, fmt, ap);
+	va_end(ap);
+}
+
+void log_warning(const char *subsystem, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	emit(LOG_LEVEL_WARNING, subsystem, fmt, ap);
+	va_end(ap);
+}
+
+void log_notice(const char *subsystem, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	emit(LOG_LEVEL_NOTICE, subsystem, fmt, ap);
+	va_end(ap);
+}
+
+void log_debug(const char *subsystem, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	emit(LOG_LEVEL_DEBUG, subsystem, fmt, ap);
+	va_end(ap);
+}

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The command line of netpolctl. */
+#include "ctl/ctl.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/options.h"
+
+static const struct option_spec specs[] = {
+	{"manifests", 'f', "PATH", "a manifest, a directory of them, or - (may be repeated)"},
+	{"output", 'o', "FORMAT", "text (default) or json, one object a line"},
+	{"verbose", 'v', NULL, "test: also show what holds"},
+	{"help", 'h', NULL, "show this help and exit"},
+	{"version", 'V', NULL, "show the version and exit"},
+	{NULL, 0, NULL, NULL},
+};
+
+static const struct command {
+	const char *name;
+	int (*run)(struct ctl *ctl, int argc, char *argv[]);
+} commands[] = {
+	{"explain", ctl_explain},
+	{"test", ctl_test},
+};
+
+struct invocation {
+	struct ctl ctl;
+	bool help, version;
+};
+
+static void print_help(FILE *out)
+{
+	fputs("usage: netpolctl explain [OPTION]... -f PATH... FROM TO PROTO[/PORT]\n"
+	      "       netpolctl explain [OPTION]... -f PATH... -\n"
+	      "       netpolctl test [OPTION]... -f PATH... FLOWS...\n"
+	      "\n"
+	      "Says of flows whether Kubernetes network policies let them pass, and why.\n"
+	      "\n"
+	      "  FROM, TO   namespace/pod (or a workload's name), or an address\n"
+	      "  PROTO      tcp, udp, sctp (without PORT: all ports), icmp, any\n"
+	      "  FLOWS      files with a line for each expectation, - for standard input:\n"
+	      "             shop/web -> shop/api tcp/8080 allow\n"
+	      "\n",
+	      out);
+	options_print(specs, out);
+	fputs("\n"
+	      "exit status: 0 all answered (test: all hold), 1 failed (test: one does not hold),\n"
+	      "             2 unusable input\n"
+	      "manual: netpolctl(8)\n",
+	      out);
+}
+
+static int take_option(void *ctx, const char *name, const char *value)
+{
+	struct invocation *inv = ctx;
+
+	if (strcmp(name, "help") == 0)
+		inv->help = true;
+	else if (strcmp(name, "version") == 0)
+		inv->version = true;
+	else if (strcmp(name, "verbose") == 0)
+		inv->ctl.verbose = true;
+	else if (strcmp(name, "manifests") == 0)
+		return vec_push(&inv->ctl.manifests, value);
+	else if (strcmp(value, "json") == 0)
+		inv->ctl.output = OUTPUT_JSON;
+	else if (strcmp(value, "text") != 0) {
+		fprintf(stderr, "netpolctl: --output %s: expected text or json\n", value);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static const struct command *find_command(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+	}
+	return NULL;
+}
+
+/* Both from standard input cannot be. */
+static bool reads_stdin_twice(const struct ctl *ctl, int argc, char *argv[])
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < ctl->manifests.n; i++)
+		n += strcmp(ctl->manifests.v[i], "-") == 0;
+	for (int i = 0; i < argc; i++)
+		n += strcmp(argv[i], "-") == 0;
+	return n > 1;
+}
+
+static int run_command(struct ctl *ctl, const struct command *command, int argc, char *argv[])
+{
+	struct faults *faults = &ctl->cluster.faults;
+	int status, rc;
+
+	if (ctl->manifests.n == 0) {
+		fprintf(stderr, "netpolctl: no manifests: expected -f PATH\n");
+		return CTL_UNUSABLE;
+	}
+	if (reads_stdin_twice(ctl, argc, argv)) {
+		fprintf(stderr, "netpolctl: standard input (-) can be read only once\n");
+		return CTL_UNUSABLE;
+	}
+	rc = offline_load(&ctl->cluster, ctl->manifests.v, ctl->manifests.n, NULL, NULL);
+	offline_warn_unenforced(&ctl->cluster);
+	status = rc < 0 ? CTL_FAILED : command->run(ctl, argc, argv);
+	if (fflush(stdout) != 0) {
+		fprintf(stderr, "netpolctl: cannot write: %s\n", strerror(errno));
+		status = CTL_FAILED;
+	}
+	faults->colour = isatty(STDERR_FILENO) && !getenv("NO_COLOR");
+	faults_print(faults, stderr);
+	if (rc == -ENOMEM)
+		fprintf(stderr, "netpolctl: out of memory\n");
+	if (status != CTL_FAILED || rc == 0)
+		status = faults->errors > 0 ? CTL_UNUSABLE : status;
+	return status;
+}
+
+int ctl_main(int argc, char *argv[], const char *version)
+{
+	struct invocation inv = {.ctl = {.colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR")}};
+	const struct command *command = NULL;
+	int first, status = CTL_UNUSABLE;
+
+	if (options_parse(argc, argv, specs, take_option, &inv, &first) < 0)
+		goto out;
+	if (inv.help || inv.version) {
+		if (inv.help)
+			print_help(stdout);
+		else
+			printf("netpolctl %s\n", version);
+		status = CTL_OK;
+		goto out;
+	}
+	if (first < argc)
+		command = find_command(argv[first]);
+	if (command)
+		status = run_command(&inv.ctl, command, argc - first - 1, argv + first + 1);
+	else if (first < argc)
+		fprintf(stderr, "netpolctl: %s: expected explain or test\n", argv[first]);
+	else
+		fprintf(stderr, "netpolctl: expected a command: explain or test; see netpolctl "
+				"--help\n");
+out:
+	offline_done(&inv.ctl.cluster);
+	vec_free(&inv.ctl.manifests);
+	return status;
+}

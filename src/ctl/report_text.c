@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "describe.h"
+#include "report.h"
+
+void print_verdict_word(const struct ctl *ctl, enum verdict verdict, FILE *out)
+{
+	static const char *const paint[] = {"\033[32m", "\033[31m", "\033[33m", "\033[35m"};
+
+	fprintf(out, "%s%s%s", ctl->colour ? paint[verdict] : "", verdict_name(verdict),
+		ctl->colour ? "\033[0m" : "");
+}
+
+static void print_rule_place(const struct rule_report *report, enum direction dir, FILE *out)
+{
+	const struct network_policy *policy = report->rule->policy;
+	const struct policy_rule *rule = &policy->rules[dir][report->rule->index];
+
+	fprintf(out, "%s %s rule %zu", policy->name, direction_name(dir), report->rule->index);
+	if (policy->origin.file)
+		fprintf(out, " (%s:%u)", policy->origin.file,
+			rule->line ? rule->line : policy->origin.line);
+}
+
+/* With many ports asked about at once, only the peer can be said to match or not. */
+static const char *match_word(const struct rule_report *report, bool one_port)
+{
+	if (!one_port) {
+		static const char *const words[] = {"no match: the peer",
+						    "the peer may match, depending on an address",
+						    "the peer matches"};
+		return words[report->peer];
+	}
+	if (report->peer == ANSWER_YES && report->port)
+		return "matches";
+	if (report->peer == ANSWER_MAYBE && report->port)
+		return "may match, depending on an address";
+	if (report->peer != ANSWER_NO)
+		return "no match: the port";
+	return report->port ? "no match: the peer" : "no match: neither peer nor port";
+}
+
+static void print_rule(const struct rule_report *report, enum direction dir, bool one_port,
+		       FILE *out)
+{
+	const struct policy_rule *rule =
+		&report->rule->policy->rules[dir][report->rule->index];
+
+	fputs("    ", out);
+	print_rule_place(report, dir, out);
+	fprintf(out, ": %s\n      wants %s ", match_word(report, one_port),
+		dir == DIR_INGRESS ? "from" : "to");
+	describe_peers(out, rule);
+	fputs(" at ", out);
+	describe_ports(out, rule);
+	fputc('\n', out);
+}
+
+static void print_policies(const struct profile *profile, FILE *out)
+{
+	for (size_t i = 0; i < profile->n_policies; i++)
+		fprintf(out, "%s%s", i > 0 ? ", " : "", profile->policies[i]->name);
+}
+
+/* What allowed it; or all that was there and did not. */
+static void print_rules(const struct direction_report *report, enum direction dir, bool one_port,
+			FILE *out)
+{
+	bool matched = false;
+
+	for (size_t i = 0; i < report->rules.n && one_port; i++) {
+		const struct rule_report *rule = &report->rules.v[i];
+
+		if (rule->peer == ANSWER_YES && rule->port) {
+			print_rule(rule, dir, one_port, out);
+			matched = true;
+		}
+	}
+	for (size_t i = 0; !matched && i < report->rules.n; i++)
+		print_rule(&report->rules.v[i], dir, one_port, out);
+	if (report->rules.n == 0)
+		fprintf(out, "    they have no %s rules\n", direction_name(dir));
+	if (report->profile->overflow)
+		fputs("    closed: these policies have too many overlapping port ranges\n", out);
+}
+
+static int print_direction(struct ctl *ctl, const struct flow_pair *pair, enum direction dir,
+			   FILE *out)
+{
+	const struct flow_end *end = dir == DIR_EGRESS ? &pair->from : &pair->to;
+	const struct flow_stretch *stretch = &pair->stretches.v[0];
+	bool one_port = pair->stretches.n == 1;
+	struct direction_report report;
+	int rc;
+
+	fprintf(out, "  %s of ", direction_name(dir));
+	describe_end(out, end);
+	if (end->kind != END_POD) {
+		fputs(": no pod, no policy\n", out);
+		return 0;
+	}
+	rc = eval_rules(ctl->cluster.graph, pair, dir, stretch->proto, stretch->first, &report);
+	if (rc == 0 && !report.profile) {
+		fprintf(out, ": not isolated, no policy selects it for %s\n", direction_name(dir));
+	} else if (rc == 0) {
+		static const char *const words[] = {"denied, ", "depends, ", "allowed, "};
+
+		fprintf(out, ": %sisolated by ", one_port ? words[stretch->dir[dir]] : "");
+		print_policies(report.profile, out);
+		fputc('\n', out);
+		print_rules(&report, dir, one_port, out);
+	}
+	direction_report_done(&report);
+	return rc;
+}
+
+/* "  allow: tcp/80, udp/53" */
+static void print_stretches(const struct flow_pair *pair, enum answer answer, FILE *out)
+{
+	static const char *const words[] = {"deny", "depends on an address", "allow"};
+	bool first = true;
+
+	for (size_t i = 0; i < pair->stretches.n; i++) {
+		if (pair_answer(&pair->stretches.v[i]) != answer)
+			continue;
+		if (first)
+			fprintf(out, "  %s: ", words[answer]);
+		else
+			fputs(", ", out);
+		first = false;
+		describe_stretch(out, &pair->stretches.v[i]);
+	}
+	if (!first)
+		fputc('\n', out);
+}
+
+static int print_pair(struct ctl *ctl, const struct flow_result *result,
+		      const struct flow_pair *pair, FILE *out)
+{
+	int rc;
+
+	if (result->pairs.n > 1) {
+		fputs(" ", out);
+		describe_end(out, &pair->from);
+		fputs(" -> ", out);
+		describe_end(out, &pair->to);
+		fputc('\n', out);
+	}
+	switch (pair->reason) {
+	case PAIR_SELF:
+		fputs("  a pod can always reach itself\n", out);
+		return 0;
+	case PAIR_NODE_LOCAL:
+		fputs("  a node and the pods on it can always reach each other\n", out);
+		return 0;
+	case PAIR_POLICY:
+		break;
+	}
+	if (pair->stretches.n == 0)
+		return 0;
+	if (pair->stretches.n > 1 || result->pairs.n > 1) {
+		print_stretches(pair, ANSWER_YES, out);
+		print_stretches(pair, ANSWER_MAYBE, out);
+		print_stretches(pair, ANSWER_NO, out);
+	}
+	rc = print_direction(ctl, pair, DIR_EGRESS, out);
+	return rc == 0 ? print_direction(ctl, pair, DIR_INGRESS, out) : rc;
+}
+
+int report_text(struct ctl *ctl, const struct flow *flow, const struct flow_result *result,
+		FILE *out)
+{
+	char proto[32];
+	int rc = 0;
+
+	print_verdict_word(ctl, result->verdict, out);
+	fprintf(out, " %s -> %s %s\n", flow->from, flow->to, flow_proto_text(flow, proto));
+	if (result->verdict == VERDICT_NONE)
+		fprintf(out, "  %s\n", result->reason);
+	for (size_t i = 0; i < result->pairs.n && rc == 0; i++)
+		rc = print_pair(ctl, result, &result->pairs.v[i], out);
+	return rc;
+}

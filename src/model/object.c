@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "model/object.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/intern.h"
+
+const char *proto_name(enum proto proto)
+{
+	static const char *const names[] = {"tcp", "udp", "sctp", "other"};
+
+	return names[proto];
+}
+
+uint8_t proto_number(enum proto proto)
+{
+	static const uint8_t numbers[] = {IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP, 0};
+
+	return numbers[proto];
+}
+
+const char *direction_name(enum direction dir)
+{
+	return dir == DIR_INGRESS ? "ingress" : "egress";
+}
+
+const char *kind_name(enum kind kind)
+{
+	static const char *const names[] = {"Namespace", "Node", "Pod", "NetworkPolicy"};
+
+	return names[kind];
+}
+
+bool pod_finished(const struct pod *pod)
+{
+	return pod->phase == POD_SUCCEEDED || pod->phase == POD_FAILED;
+}
+
+static void labels_done(struct intern *strings, struct labels *labels)
+{
+	for (size_t i = 0; i < labels->n; i++) {
+		intern_put(strings, labels->v[i].key);
+		intern_put(strings, labels->v[i].value);
+	}
+	free(labels->v);
+}
+
+static void selector_done(struct intern *strings, struct label_selector *selector)
+{
+	for (size_t i = 0; i < selector->n; i++) {
+		struct requirement *req = &selector->v[i];
+
+		intern_put(strings, req->key);
+		for (size_t j = 0; j < req->n_values; j++)
+			intern_put(strings, req->values[j]);
+		free(req->values);
+	}
+	free(selector->v);
+}
+
+void namespace_free(struct intern *strings, struct namespace_ *ns)
+{
+	if (!ns)
+		return;
+	labels_done(strings, &ns->labels);
+	intern_put(strings, ns->name);
+	intern_put(strings, ns->origin.file);
+	free(ns);
+}
+
+void node_free(struct intern *strings, struct node *node)
+{
+	if (!node)
+		return;
+	labels_done(strings, &node->labels);
+	intern_put(strings, node->name);
+	intern_put(strings, node->origin.file);
+	free(node->addrs);
+	free(node);
+}
+
+void pod_free(struct intern *strings, struct pod *pod)
+{
+	if (!pod)
+		return;
+	labels_done(strings, &pod->labels);
+	for (size_t i = 0; i < pod->n_ports; i++)
+		intern_put(strings, pod->ports[i].name);
+	free(pod->ports);
+	intern_put(strings, pod->ns);
+	intern_put(strings, pod->node);
+	intern_put(strings, pod->interface);
+	intern_put(strings, pod->origin.file);
+	free(pod->name);
+	free(pod->uid);
+	free(pod);
+}
+
+static void rule_done(struct intern *strings, struct policy_rule *rule)
+{
+	for (size_t i = 0; i < rule->n_peers; i++) {
+		selector_done(strings, &rule->peers[i].pod_selector);
+		selector_done(strings, &rule->peers[i].ns_selector);
+		free(rule->peers[i].block.except);
+	}
+	for (size_t i = 0; i < rule->n_ports; i++)
+		intern_put(strings, rule->ports[i].name);
+	free(rule->peers);
+	free(rule->ports);
+}
+
+void network_policy_free(struct intern *strings, struct network_policy *policy)
+{
+	if (!policy)
+		return;
+	for (int dir = 0; dir < DIR_COUNT; dir++) {
+		for (size_t i = 0; i < policy->n_rules[dir]; i++)
+			rule_done(strings, &policy->rules[dir][i]);
+		free(policy->rules[dir]);
+	}
+	selector_done(strings, &policy->subject);
+	intern_put(strings, policy->ns);
+	intern_put(strings, policy->origin.file);
+	free(policy->name);
+	free(policy);
+}
+
+void object_free(struct intern *strings, struct object object)
+{
+	switch (object.kind) {
+	case KIND_NAMESPACE:
+		namespace_free(strings, object.namespace_);
+		break;
+	case KIND_NODE:
+		node_free(strings, object.node);
+		break;
+	case KIND_POD:
+		pod_free(strings, object.pod);
+		break;
+	case KIND_NETWORK_POLICY:
+		network_policy_free(strings, object.policy);
+		break;
+	case KIND_COUNT:
+		break;
+	}
+}
+
+const char *object_name(const struct object *object, char buf[static OBJECT_NAME_MAX])
+{
+	const char *ns = NULL, *name = "";
+
+	switch (object->kind) {
+	case KIND_NAMESPACE:
+		name = object->namespace_->name;
+		break;
+	case KIND_NODE:
+		name = object->node->name;
+		break;
+	case KIND_POD:
+		ns = object->pod->ns;
+		name = object->pod->name;
+		break;
+	case KIND_NETWORK_POLICY:
+		ns = object->policy->ns;
+		name = object->policy->name;
+		break;
+	case KIND_COUNT:
+		break;
+	}
+	(void)snprintf(buf, OBJECT_NAME_MAX, "%s%s%s", ns ? ns : "", ns ? "/" : "", name);
+	return buf;
+}
+
+const struct origin *object_origin(const struct object *object)
+{
+	switch (object->kind) {
+	case KIND_NAMESPACE:
+		return &object->namespace_->origin;
+	case KIND_NODE:
+		return &object->node->origin;
+	case KIND_POD:
+		return &object->pod->origin;
+	case KIND_NETWORK_POLICY:
+	case KIND_COUNT:
+		break;
+	}
+	return &object->policy->origin;
+}
+
+/* Interned, so a few are found fastest by walking; many (a hostile object's) by halving. */
+#define WALK_MAX 16
+
+static int compare_label_key(const void *key, const void *label)
+{
+	return strcmp(key, ((const struct label *)label)->key);
+}
+
+const char *labels_find(const struct labels *labels, const char *interned_key)
+{
+	if (labels->n > WALK_MAX) {
+		struct label *label = bsearch(interned_key, labels->v, labels->n,
+					      sizeof(labels->v[0]), compare_label_key);
+		return label ? label->value : NULL;
+	}
+	for (size_t i = 0; i < labels->n; i++) {
+		if (labels->v[i].key == interned_key)
+			return labels->v[i].value;
+	}
+	return NULL;
+}
+
+static int compare_value(const void *value, const void *listed)
+{
+	return strcmp(value, *(const char *const *)listed);
+}
+
+static bool value_listed(const struct requirement *req, const char *value)
+{
+	if (req->n_values > WALK_MAX)
+		return bsearch(value, req->values, req->n_values, sizeof(req->values[0]),
+			       compare_value) != NULL;
+	for (size_t i = 0; i < req->n_values; i++) {
+		if (req->values[i] == value)
+			return true;
+	}
+	return false;
+}
+
+static bool requirement_matches(const struct requirement *req, const struct labels *labels)
+{
+	const char *value = labels_find(labels, req->key);
+
+	switch (req->op) {
+	case LABEL_IN:
+		return value && value_listed(req, value);
+	case LABEL_NOT_IN:
+		return !value || !value_listed(req, value);
+	case LABEL_EXISTS:
+		return value != NULL;
+	case LABEL_DOES_NOT_EXIST:
+		return value == NULL;
+	}
+	return false;
+}
+
+bool label_selector_matches(const struct label_selector *selector, const struct labels *labels)
+{
+	for (size_t i = 0; i < selector->n; i++) {
+		if (!requirement_matches(&selector->v[i], labels))
+			return false;
+	}
+	return true;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "daemon/dry_run.h"
+#include "daemon/settings.h"
+
+static int run(struct settings *settings)
+{
+	switch (settings->mode) {
+	case MODE_DRY_RUN:
+		return dry_run(settings);
+	case MODE_CHECK:
+		return check(settings);
+	case MODE_HELP:
+		settings_print_help(stdout);
+		return 0;
+	case MODE_VERSION:
+		puts("netpold " PACKAGE_VERSION);
+		return 0;
+	case MODE_NONE:
+		break;
+	}
+	return 2;
+}
+
+int main(int argc, char *argv[])
+{
+	struct settings settings = {0};
+	struct faults faults = {.colour = isatty(STDERR_FILENO) && !getenv("NO_COLOR")};
+	int status = 2, rc = settings_parse(&settings, argc, argv);
+
+	if (rc == 0 && settings.mode != MODE_HELP && settings.mode != MODE_VERSION)
+		rc = settings_read_config(&settings, &faults);
+	faults_print(&faults, stderr);
+	if (rc == 0)
+		status = run(&settings);
+	else if (rc == -ENOMEM)
+		status = 1;
+	faults_done(&faults);
+	settings_done(&settings);
+	return status;
+}

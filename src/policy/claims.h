@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef POLICY_CLAIMS_H
+#define POLICY_CLAIMS_H
+
+#include "internal.h"
+
+/* The other pods whose ownership changes when this one's claims come (it has none yet) or go. Each
+ * once; returns how many. */
+size_t claims_rivals(const struct graph *g, const struct graph_pod *pod,
+		     struct graph_pod *rivals[CLAIMS_MAX]);
+
+/* 0 or -ENOMEM. */
+int claims_add(struct graph *g, struct graph_pod *pod);
+void claims_remove(struct graph *g, struct graph_pod *pod);
+
+#endif

@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The evaluator. A flow is every combination of an address of one end with one of the other; for each,
+ * the ports asked about fall into stretches that no rule tells apart, and one port of each stretch is
+ * looked up in the classes as a packet would be. */
+#include "policy/eval.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ends.h"
+
+static enum answer max_answer(enum answer a, enum answer b)
+{
+	return a > b ? a : b;
+}
+
+static bool has_blocks(const struct peers *peers)
+{
+	return peers->blocks[FAMILY_V4].all.n > 0 || peers->blocks[FAMILY_V6].all.n > 0;
+}
+
+static enum answer peers_answer(const struct peers *peers, const struct flow_end *end)
+{
+	if (peers->any)
+		return ANSWER_YES;
+	for (size_t i = 0; end->kind == END_POD && peers->pods && i < peers->pods->n; i++) {
+		if (selector_matches(peers->pods->selectors[i], end->pod))
+			return ANSWER_YES;
+	}
+	if (!end->has_addr)
+		return has_blocks(peers) ? ANSWER_MAYBE : ANSWER_NO;
+	return ranges_contain(&peers->blocks[end->addr.family], &end->addr) ? ANSWER_YES
+									     : ANSWER_NO;
+}
+
+static const struct port_class *find_class(const struct profile *profile, enum proto proto,
+					   uint16_t port)
+{
+	size_t low = 0, high = profile->n_ranges;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		const struct port_range *range = &profile->ranges[middle];
+
+		if (range->proto < proto || (range->proto == proto && range->last < port))
+			low = middle + 1;
+		else if (range->proto > proto || range->first > port)
+			high = middle;
+		else
+			return &profile->classes[range->class_index];
+	}
+	return NULL;
+}
+
+static bool pod_has_port(const struct flow_end *end, const char *name, enum proto proto,
+			 uint16_t port)
+{
+	if (end->kind != END_POD)
+		return false;
+	for (size_t i = 0; i < end->pod->object->n_ports; i++) {
+		const struct pod_port *own = &end->pod->object->ports[i];
+
+		if (own->name == name && own->proto == proto && own->number == port)
+			return true;
+	}
+	return false;
+}
+
+static enum answer named_answer(const struct profile *profile, const struct flow_end *to,
+				enum proto proto, uint16_t port)
+{
+	enum answer answer = ANSWER_NO;
+
+	for (size_t i = 0; i < profile->n_named && answer < ANSWER_YES; i++) {
+		const struct named_port *named = &profile->named[i];
+
+		if (named->proto == proto && pod_has_port(to, named->name, proto, port))
+			answer = max_answer(answer,
+					    peers_answer(&profile->rules[named->rule].peers, to));
+	}
+	return answer;
+}
+
+/* One direction at one port; PROTO_OTHER has none. */
+static enum answer point_answer(const struct profile *profile, const struct flow_end *other,
+				enum proto proto, uint16_t port)
+{
+	if (!profile)
+		return ANSWER_YES; /* not isolated */
+
+	enum answer answer = peers_answer(&profile->every.peers, other);
+	if (answer == ANSWER_YES || proto == PROTO_OTHER)
+		return answer;
+	const struct port_class *class = find_class(profile, proto, port);
+	if (class)
+		answer = max_answer(answer, peers_answer(&class->peers, other));
+	return max_answer(answer, named_answer(profile, other, proto, port));
+}
+
+/* Ports at which the answer may change. */
+struct cuts {
+	VEC(uint32_t) all;
+};
+
+static int add_cuts(struct cuts *cuts, uint32_t first, uint32_t last)
+{
+	if (vec_push(&cuts->all, first) < 0 || vec_push(&cuts->all, last + 1) < 0)
+		return -ENOMEM;
+	return 0;
+}
+
+static int profile_cuts(struct cuts *cuts, const struct profile *profile, enum proto proto,
+			const struct flow_end *to)
+{
+	int rc = 0;
+
+	for (size_t i = 0; profile && i < profile->n_ranges && rc == 0; i++) {
+		if (profile->ranges[i].proto == proto)
+			rc = add_cuts(cuts, profile->ranges[i].first, profile->ranges[i].last);
+	}
+	for (size_t i = 0; profile && profile->n_named > 0 && to->kind == END_POD &&
+			   i < to->pod->object->n_ports && rc == 0;
+	     i++) {
+		if (to->pod->object->ports[i].proto == proto)
+			rc = add_cuts(cuts, to->pod->object->ports[i].number,
+				      to->pod->object->ports[i].number);
+	}
+	return rc;
+}
+
+static int compare_cuts(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+struct pair_profiles {
+	struct profile *dir[DIR_COUNT]; /* NULL: that direction is open */
+};
+
+static int add_stretch(struct flow_pair *pair, const struct pair_profiles *profiles,
+		       enum proto proto, uint32_t first, uint32_t last)
+{
+	struct flow_stretch stretch = {
+		.proto = proto,
+		.first = (uint16_t)first,
+		.last = (uint16_t)last,
+		.dir = {[DIR_INGRESS] = point_answer(profiles->dir[DIR_INGRESS], &pair->from,
+						     proto, (uint16_t)first),
+			[DIR_EGRESS] = point_answer(profiles->dir[DIR_EGRESS], &pair->to, proto,
+						    (uint16_t)first)},
+	};
+	struct flow_stretch *before =
+		pair->stretches.n ? &pair->stretches.v[pair->stretches.n - 1] : NULL;
+
+	if (before && before->proto == proto && before->last + 1u == first &&
+	    memcmp(before->dir, stretch.dir, sizeof(stretch.dir)) == 0) {
+		before->last = stretch.last;
+		return 0;
+	}
+	return vec_push(&pair->stretches, stretch);
+}
+
+/* Every port of a protocol. */
+static int cover_proto(struct flow_pair *pair, const struct pair_profiles *profiles,
+		       enum proto proto)
+{
+	struct cuts cuts = {0};
+	uint32_t from = 0;
+	int rc = add_cuts(&cuts, 0, UINT16_MAX);
+
+	for (int dir = 0; dir < DIR_COUNT && rc == 0; dir++)
+		rc = profile_cuts(&cuts, profiles->dir[dir], proto, &pair->to);
+	if (rc == 0)
+		qsort(cuts.all.v, cuts.all.n, sizeof(cuts.all.v[0]), compare_cuts);
+	for (size_t i = 0; i < cuts.all.n && rc == 0; i++) {
+		if (cuts.all.v[i] == from)
+			continue;
+		rc = add_stretch(pair, profiles, proto, from, cuts.all.v[i] - 1);
+		from = cuts.all.v[i];
+	}
+	vec_free(&cuts.all);
+	return rc;
+}
+
+/* The destination's numbers of a port that the flow calls by name. */
+static int cover_named(struct flow_pair *pair, const struct pair_profiles *profiles,
+		       const struct flow *flow)
+{
+	int rc = 0;
+
+	for (size_t i = 0; pair->to.kind == END_POD && i < pair->to.pod->object->n_ports && rc == 0;
+	     i++) {
+		const struct pod_port *port = &pair->to.pod->object->ports[i];
+
+		if (port->proto == (uint8_t)flow->proto && strcmp(port->name, flow->port_name) == 0)
+			rc = add_stretch(pair, profiles, (enum proto)port->proto, port->number,
+					 port->number);
+	}
+	return rc;
+}
+
+static int cover(struct flow_pair *pair, const struct pair_profiles *profiles,
+		 const struct flow *flow)
+{
+	int rc = 0;
+
+	switch (flow->proto) {
+	case FLOW_ICMP:
+		return add_stretch(pair, profiles, PROTO_OTHER, 0, 0);
+	case FLOW_ANY:
+		for (int proto = 0; proto < PROTO_COUNT && rc == 0; proto++)
+			rc = cover_proto(pair, profiles, (enum proto)proto);
+		return rc == 0 ? add_stretch(pair, profiles, PROTO_OTHER, 0, 0) : rc;
+	case FLOW_TCP:
+	case FLOW_UDP:
+	case FLOW_SCTP:
+		break;
+	}
+	/* The first three are spelled alike in both enums. */
+	if (flow->port_name[0])
+		return cover_named(pair, profiles, flow);
+	if (flow->has_port)
+		return add_stretch(pair, profiles, (enum proto)flow->proto, flow->port, flow->port);
+	return cover_proto(pair, profiles, (enum proto)flow->proto);
+}
+
+static bool runs_on(const struct flow_end *pod, const struct flow_end *node)
+{
+	if (pod->kind != END_POD || node->kind != END_NODE || !pod->pod->object->node)
+		return false;
+	for (size_t i = 0; i < node->n_nodes; i++) {
+		if (node->nodes[i] == pod->pod->object->node)
+			return true;
+	}
+	return false;
+}
+
+/* Always allowed, whatever policies say: SEMANTICS of Kubernetes' NetworkPolicy documentation. */
+static enum pair_reason pair_reason(const struct flow_end *from, const struct flow_end *to)
+{
+	if (from->kind == END_POD && to->kind == END_POD && from->pod == to->pod)
+		return PAIR_SELF;
+	if (runs_on(from, to) || runs_on(to, from))
+		return PAIR_NODE_LOCAL;
+	return PAIR_POLICY;
+}
+
+static int find_profiles(struct graph *g, const struct flow_pair *pair, struct pair_profiles *ret)
+{
+	int rc = 0;
+
+	*ret = (struct pair_profiles){0};
+	if (pair->reason != PAIR_POLICY)
+		return 0;
+	if (pair->from.kind == END_POD)
+		rc = graph_profile(g, pair->from.pod, DIR_EGRESS, &ret->dir[DIR_EGRESS]);
+	if (rc == 0 && pair->to.kind == END_POD)
+		rc = graph_profile(g, pair->to.pod, DIR_INGRESS, &ret->dir[DIR_INGRESS]);
+	return rc;
+}
+
+static int eval_pair(struct graph *g, const struct flow *flow, const struct flow_end *from,
+		     const struct flow_end *to, struct flow_result *ret)
+{
+	struct flow_pair pair = {.from = *from, .to = *to, .reason = pair_reason(from, to)};
+	struct pair_profiles profiles;
+	int rc = find_profiles(g, &pair, &profiles);
+
+	if (rc == 0)
+		rc = cover(&pair, &profiles, flow);
+	if (rc == 0)
+		rc = vec_push(&ret->pairs, pair);
+	if (rc < 0)
+		vec_free(&pair.stretches);
+	return rc;
+}
+
+static int eval_pairs(struct graph *g, const struct flow *flow, const struct flow_ends *from,
+		      const struct flow_ends *to, struct flow_result *ret)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < from->all.n && rc == 0; i++) {
+		for (size_t j = 0; j < to->all.n && rc == 0; j++) {
+			const struct flow_end *a = &from->all.v[i], *b = &to->all.v[j];
+
+			if (!a->has_addr || !b->has_addr || a->addr.family == b->addr.family)
+				rc = eval_pair(g, flow, a, b, ret);
+		}
+	}
+	return rc;
+}
+
+enum answer pair_answer(const struct flow_stretch *stretch)
+{
+	return stretch->dir[DIR_INGRESS] < stretch->dir[DIR_EGRESS] ? stretch->dir[DIR_INGRESS]
+								     : stretch->dir[DIR_EGRESS];
+}
+
+struct tally {
+	size_t yes, no, all;
+};
+
+static void count(struct tally *tally, enum answer answer)
+{
+	tally->all++;
+	tally->yes += answer == ANSWER_YES;
+	tally->no += answer == ANSWER_NO;
+}
+
+static enum verdict tally_verdict(const struct tally *tally)
+{
+	if (tally->all == 0)
+		return VERDICT_NONE;
+	if (tally->yes == tally->all)
+		return VERDICT_ALLOW;
+	return tally->no == tally->all ? VERDICT_DENY : VERDICT_MIXED;
+}
+
+static void sum_up(struct flow_result *ret)
+{
+	struct tally whole = {0}, dir[DIR_COUNT] = {{0}};
+
+	for (size_t i = 0; i < ret->pairs.n; i++) {
+		const struct flow_pair *pair = &ret->pairs.v[i];
+
+		for (size_t j = 0; j < pair->stretches.n; j++) {
+			const struct flow_stretch *stretch = &pair->stretches.v[j];
+
+			count(&whole, pair_answer(stretch));
+			for (int d = 0; d < DIR_COUNT; d++)
+				count(&dir[d], stretch->dir[d]);
+		}
+	}
+	ret->verdict = tally_verdict(&whole);
+	for (int d = 0; d < DIR_COUNT; d++)
+		ret->dir[d] = tally_verdict(&dir[d]);
+}
+
+static void explain_none(const struct flow *flow, struct flow_result *ret)
+{
+	char proto[32];
+
+	if (ret->reason[0])
+		return;
+	if (ret->pairs.n == 0)
+		(void)snprintf(ret->reason, sizeof(ret->reason),
+			       "%s and %s have no address family in common", flow->from, flow->to);
+	else
+		(void)snprintf(ret->reason, sizeof(ret->reason), "%s: %s has no port of this name",
+			       flow_proto_text(flow, proto), flow->to);
+}
+
+int eval_flow(struct graph *g, const struct flow *flow, struct flow_result *ret)
+{
+	struct flow_ends from = {0}, to = {0};
+	int rc;
+
+	*ret = (struct flow_result){0};
+	rc = ends_resolve(g, flow->from, &from, ret->reason, sizeof(ret->reason));
+	if (rc == 0 && from.all.n > 0)
+		rc = ends_resolve(g, flow->to, &to, ret->reason, sizeof(ret->reason));
+	if (rc == 0)
+		rc = eval_pairs(g, flow, &from, &to, ret);
+	if (rc == 0)
+		sum_up(ret);
+	if (rc == 0 && ret->verdict == VERDICT_NONE)
+		explain_none(flow, ret);
+	vec_free(&from.all);
+	vec_free(&to.all);
+	return rc;
+}
+
+void flow_result_done(struct flow_result *result)
+{
+	for (size_t i = 0; i < result->pairs.n; i++)
+		vec_free(&result->pairs.v[i].stretches);
+	vec_free(&result->pairs);
+}
+
+/* Rule by rule, from the policies as written: what an explanation lists. */
+static bool rule_has_port(const struct policy_rule *rule, const struct flow_pair *pair,
+			  enum proto proto, uint16_t port)
+{
+	for (size_t i = 0; i < rule->n_ports; i++) {
+		const struct policy_port *listed = &rule->ports[i];
+
+		if (listed->proto != (uint8_t)proto)
+			continue;
+		/* Both directions resolve names on the destination. */
+		if (listed->name ? pod_has_port(&pair->to, listed->name, proto, port)
+				 : listed->first <= port && port <= listed->last)
+			return true;
+	}
+	return rule->n_ports == 0;
+}
+
+int eval_rules(struct graph *g, const struct flow_pair *pair, enum direction dir, enum proto proto,
+	       uint16_t port, struct direction_report *ret)
+{
+	const struct flow_end *other = dir == DIR_INGRESS ? &pair->from : &pair->to;
+	struct pair_profiles profiles;
+	int rc = find_profiles(g, pair, &profiles);
+
+	*ret = (struct direction_report){0};
+	if (rc < 0)
+		return rc;
+	ret->profile = profiles.dir[dir];
+	for (size_t i = 0; ret->profile && i < ret->profile->n_rules && rc == 0; i++) {
+		const struct rule_ref *ref = &ret->profile->rules[i];
+		struct rule_report report = {
+			.rule = ref,
+			.peer = peers_answer(&ref->peers, other),
+			.port = rule_has_port(&ref->policy->rules[dir][ref->index], pair, proto,
+					      port),
+		};
+		rc = vec_push(&ret->rules, report);
+	}
+	return rc;
+}
+
+void direction_report_done(struct direction_report *report)
+{
+	vec_free(&report->rules);
+}

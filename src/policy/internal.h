@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The graph's inside, shared by the files of this room. */
+#ifndef POLICY_INTERNAL_H
+#define POLICY_INTERNAL_H
+
+#include "policy/graph.h"
+
+/* Pods by a label, or by a named port: what a new selector looks its members up in. */
+struct posting {
+	struct posting_key {
+		const char *key;   /* interned: a label's key, or a port's name */
+		const char *value; /* interned; a port's protocol: see port_value() */
+	} key;
+	VEC(struct graph_pod *) pods;
+	struct posting *next_of_key; /* labels only */
+	UT_hash_handle hh;
+};
+
+/* The postings of one label key, whatever the value. */
+struct posting_list {
+	const char *key;
+	struct posting *first;
+	size_t n;
+	UT_hash_handle hh;
+};
+
+/* Active selectors by the most telling requirement that they have on the namespace's labels and on
+ * the pod's. A pod's change looks up what its labels can match, and never sees the others. */
+struct anchor {
+	struct anchor_key {
+		const char *ns_key, *ns_value;	 /* NULL: any */
+		const char *pod_key, *pod_value; /* NULL: any; only the value NULL: any value */
+	} key;
+	VEC(struct selector *) selectors;
+	UT_hash_handle hh;
+};
+
+/* Profiles in the kernel that have a port of this name and protocol among their named ones. */
+struct named_users {
+	struct posting_key key;
+	VEC(struct profile *) profiles;
+	UT_hash_handle hh;
+};
+
+struct graph_node {
+	struct node *object;
+	UT_hash_handle hh; /* by name, interned: keyed by pointer */
+};
+
+/* An address of nodes, however often it is said. */
+struct node_addr {
+	struct addr addr;
+	VEC(const char *) nodes; /* interned; what the callers see */
+	VEC(size_t) refs;
+	UT_hash_handle hh;
+};
+
+struct graph {
+	struct intern *strings;
+	const char *node; /* interned; NULL: all pods are local */
+	const char *ns_name_key; /* interned LABEL_NAMESPACE_NAME */
+	struct graph_listener listener;
+	bool listening;
+	bool synced;
+
+	struct graph_namespace *namespaces;
+	struct graph_node *nodes;
+	struct node_addr *node_addrs;
+	struct claim *claims;
+	struct posting *postings;
+	struct posting_list *posting_lists;
+	struct anchor *anchors;
+	struct named_users *named_users;
+
+	struct selector *selectors;
+	struct peer_set *peer_sets;
+	struct profile *profiles;
+	struct profile *idle; /* by next_idle: perhaps without references */
+
+	uint64_t mark;	     /* for sets of objects met on a walk */
+	uint64_t generation; /* of the last change */
+	struct graph_counts counts;
+};
+
+/* selector.c */
+struct selector *selector_get(struct graph *g, const char *fixed_ns,
+			      const struct label_selector *namespaces,
+			      const struct label_selector *pods);
+void selector_put(struct graph *g, struct selector *selector);
+
+/* index.c: who is member of what. */
+int index_pod(struct graph *g, struct graph_pod *pod);
+void unindex_pod(struct graph *g, struct graph_pod *pod);
+int selector_activate(struct graph *g, struct selector *selector);
+void selector_deactivate(struct graph *g, struct selector *selector);
+const char *port_value(enum proto proto);
+const struct posting *find_posting(const struct graph *g, const char *key, const char *value);
+
+/* peer_set.c: what active sets and named ports hold. */
+struct peer_set *peer_set_get(struct graph *g, struct selector *const selectors[], size_t n);
+void peer_set_put(struct graph *g, struct peer_set *set);
+int peer_set_activate(struct graph *g, struct peer_set *set);
+void peer_set_deactivate(struct graph *g, struct peer_set *set);
+void publish_peer(struct graph *g, struct graph_pod *pod, bool present);
+int named_activate(struct graph *g, struct profile *profile);
+void named_deactivate(struct graph *g, struct profile *profile);
+
+/* peers.c: what a rule's peers, or several rules', come to. */
+int peers_of_rule(struct graph *g, const struct network_policy *policy,
+		  const struct policy_rule *rule, struct peers *ret);
+int peers_union(struct graph *g, const struct profile *profile, const uint32_t *rules, size_t n,
+		struct peers *ret);
+void peers_done(struct graph *g, struct peers *peers);
+
+/* classes.c: from rules to disjoint ports. */
+int build_classes(struct graph *g, struct profile *profile, const struct pod *pod);
+
+/* profile.c */
+int profile_get(struct graph *g, struct graph_pod *pod, enum direction dir,
+		struct profile **ret_profile);
+int profile_activate(struct graph *g, struct profile *profile);
+void profile_deactivate(struct graph *g, struct profile *profile);
+void profiles_sweep(struct graph *g);
+
+/* Does `pod` count for the peers of a rule: by selector, or by an address it owns? */
+bool peers_have_pod(const struct peers *peers, const struct graph_pod *pod);
+
+bool is_local(const struct graph *g, const struct pod *pod);
+
+#endif

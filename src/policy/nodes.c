@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Which addresses are which node's: its object says so, and so do its pods (status.hostIPs, and the
+ * addresses of pods on the host network). A node's traffic with its own pods is always allowed. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/intern.h"
+#include "nodes.h"
+
+static struct node_addr *find_addr(const struct graph *g, const struct addr *addr)
+{
+	struct node_addr *entry;
+
+	HASH_FIND(hh, g->node_addrs, addr, sizeof(*addr), entry);
+	return entry;
+}
+
+static struct node_addr *get_addr(struct graph *g, const struct addr *addr)
+{
+	struct node_addr *entry = find_addr(g, addr);
+
+	if (entry)
+		return entry;
+	entry = calloc(1, sizeof(*entry));
+	if (!entry)
+		return NULL;
+	entry->addr = *addr;
+	HASH_ADD(hh, g->node_addrs, addr, sizeof(entry->addr), entry);
+	if (table_added(entry))
+		return entry;
+	free(entry);
+	return NULL;
+}
+
+static void drop_if_empty(struct graph *g, struct node_addr *entry)
+{
+	if (entry->nodes.n > 0)
+		return;
+	HASH_DEL(g->node_addrs, entry);
+	vec_free(&entry->nodes);
+	vec_free(&entry->refs);
+	free(entry);
+}
+
+static int add_addr(struct graph *g, const struct addr *addr, const char *node)
+{
+	struct node_addr *entry = get_addr(g, addr);
+
+	if (!entry)
+		return -ENOMEM;
+	for (size_t i = 0; i < entry->nodes.n; i++) {
+		if (entry->nodes.v[i] == node) {
+			entry->refs.v[i]++;
+			return 0;
+		}
+	}
+	if (vec_push(&entry->nodes, node) == 0) {
+		if (vec_push(&entry->refs, 1) == 0) {
+			(void)intern_ref(node);
+			return 0;
+		}
+		entry->nodes.n--;
+	}
+	drop_if_empty(g, entry);
+	return -ENOMEM;
+}
+
+static void remove_addr(struct graph *g, const struct addr *addr, const char *node)
+{
+	struct node_addr *entry = find_addr(g, addr);
+
+	for (size_t i = 0; entry && i < entry->nodes.n; i++) {
+		if (entry->nodes.v[i] != node)
+			continue;
+		if (--entry->refs.v[i] > 0)
+			return;
+		intern_put(g->strings, node);
+		vec_remove_swap(&entry->nodes, i);
+		vec_remove_swap(&entry->refs, i);
+		drop_if_empty(g, entry);
+		return;
+	}
+}
+
+int nodes_add_pod(struct graph *g, const struct pod *pod)
+{
+	int rc = 0;
+
+	for (size_t i = 0; pod->node && i < pod->n_host_addrs && rc == 0; i++)
+		rc = add_addr(g, &pod->host_addrs[i], pod->node);
+	for (size_t i = 0; pod->node && pod->host_network && i < pod->n_addrs && rc == 0; i++)
+		rc = add_addr(g, &pod->addrs[i], pod->node);
+	return rc;
+}
+
+void nodes_remove_pod(struct graph *g, const struct pod *pod)
+{
+	for (size_t i = 0; pod->node && i < pod->n_host_addrs; i++)
+		remove_addr(g, &pod->host_addrs[i], pod->node);
+	for (size_t i = 0; pod->node && pod->host_network && i < pod->n_addrs; i++)
+		remove_addr(g, &pod->addrs[i], pod->node);
+}
+
+static struct graph_node *find_node(const struct graph *g, const char *name)
+{
+	struct graph_node *entry;
+
+	HASH_FIND_STR(g->nodes, name, entry);
+	return entry;
+}
+
+static void node_entry_free(struct graph *g, struct graph_node *entry)
+{
+	for (size_t i = 0; i < entry->object->n_addrs; i++)
+		remove_addr(g, &entry->object->addrs[i], entry->object->name);
+	HASH_DEL(g->nodes, entry);
+	node_free(g->strings, entry->object);
+	free(entry);
+	g->counts.nodes--;
+}
+
+void nodes_remove(struct graph *g, const char *name)
+{
+	struct graph_node *entry = find_node(g, name);
+
+	if (entry)
+		node_entry_free(g, entry);
+}
+
+int nodes_put(struct graph *g, struct node *node)
+{
+	struct graph_node *entry;
+	int rc = 0;
+
+	nodes_remove(g, node->name);
+	entry = calloc(1, sizeof(*entry));
+	if (!entry) {
+		node_free(g->strings, node);
+		return -ENOMEM;
+	}
+	entry->object = node;
+	HASH_ADD_KEYPTR(hh, g->nodes, node->name, strlen(node->name), entry);
+	if (!table_added(entry)) {
+		node_free(g->strings, node);
+		free(entry);
+		return -ENOMEM;
+	}
+	g->counts.nodes++;
+	for (size_t i = 0; i < node->n_addrs && rc == 0; i++)
+		rc = add_addr(g, &node->addrs[i], node->name);
+	return rc;
+}
+
+void nodes_free(struct graph *g)
+{
+	struct graph_node *entry, *tmp;
+	struct node_addr *addr, *next;
+
+	HASH_ITER (hh, g->nodes, entry, tmp)
+		node_entry_free(g, entry);
+	HASH_ITER (hh, g->node_addrs, addr, next) {
+		for (size_t i = 0; i < addr->nodes.n; i++)
+			intern_put(g->strings, addr->nodes.v[i]);
+		addr->nodes.n = 0;
+		drop_if_empty(g, addr);
+	}
+}
+
+size_t graph_addr_nodes(const struct graph *g, const struct addr *addr,
+			const char *const **ret_nodes)
+{
+	const struct node_addr *entry = find_addr(g, addr);
+
+	if (entry)
+		*ret_nodes = entry->nodes.v;
+	return entry ? entry->nodes.n : 0;
+}
+
+const struct node *graph_find_node(const struct graph *g, const char *name)
+{
+	const struct graph_node *entry = find_node(g, name);
+
+	return entry ? entry->object : NULL;
+}

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What is in the kernel's sets: the addresses of members, and what named egress ports resolve to. A
+ * pod is published once its addresses are in every active set it belongs to; to change a pod, unpublish
+ * it, change it, publish it. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "internal.h"
+
+static int compare_selectors(const void *a, const void *b)
+{
+	return strcmp((*(struct selector *const *)a)->text, (*(struct selector *const *)b)->text);
+}
+
+static void peer_set_free(struct graph *g, struct peer_set *set)
+{
+	for (size_t i = 0; i < set->n; i++)
+		selector_put(g, set->selectors[i]);
+	free(set->selectors);
+	free(set);
+}
+
+struct peer_set *peer_set_get(struct graph *g, struct selector *const selectors[], size_t n)
+{
+	struct selector **sorted = malloc(n * sizeof(sorted[0]));
+	struct peer_set *set;
+	size_t kept = 0;
+
+	if (!sorted)
+		return NULL;
+	memcpy(sorted, selectors, n * sizeof(sorted[0]));
+	qsort(sorted, n, sizeof(sorted[0]), compare_selectors);
+	for (size_t i = 0; i < n; i++) {
+		if (kept == 0 || sorted[kept - 1] != sorted[i])
+			sorted[kept++] = sorted[i];
+	}
+
+	HASH_FIND(hh, g->peer_sets, sorted, kept * sizeof(sorted[0]), set);
+	if (set) {
+		free(sorted);
+		set->refs++;
+		return set;
+	}
+	set = calloc(1, sizeof(*set));
+	if (!set) {
+		free(sorted);
+		return NULL;
+	}
+	set->selectors = sorted;
+	set->refs = 1;
+	for (; set->n < kept; set->n++)
+		sorted[set->n]->refs++;
+	HASH_ADD_KEYPTR(hh, g->peer_sets, set->selectors, kept * sizeof(sorted[0]), set);
+	if (table_added(set))
+		return set;
+	peer_set_free(g, set);
+	return NULL;
+}
+
+void peer_set_put(struct graph *g, struct peer_set *set)
+{
+	if (--set->refs > 0)
+		return;
+	HASH_DEL(g->peer_sets, set);
+	peer_set_free(g, set);
+}
+
+static void tell_addresses(struct graph *g, struct peer_set *set, const struct graph_pod *pod,
+			   bool present)
+{
+	for (int family = 0; family < FAMILY_COUNT; family++) {
+		if (graph_pod_owns(pod, (enum family)family))
+			g->listener.peer(g->listener.ctx, set,
+					 pod_addr(pod->object, (enum family)family), present);
+	}
+}
+
+/* Is the pod a member by one of the selectors before `n`? */
+static bool member_before(const struct peer_set *set, size_t n, const struct graph_pod *pod)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (selector_matches(set->selectors[i], pod))
+			return true;
+	}
+	return false;
+}
+
+int peer_set_activate(struct graph *g, struct peer_set *set)
+{
+	int rc = 0;
+
+	if (set->active++ > 0)
+		return 0;
+	for (size_t i = 0; i < set->n && rc == 0; i++) {
+		rc = selector_activate(g, set->selectors[i]);
+		if (rc == 0)
+			rc = vec_push(&set->selectors[i]->users, set);
+	}
+	if (rc < 0)
+		return rc;
+	g->listener.peer_set(g->listener.ctx, set, true);
+	for (size_t i = 0; i < set->n; i++) {
+		const struct selector *selector = set->selectors[i];
+
+		for (size_t j = 0; j < selector->members.n; j++) {
+			const struct graph_pod *pod = selector->members.v[j].pod;
+			if (pod->published && !member_before(set, i, pod))
+				tell_addresses(g, set, pod, true);
+		}
+	}
+	return 0;
+}
+
+void peer_set_deactivate(struct graph *g, struct peer_set *set)
+{
+	if (--set->active > 0)
+		return;
+	g->listener.peer_set(g->listener.ctx, set, false);
+	for (size_t i = 0; i < set->n; i++) {
+		struct selector *selector = set->selectors[i];
+
+		for (size_t j = 0; j < selector->users.n; j++) {
+			if (selector->users.v[j] == set) {
+				vec_remove_swap(&selector->users, j);
+				break;
+			}
+		}
+		selector_deactivate(g, selector);
+	}
+}
+
+/* Does the rule's peers cover the pod at this address? */
+static bool covers(const struct peers *peers, const struct graph_pod *pod, const struct addr *addr)
+{
+	return peers_have_pod(peers, pod) || ranges_contain(&peers->blocks[addr->family], addr);
+}
+
+/* Does an earlier named port of the profile, or of the pod, give the same element already? */
+static bool told_before(const struct profile *profile, size_t n_named, size_t n_ports,
+			const struct graph_pod *pod, const struct addr *addr)
+{
+	const struct pod_port *ports = pod->object->ports, *port = &ports[n_ports];
+
+	for (size_t i = 0; i <= n_named; i++) {
+		const struct named_port *named = &profile->named[i];
+		size_t end = i < n_named ? pod->object->n_ports : n_ports;
+
+		if (named->proto != port->proto ||
+		    !covers(&profile->rules[named->rule].peers, pod, addr))
+			continue;
+		for (size_t j = 0; j < end; j++) {
+			if (ports[j].name == named->name && ports[j].proto == named->proto &&
+			    ports[j].number == port->number)
+				return true;
+		}
+	}
+	return false;
+}
+
+static void tell_named_at(struct graph *g, struct profile *profile, const struct graph_pod *pod,
+			  const struct addr *addr, bool present)
+{
+	for (size_t i = 0; i < profile->n_named; i++) {
+		const struct named_port *named = &profile->named[i];
+
+		if (!covers(&profile->rules[named->rule].peers, pod, addr))
+			continue;
+		for (size_t j = 0; j < pod->object->n_ports; j++) {
+			const struct pod_port *port = &pod->object->ports[j];
+			struct endpoint_port at = {*addr, port->proto, port->number};
+
+			if (port->name == named->name && port->proto == named->proto &&
+			    !told_before(profile, i, j, pod, addr))
+				g->listener.named(g->listener.ctx, profile, &at, present);
+		}
+	}
+}
+
+static void tell_named(struct graph *g, struct profile *profile, const struct graph_pod *pod,
+		       bool present)
+{
+	for (int family = 0; family < FAMILY_COUNT; family++) {
+		if (graph_pod_owns(pod, (enum family)family))
+			tell_named_at(g, profile, pod,
+				      pod_addr(pod->object, (enum family)family), present);
+	}
+}
+
+static struct named_users *find_users(const struct graph *g, const char *name, uint8_t proto)
+{
+	struct posting_key key = {name, port_value((enum proto)proto)};
+	struct named_users *users;
+
+	HASH_FIND(hh, g->named_users, &key, sizeof(key), users);
+	return users;
+}
+
+static int add_user(struct graph *g, struct profile *profile, const struct named_port *named)
+{
+	struct named_users *users = find_users(g, named->name, named->proto);
+
+	if (!users) {
+		users = calloc(1, sizeof(*users));
+		if (!users)
+			return -ENOMEM;
+		users->key = (struct posting_key){named->name, port_value((enum proto)named->proto)};
+		HASH_ADD(hh, g->named_users, key, sizeof(users->key), users);
+		if (!table_added(users)) {
+			free(users);
+			return -ENOMEM;
+		}
+	}
+	for (size_t i = 0; i < users->profiles.n; i++) {
+		if (users->profiles.v[i] == profile)
+			return 0;
+	}
+	return vec_push(&users->profiles, profile);
+}
+
+static void remove_user(struct graph *g, struct profile *profile, const struct named_port *named)
+{
+	struct named_users *users = find_users(g, named->name, named->proto);
+
+	if (!users)
+		return;
+	for (size_t i = 0; i < users->profiles.n; i++) {
+		if (users->profiles.v[i] == profile) {
+			vec_remove_swap(&users->profiles, i);
+			break;
+		}
+	}
+	if (users->profiles.n == 0) {
+		HASH_DEL(g->named_users, users);
+		vec_free(&users->profiles);
+		free(users);
+	}
+}
+
+int named_activate(struct graph *g, struct profile *profile)
+{
+	uint64_t mark = ++g->mark;
+
+	for (size_t i = 0; i < profile->n_named; i++) {
+		if (add_user(g, profile, &profile->named[i]) < 0)
+			return -ENOMEM;
+	}
+	for (size_t i = 0; i < profile->n_named; i++) {
+		const struct named_port *named = &profile->named[i];
+		const struct posting *posting =
+			find_posting(g, named->name, port_value((enum proto)named->proto));
+
+		for (size_t j = 0; posting && j < posting->pods.n; j++) {
+			struct graph_pod *pod = posting->pods.v[j];
+
+			/* tell_named() tells all of a pod at once. */
+			if (pod->published && pod->mark != mark)
+				tell_named(g, profile, pod, true);
+			pod->mark = mark;
+		}
+	}
+	return 0;
+}
+
+void named_deactivate(struct graph *g, struct profile *profile)
+{
+	for (size_t i = 0; i < profile->n_named; i++)
+		remove_user(g, profile, &profile->named[i]);
+}
+
+void publish_peer(struct graph *g, struct graph_pod *pod, bool present)
+{
+	uint64_t mark = ++g->mark;
+
+	pod->published = present;
+	for (size_t i = 0; i < pod->memberships.n; i++) {
+		const struct selector *selector = pod->memberships.v[i].selector;
+
+		for (size_t j = 0; j < selector->users.n; j++) {
+			struct peer_set *set = selector->users.v[j];
+
+			if (set->mark != mark)
+				tell_addresses(g, set, pod, present);
+			set->mark = mark;
+		}
+	}
+	for (size_t i = 0; i < pod->object->n_ports && g->named_users; i++) {
+		const struct pod_port *port = &pod->object->ports[i];
+		const struct named_users *users = find_users(g, port->name, port->proto);
+
+		for (size_t j = 0; users && j < users->profiles.n; j++) {
+			struct profile *profile = users->profiles.v[j];
+
+			if (profile->mark != mark)
+				tell_named(g, profile, pod, present);
+			profile->mark = mark;
+		}
+	}
+}

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Profiles: one for all pods that the same policies select. Immutable once built; a changed policy makes
+ * new ones, and those that nobody uses any more are swept before the next change. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "internal.h"
+
+const char *tier_name(enum tier tier)
+{
+	static const char *const names[] = {"Admin", "NetworkPolicy", "Baseline"};
+
+	return names[tier];
+}
+
+struct selecting {
+	VEC(const struct network_policy *) policies;
+};
+
+/* The policies that isolate a direction of the pod, by name. */
+static int find_policies(const struct graph_pod *pod, enum direction dir, struct selecting *ret)
+{
+	for (size_t i = 0; i < pod->ns->policies.n; i++) {
+		const struct network_policy *policy = pod->ns->policies.v[i];
+
+		if (policy->isolates[dir] &&
+		    label_selector_matches(&policy->subject, &pod->object->labels) &&
+		    vec_push(&ret->policies, policy) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int compare_ports(const void *left, const void *right)
+{
+	const struct pod_port *a = left, *b = right;
+	int order = strcmp(a->name, b->name);
+
+	if (order == 0)
+		order = (a->proto > b->proto) - (a->proto < b->proto);
+	return order != 0 ? order : (a->number > b->number) - (a->number < b->number);
+}
+
+static bool names_port(const struct selecting *selecting, const struct pod_port *port)
+{
+	for (size_t i = 0; i < selecting->policies.n; i++) {
+		const struct network_policy *policy = selecting->policies.v[i];
+
+		for (size_t j = 0; j < policy->n_rules[DIR_INGRESS]; j++) {
+			const struct policy_rule *rule = &policy->rules[DIR_INGRESS][j];
+
+			for (size_t k = 0; k < rule->n_ports; k++) {
+				if (rule->ports[k].name == port->name &&
+				    rule->ports[k].proto == port->proto)
+					return true;
+			}
+		}
+	}
+	return false;
+}
+
+/* " http/tcp=8080": what the ingress rules' names are on this pod. */
+static int write_ports(FILE *out, const struct selecting *selecting, const struct pod *pod)
+{
+	struct pod_port *sorted;
+
+	if (pod->n_ports == 0)
+		return 0;
+	sorted = malloc(pod->n_ports * sizeof(sorted[0]));
+	if (!sorted)
+		return -ENOMEM;
+	memcpy(sorted, pod->ports, pod->n_ports * sizeof(sorted[0]));
+	qsort(sorted, pod->n_ports, sizeof(sorted[0]), compare_ports);
+	for (size_t i = 0; i < pod->n_ports; i++) {
+		const struct pod_port *port = &sorted[i];
+
+		if (i > 0 && compare_ports(port, &sorted[i - 1]) == 0)
+			continue;
+		if (names_port(selecting, port))
+			fprintf(out, " %s/%s=%u", port->name, proto_name((enum proto)port->proto),
+				port->number);
+	}
+	free(sorted);
+	return 0;
+}
+
+/* What tells the profile from all others, also over restarts. */
+static char *profile_text(enum direction dir, const struct selecting *selecting,
+			  const struct graph_pod *pod)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+	int rc = 0;
+
+	if (!out)
+		return NULL;
+	fprintf(out, "%s %s:", direction_name(dir), pod->ns->name);
+	for (size_t i = 0; i < selecting->policies.n; i++)
+		fprintf(out, "%s%s", i > 0 ? "," : "", selecting->policies.v[i]->name);
+	if (dir == DIR_INGRESS)
+		rc = write_ports(out, selecting, pod->object);
+	if (fclose(out) == 0 && rc == 0)
+		return text;
+	free(text);
+	return NULL;
+}
+
+static void profile_free(struct graph *g, struct profile *profile)
+{
+	for (size_t i = 0; i < profile->n_rules; i++)
+		peers_done(g, &profile->rules[i].peers);
+	for (size_t i = 0; i < profile->n_classes; i++) {
+		peers_done(g, &profile->classes[i].peers);
+		free(profile->classes[i].rules);
+	}
+	peers_done(g, &profile->every.peers);
+	free(profile->every.rules);
+	free(profile->classes);
+	free(profile->ranges);
+	free(profile->named);
+	free(profile->rules);
+	free(profile->policies);
+	free(profile->text);
+	free(profile);
+}
+
+static int add_rules(struct graph *g, struct profile *profile)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < profile->n_policies; i++)
+		n += profile->policies[i]->n_rules[profile->dir];
+	profile->rules = calloc(n + 1, sizeof(profile->rules[0]));
+	if (!profile->rules)
+		return -ENOMEM;
+	for (size_t i = 0; i < profile->n_policies; i++) {
+		const struct network_policy *policy = profile->policies[i];
+
+		for (size_t j = 0; j < policy->n_rules[profile->dir]; j++) {
+			struct rule_ref *ref = &profile->rules[profile->n_rules];
+
+			ref->policy = policy;
+			ref->index = j;
+			if (peers_of_rule(g, policy, &policy->rules[profile->dir][j],
+					  &ref->peers) < 0)
+				return -ENOMEM;
+			profile->n_rules++;
+		}
+	}
+	return 0;
+}
+
+/* Takes `text` and the policies. */
+static struct profile *profile_new(struct graph *g, enum direction dir, char *text,
+				   struct selecting *selecting, const struct pod *pod)
+{
+	struct profile *profile = calloc(1, sizeof(*profile));
+
+	if (!profile) {
+		free(text);
+		return NULL;
+	}
+	g->counts.profiles_built++;
+	profile->dir = dir;
+	profile->text = text;
+	profile->policies = selecting->policies.v;
+	profile->n_policies = selecting->policies.n;
+	*selecting = (struct selecting){0};
+	if (add_rules(g, profile) == 0 && build_classes(g, profile, pod) == 0)
+		return profile;
+	profile_free(g, profile);
+	return NULL;
+}
+
+/* An old version of a policy may live beside the new one until the sweep: same text, other pointers. */
+static bool same_policies(const struct profile *profile, const struct selecting *selecting)
+{
+	return profile->n_policies == selecting->policies.n &&
+	       memcmp(profile->policies, selecting->policies.v,
+		      profile->n_policies * sizeof(profile->policies[0])) == 0;
+}
+
+static void make_idle(struct graph *g, struct profile *profile)
+{
+	if (profile->idle)
+		return;
+	profile->idle = true;
+	profile->next_idle = g->idle;
+	g->idle = profile;
+}
+
+static void unlist(struct graph *g, struct profile *profile)
+{
+	if (profile->listed)
+		HASH_DEL(g->profiles, profile);
+	profile->listed = false;
+}
+
+static int find_or_build(struct graph *g, struct graph_pod *pod, enum direction dir,
+			 struct selecting *selecting, struct profile **ret_profile)
+{
+	char *text = profile_text(dir, selecting, pod);
+	struct profile *profile, *stale;
+
+	if (!text)
+		return -ENOMEM;
+	HASH_FIND_STR(g->profiles, text, profile);
+	if (profile && same_policies(profile, selecting)) {
+		free(text);
+		*ret_profile = profile;
+		return 0;
+	}
+	stale = profile;
+	profile = profile_new(g, dir, text, selecting, pod->object);
+	if (!profile)
+		return -ENOMEM;
+	if (stale) /* its users let go of it within this change */
+		unlist(g, stale);
+	HASH_ADD_KEYPTR(hh, g->profiles, profile->text, strlen(profile->text), profile);
+	if (!table_added(profile)) {
+		profile_free(g, profile);
+		return -ENOMEM;
+	}
+	profile->listed = true;
+	make_idle(g, profile);
+	*ret_profile = profile;
+	return 0;
+}
+
+int profile_get(struct graph *g, struct graph_pod *pod, enum direction dir,
+		struct profile **ret_profile)
+{
+	struct selecting selecting = {0};
+	int rc = find_policies(pod, dir, &selecting);
+
+	*ret_profile = NULL;
+	if (rc == 0 && selecting.policies.n > 0)
+		rc = find_or_build(g, pod, dir, &selecting, ret_profile);
+	vec_free(&selecting.policies);
+	return rc;
+}
+
+static int activate_peers(struct graph *g, const struct peers *peers)
+{
+	return peers->pods ? peer_set_activate(g, peers->pods) : 0;
+}
+
+static void deactivate_peers(struct graph *g, const struct peers *peers)
+{
+	if (peers->pods)
+		peer_set_deactivate(g, peers->pods);
+}
+
+int profile_activate(struct graph *g, struct profile *profile)
+{
+	int rc;
+
+	profile->refs++;
+	if (profile->in_kernel)
+		return 0;
+	profile->in_kernel = true;
+	rc = activate_peers(g, &profile->every.peers);
+	for (size_t i = 0; i < profile->n_classes && rc == 0; i++)
+		rc = activate_peers(g, &profile->classes[i].peers);
+	if (rc < 0)
+		return rc;
+	g->listener.profile(g->listener.ctx, profile, true);
+	return named_activate(g, profile);
+}
+
+void profile_deactivate(struct graph *g, struct profile *profile)
+{
+	if (--profile->refs == 0)
+		make_idle(g, profile);
+}
+
+static void retire(struct graph *g, struct profile *profile)
+{
+	named_deactivate(g, profile);
+	g->listener.profile(g->listener.ctx, profile, false);
+	deactivate_peers(g, &profile->every.peers);
+	for (size_t i = 0; i < profile->n_classes; i++)
+		deactivate_peers(g, &profile->classes[i].peers);
+}
+
+void profiles_sweep(struct graph *g)
+{
+	while (g->idle) {
+		struct profile *profile = g->idle;
+
+		g->idle = profile->next_idle;
+		profile->idle = false;
+		if (profile->refs > 0)
+			continue;
+		if (profile->in_kernel)
+			retire(g, profile);
+		unlist(g, profile);
+		profile_free(g, profile);
+	}
+}

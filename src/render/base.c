@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What is there whatever the policies say: the base chain, the dispatch to the chains of pods. It never
+ * changes, because replacing a base chain leaks packets (KERNEL measurements in ARCHITECTURE.md). */
+#include <netinet/icmp6.h>
+#include <stdio.h>
+
+#include "internal.h"
+
+#define MLD2_LISTENER_REPORT 143 /* RFC 3810; netinet/icmp6.h lacks it */
+
+static int add_rule(struct nft_chain *chain, const struct nft_stmt *stmts, size_t n)
+{
+	struct nft_rule rule = {0};
+
+	for (size_t i = 0; i < n; i++) {
+		if (nft_rule_add(&rule, &stmts[i]) < 0) {
+			nft_rule_done(&rule);
+			return -ENOMEM;
+		}
+	}
+	return nft_chain_add(chain, &rule);
+}
+
+#define ADD_RULE(chain, ...)                                                                       \
+	add_rule(chain, (const struct nft_stmt[]){__VA_ARGS__},                                    \
+		 ARRAY_LEN(((const struct nft_stmt[]){__VA_ARGS__})))
+
+static int add_lookups(struct nft_chain *chain, enum direction dir)
+{
+	/* Ingress is for the pod that the packet goes to. */
+	enum nft_dir at = dir == DIR_INGRESS ? NFT_DESTINATION : NFT_SOURCE;
+	struct nft_stmt stmt = {.kind = NFT_INTERFACE_MAP, .dir = at};
+	int rc;
+
+	(void)snprintf(stmt.name, sizeof(stmt.name), "%s", interface_map_name(dir));
+	rc = add_rule(chain, &stmt, 1);
+	for (int family = 0; family < FAMILY_COUNT && rc == 0; family++) {
+		stmt = (struct nft_stmt){
+			.kind = NFT_ADDR_MAP, .dir = at, .family = (enum family)family};
+		(void)snprintf(stmt.name, sizeof(stmt.name), "%s",
+			       addr_map_name(dir, (enum family)family));
+		rc = add_rule(chain, &stmt, 1);
+	}
+	return rc;
+}
+
+static const struct nft_stmt accept_stmt = {.kind = NFT_VERDICT, .verdict = {.kind = NFT_ACCEPT}};
+
+static int add_always_allowed(struct nft_chain *chain)
+{
+	uint8_t nd[] = {ND_ROUTER_SOLICIT, ND_ROUTER_ADVERT, ND_NEIGHBOR_SOLICIT,
+			ND_NEIGHBOR_ADVERT};
+	uint8_t mld[] = {MLD_LISTENER_QUERY, MLD_LISTENER_REPORT, MLD_LISTENER_REDUCTION,
+			 MLD2_LISTENER_REPORT};
+	/* ff02::/16 */
+	struct prefix link_local = {.addr = {.family = FAMILY_V6, .b = {0xff, 0x02}}, .len = 16};
+	/* First, so that all the rest is paid once per connection. */
+	int rc = ADD_RULE(chain, {.kind = NFT_CT_ESTABLISHED}, accept_stmt);
+
+	/* Between pods on one bridge, where netfilter sees it (RFC 4861: hop limit 255 means that no
+	 * router has passed it on). What is routed has 254 at most and is traffic like any other. */
+	if (rc == 0)
+		rc = ADD_RULE(chain,
+			      {.kind = NFT_ICMPV6_TYPES, .types = nd, .n = ARRAY_LEN(nd)},
+			      {.kind = NFT_HOPLIMIT, .hoplimit = 255}, accept_stmt);
+	/* A bridge that snoops multicast drops neighbour discovery for who cannot report. */
+	if (rc == 0)
+		rc = ADD_RULE(chain,
+			      {.kind = NFT_ICMPV6_TYPES, .types = mld, .n = ARRAY_LEN(mld)},
+			      {.kind = NFT_ADDR,
+			       .family = FAMILY_V6,
+			       .dir = NFT_DESTINATION,
+			       .prefixes = &link_local,
+			       .n = 1},
+			      accept_stmt);
+	return rc;
+}
+
+static int add_forward(struct render *r)
+{
+	struct nft_chain *chain = nft_chain_new("forward", "");
+	struct nft_rule rule = {0};
+	int rc;
+
+	if (!chain)
+		return -ENOMEM;
+	chain->hook = NFT_HOOK_FORWARD;
+	rc = add_always_allowed(chain);
+	if (rc == 0)
+		rc = add_lookups(chain, DIR_EGRESS);
+	if (rc == 0)
+		rc = add_verdict(&rule, NFT_GOTO, CHAIN_TO_POD);
+	if (rc == 0)
+		rc = nft_chain_add(chain, &rule);
+	if (rc == 0)
+		return ruleset_put_chain(&r->ruleset, NFT_TABLE_POLICY, chain);
+	nft_rule_done(&rule);
+	nft_chain_free(chain);
+	return rc;
+}
+
+static int add_to_pod(struct render *r)
+{
+	struct nft_chain *chain = nft_chain_new(CHAIN_TO_POD, "");
+	int rc;
+
+	if (!chain)
+		return -ENOMEM;
+	rc = add_lookups(chain, DIR_INGRESS);
+	if (rc == 0)
+		rc = ADD_RULE(chain, accept_stmt);
+	if (rc == 0)
+		return ruleset_put_chain(&r->ruleset, NFT_TABLE_POLICY, chain);
+	nft_chain_free(chain);
+	return rc;
+}
+
+static int add_map(struct render *r, const char *name, enum nft_set_type type)
+{
+	struct nft_set *map = nft_set_new(name, type, "");
+
+	if (!map)
+		return -ENOMEM;
+	map->map = true;
+	return ruleset_put_set(&r->ruleset, map);
+}
+
+int render_base(struct render *r)
+{
+	int rc = 0;
+
+	for (int dir = 0; dir < DIR_COUNT && rc == 0; dir++) {
+		rc = add_map(r, interface_map_name((enum direction)dir), NFT_SET_INTERFACE);
+		if (rc == 0)
+			rc = add_map(r, addr_map_name((enum direction)dir, FAMILY_V4),
+				     NFT_SET_IPV4);
+		if (rc == 0)
+			rc = add_map(r, addr_map_name((enum direction)dir, FAMILY_V6),
+				     NFT_SET_IPV6);
+	}
+	if (rc == 0)
+		rc = add_forward(r);
+	return rc == 0 ? add_to_pod(r) : rc;
+}

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A pod's own two chains, how packets get to them, and the guard on its device. They hold what differs from
+ * pod to pod; what its policies say is in the chains of its profiles. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "internal.h"
+
+/* Endpoints are found by interface where it is known, else by address; and are named for that:
+ * e_veth1, e4_10.0.0.7, e6_fd00__7. */
+static void chain_name(char to[static NFT_NAME_MAX], char letter, const struct graph_pod *pod)
+{
+	const char *interface = graph_pod_interface(pod);
+	enum family family = graph_pod_owns(pod, FAMILY_V4) ? FAMILY_V4 : FAMILY_V6;
+	char text[ADDR_TEXT_MAX];
+
+	if (!interface) {
+		(void)addr_format(pod_addr(pod->object, family), text);
+		for (char *c = text; *c; c++) {
+			if (*c == ':')
+				*c = '_';
+		}
+		(void)snprintf(to, NFT_NAME_MAX, "%c%c_%s", letter, family == FAMILY_V4 ? '4' : '6',
+			       text);
+		return;
+	}
+	size_t used = (size_t)snprintf(to, NFT_NAME_MAX, "%c_", letter);
+	for (const char *c = interface; *c && used + 3 < NFT_NAME_MAX; c++) {
+		/* '/' is in no interface's name: escapes cannot be mistaken. */
+		bool plain = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') ||
+			     (*c >= '0' && *c <= '9') || *c == '_' || *c == '-' || *c == '.';
+		used += (size_t)snprintf(to + used, NFT_NAME_MAX - used, plain ? "%c" : "/%02x",
+					 (unsigned char)*c);
+	}
+}
+
+static void pod_comment(char to[static OBJECT_NAME_MAX], const struct graph_pod *pod)
+{
+	struct object object = {.kind = KIND_POD, .pod = pod->object};
+
+	(void)object_name(&object, to);
+}
+
+/* A pod and itself: through a Service, a packet comes back to where it came from. */
+static int add_self(struct nft_chain *chain, const struct graph_pod *pod, enum direction dir)
+{
+	const char *interface = graph_pod_interface(pod);
+	struct nft_rule rule = {0};
+	int rc = 0;
+
+	if (interface) {
+		/* egress: oifname "veth1" accept */
+		struct nft_stmt stmt = {.kind = NFT_INTERFACE, .dir = peer_dir(dir)};
+
+		(void)snprintf(stmt.name, sizeof(stmt.name), "%s", interface);
+		rc = nft_rule_add(&rule, &stmt);
+		if (rc == 0)
+			rc = add_verdict(&rule, NFT_ACCEPT, NULL);
+		if (rc == 0)
+			return nft_chain_add(chain, &rule);
+		nft_rule_done(&rule);
+		return rc;
+	}
+	for (int family = 0; family < FAMILY_COUNT && rc == 0; family++) {
+		if (!graph_pod_owns(pod, (enum family)family))
+			continue;
+		/* egress: ip daddr 10.0.0.7 accept */
+		struct prefix own = {.addr = *pod_addr(pod->object, (enum family)family),
+				     .len = (uint8_t)(addr_bytes((enum family)family) * 8)};
+		struct nft_stmt stmt = {.kind = NFT_ADDR,
+					.family = (enum family)family,
+					.dir = peer_dir(dir),
+					.prefixes = &own,
+					.n = 1};
+
+		rc = nft_rule_add(&rule, &stmt);
+		if (rc == 0)
+			rc = add_verdict(&rule, NFT_ACCEPT, NULL);
+		if (rc == 0)
+			rc = nft_chain_add(chain, &rule);
+	}
+	nft_rule_done(&rule);
+	return rc;
+}
+
+static int add_jump(struct nft_chain *chain, const struct profile *profile)
+{
+	struct nft_rule rule = {0};
+	char name[NFT_NAME_MAX];
+	int rc;
+
+	profile_chain_name(name, profile);
+	rc = add_verdict(&rule, NFT_JUMP, name);
+	if (rc == 0)
+		return nft_chain_add(chain, &rule);
+	nft_rule_done(&rule);
+	return rc;
+}
+
+static int add_drop(struct nft_chain *chain)
+{
+	struct nft_rule rule = {0};
+	int rc = nft_rule_add(&rule, &(struct nft_stmt){.kind = NFT_COUNTER});
+
+	if (rc == 0)
+		rc = add_verdict(&rule, NFT_DROP, NULL);
+	if (rc == 0)
+		return nft_chain_add(chain, &rule);
+	nft_rule_done(&rule);
+	return rc;
+}
+
+static struct nft_key addr_key(const struct addr *addr)
+{
+	struct nft_key key = {0};
+
+	memcpy(key.bytes, addr->b, sizeof(key.bytes));
+	return key;
+}
+
+static int set_element(struct render *r, const char *map, const struct nft_key *key,
+		       const char *chain, const char *comment)
+{
+	struct nft_elem_extra extra = {.verdict = {.kind = NFT_GOTO}};
+
+	(void)snprintf(extra.verdict.chain, sizeof(extra.verdict.chain), "%s", chain);
+	nft_comment(extra.comment, comment);
+	return nft_set_add(ruleset_set(&r->ruleset, map), key, &extra);
+}
+
+/* How packets of a direction find the pod's chain: adds (chain not NULL) or removes the elements. */
+static int dispatch(struct render *r, const struct graph_pod *pod, enum direction dir,
+		    const char *chain, const char *comment)
+{
+	const char *interface = graph_pod_interface(pod);
+	struct nft_key key = {0};
+	int rc = 0;
+
+	if (interface) {
+		memcpy(key.bytes, interface, strlen(interface));
+		if (chain)
+			return set_element(r, interface_map_name(dir), &key, chain, comment);
+		nft_set_remove(ruleset_set(&r->ruleset, interface_map_name(dir)), &key);
+		return 0;
+	}
+	for (int family = 0; family < FAMILY_COUNT && rc == 0; family++) {
+		const char *map = addr_map_name(dir, (enum family)family);
+
+		if (!graph_pod_owns(pod, (enum family)family))
+			continue;
+		key = addr_key(pod_addr(pod->object, (enum family)family));
+		if (chain)
+			rc = set_element(r, map, &key, chain, comment);
+		else
+			nft_set_remove(ruleset_set(&r->ruleset, map), &key);
+	}
+	return rc;
+}
+
+static int write_direction(struct render *r, const struct graph_pod *pod, enum direction dir)
+{
+	char name[NFT_NAME_MAX], comment[OBJECT_NAME_MAX];
+	struct nft_chain *chain;
+	int rc;
+
+	if (!pod->profiles[dir])
+		return 0; /* not isolated: no chain, and no cost */
+	chain_name(name, dir == DIR_INGRESS ? 'i' : 'e', pod);
+	pod_comment(comment, pod);
+	chain = nft_chain_new(name, comment);
+	if (!chain)
+		return -ENOMEM;
+	rc = add_jump(chain, pod->profiles[dir]);
+	if (rc == 0)
+		rc = add_self(chain, pod, dir);
+	if (rc == 0)
+		rc = add_drop(chain);
+	if (rc < 0) {
+		nft_chain_free(chain);
+		return rc;
+	}
+	rc = ruleset_put_chain(&r->ruleset, NFT_TABLE_POLICY, chain);
+	return rc == 0 ? dispatch(r, pod, dir, name, comment) : rc;
+}
+
+/* ip saddr != 10.0.0.7 counter drop; IPv6 adds what a host needs before and beside its address. */
+static int add_guard_rule(struct nft_chain *chain, const struct graph_pod *pod, enum family family)
+{
+	struct prefix allowed[3];
+	struct nft_rule rule = {0};
+	struct nft_stmt stmt = {.kind = NFT_ADDR, .family = family, .negate = true};
+	int rc;
+
+	if (family == FAMILY_V6) {
+		allowed[stmt.n++] = (struct prefix){.addr = {.family = FAMILY_V6}, .len = 128};
+		/* fe80::/10 */
+		allowed[stmt.n++] = (struct prefix){
+			.addr = {.family = FAMILY_V6, .b = {0xfe, 0x80}}, .len = 10};
+	}
+	if (graph_pod_owns(pod, family)) {
+		size_t at = stmt.n;
+
+		/* Ascending: before fe80::/10 where it is smaller. */
+		if (at > 0 && addr_compare(pod_addr(pod->object, family),
+					   &allowed[at - 1].addr) < 0) {
+			allowed[at] = allowed[at - 1];
+			at--;
+		}
+		allowed[at] = (struct prefix){.addr = *pod_addr(pod->object, family),
+					      .len = (uint8_t)(addr_bytes(family) * 8)};
+		stmt.n++;
+	}
+	if (stmt.n == 0)
+		stmt.kind = NFT_FAMILY; /* no address of this family: none is its own */
+	else
+		stmt.prefixes = allowed;
+	rc = nft_rule_add(&rule, &stmt);
+	if (rc == 0)
+		rc = nft_rule_add(&rule, &(struct nft_stmt){.kind = NFT_COUNTER});
+	if (rc == 0)
+		rc = add_verdict(&rule, NFT_DROP, NULL);
+	if (rc == 0)
+		return nft_chain_add(chain, &rule);
+	nft_rule_done(&rule);
+	return rc;
+}
+
+/* Policy goes by addresses, so nobody may use another's. Every pod behind a device of its own is held to
+ * its own addresses, isolated or not: it could forge those of a pod that others trust. */
+static bool has_guard(const struct graph_pod *pod)
+{
+	return graph_pod_interface(pod) &&
+	       (graph_pod_owns(pod, FAMILY_V4) || graph_pod_owns(pod, FAMILY_V6));
+}
+
+static int write_guard(struct render *r, const struct graph_pod *pod)
+{
+	char name[NFT_NAME_MAX], comment[OBJECT_NAME_MAX];
+	struct nft_chain *chain;
+	int rc = 0;
+
+	if (!has_guard(pod))
+		return 0;
+	chain_name(name, 'g', pod);
+	pod_comment(comment, pod);
+	chain = nft_chain_new(name, comment);
+	if (!chain)
+		return -ENOMEM;
+	chain->hook = NFT_HOOK_INGRESS;
+	(void)snprintf(chain->device, sizeof(chain->device), "%s", graph_pod_interface(pod));
+	for (int family = 0; family < FAMILY_COUNT && rc == 0; family++)
+		rc = add_guard_rule(chain, pod, (enum family)family);
+	if (rc == 0)
+		return ruleset_put_chain(&r->ruleset, NFT_TABLE_GUARD, chain);
+	nft_chain_free(chain);
+	return rc;
+}
+
+int write_endpoint(struct render *r, const struct graph_pod *pod)
+{
+	int rc = write_guard(r, pod);
+
+	for (int dir = 0; dir < DIR_COUNT && rc == 0; dir++)
+		rc = write_direction(r, pod, (enum direction)dir);
+	return rc;
+}
+
+static void erase_endpoint(struct render *r, const struct graph_pod *pod)
+{
+	char name[NFT_NAME_MAX];
+
+	for (int dir = 0; dir < DIR_COUNT; dir++) {
+		if (!pod->profiles[dir])
+			continue;
+		chain_name(name, dir == DIR_INGRESS ? 'i' : 'e', pod);
+		(void)dispatch(r, pod, (enum direction)dir, NULL, NULL); /* removing cannot fail */
+		ruleset_drop_chain(&r->ruleset, NFT_TABLE_POLICY, name);
+	}
+	if (has_guard(pod)) {
+		chain_name(name, 'g', pod);
+		ruleset_drop_chain(&r->ruleset, NFT_TABLE_GUARD, name);
+	}
+}
+
+void listen_endpoint(void *ctx, struct graph_pod *pod, bool exists)
+{
+	struct render *r = ctx;
+	struct rendered_endpoint *re = pod->listener_data;
+
+	if (!exists) {
+		erase_endpoint(r, pod);
+		if (re)
+			DL_DELETE(r->endpoints, re);
+		free(re);
+		pod->listener_data = NULL;
+		return;
+	}
+	re = calloc(1, sizeof(*re));
+	if (!re || write_endpoint(r, pod) < 0) {
+		free(re);
+		r->failed = true;
+		return;
+	}
+	re->pod = pod;
+	DL_APPEND(r->endpoints, re);
+	pod->listener_data = re;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stdio.h>
+
+#include "internal.h"
+
+void set_name(char to[static NFT_NAME_MAX], const char *prefix, const char *id)
+{
+	(void)snprintf(to, NFT_NAME_MAX, "%s_%s", prefix, id); /* fits: both are short */
+}
+
+int add_verdict(struct nft_rule *rule, enum nft_verdict_kind kind, const char *chain)
+{
+	struct nft_stmt stmt = {.kind = NFT_VERDICT, .verdict = {.kind = kind}};
+
+	if (chain)
+		(void)snprintf(stmt.verdict.chain, sizeof(stmt.verdict.chain), "%s", chain);
+	return nft_rule_add(rule, &stmt);
+}
+
+/* Egress never accepts: a packet between two pods of this node has the other's ingress before it. */
+struct nft_verdict allowed_verdict(enum direction dir)
+{
+	if (dir == DIR_INGRESS)
+		return (struct nft_verdict){.kind = NFT_ACCEPT};
+	return (struct nft_verdict){.kind = NFT_GOTO, .chain = CHAIN_TO_POD};
+}
+
+int add_allowed(struct nft_rule *rule, enum direction dir)
+{
+	return nft_rule_add(rule, &(struct nft_stmt){.kind = NFT_VERDICT,
+						     .verdict = allowed_verdict(dir)});
+}
+
+/* Where the other end's address stands. */
+enum nft_dir peer_dir(enum direction dir)
+{
+	return dir == DIR_INGRESS ? NFT_SOURCE : NFT_DESTINATION;
+}
+
+const char *addr_map_name(enum direction dir, enum family family)
+{
+	static const char *const names[DIR_COUNT][FAMILY_COUNT] = {
+		[DIR_INGRESS] = {"ingress_ip4", "ingress_ip6"},
+		[DIR_EGRESS] = {"egress_ip4", "egress_ip6"},
+	};
+
+	return names[dir][family];
+}
+
+const char *interface_map_name(enum direction dir)
+{
+	return dir == DIR_INGRESS ? MAP_INGRESS_INTERFACE : MAP_EGRESS_INTERFACE;
+}

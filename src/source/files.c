@@ -1,0 +1,467 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "source/files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/intern.h"
+#include "base/table.h"
+#include "model/decode.h"
+#include "source/json_lines.h"
+#include "source/json_prune.h"
+#include "source/json_split.h"
+#include "source/paths.h"
+#include "source/yaml.h"
+
+#define READ_BYTES (256u << 10)
+#define LIST_DEPTH 4 /* lists in lists */
+
+/* Items that came before their list said what they are. */
+#define WAITING_MAX 100000
+
+/* Every object read, to find what is defined twice. */
+struct seen {
+	UT_hash_handle hh;
+	const char *file; /* interned */
+	unsigned line;
+	char key[]; /* kind, namespace/name */
+};
+
+struct waiting {
+	json_t *json;
+	unsigned line;
+};
+
+struct loader {
+	struct intern *strings;
+	event_fn fn;
+	void *ctx;
+	struct faults *faults;
+	struct files_report *report;
+	struct seen *seen;
+
+	/* The file being read. */
+	const char *file; /* interned */
+	VEC(struct waiting) waiting;
+};
+
+static void file_fault(struct loader *l, unsigned line, const char *text)
+{
+	faults_add(l->faults, FAULT_ERROR, &(struct fault_place){.file = l->file, .line = line}, "%s",
+		   text);
+}
+
+/* Is the object of that name new? The first one stays, the second is a fault: which of them the
+ * cluster would end with depends on the order that they are applied in. */
+static int claim_name(struct loader *l, const struct object *object, bool *ret_new)
+{
+	char name[OBJECT_NAME_MAX], key[OBJECT_NAME_MAX + 32];
+	int len = snprintf(key, sizeof(key), "%s %s", kind_name(object->kind),
+			   object_name(object, name));
+	const struct origin *origin = object_origin(object);
+	struct seen *seen;
+
+	HASH_FIND(hh, l->seen, key, (unsigned)len, seen);
+	*ret_new = !seen;
+	if (seen) {
+		faults_add(l->faults, FAULT_ERROR,
+			   &(struct fault_place){
+				   .file = origin->file, .line = origin->line, .object = key},
+			   "defined twice: the first is in %s:%u, and this one is left out",
+			   seen->file, seen->line);
+		return 0;
+	}
+	seen = calloc(1, sizeof(*seen) + (size_t)len + 1);
+	if (!seen)
+		return -ENOMEM;
+	memcpy(seen->key, key, (size_t)len + 1);
+	seen->file = intern_ref(origin->file);
+	seen->line = origin->line;
+	HASH_ADD(hh, l->seen, key, (unsigned)len, seen);
+	if (table_added(seen))
+		return 0;
+	intern_put(l->strings, seen->file);
+	free(seen);
+	return -ENOMEM;
+}
+
+static int note_unenforced(struct loader *l, const struct decoded *decoded)
+{
+	struct unenforced one = {
+		.kind = strdup(decoded->kind),
+		.name = strdup(decoded->name),
+		.file = intern_ref(l->file),
+		.line = decoded->line,
+	};
+
+	if (one.kind && one.name && vec_push(&l->report->unenforced, one) == 0)
+		return 0;
+	free(one.kind);
+	free(one.name);
+	intern_put(l->strings, one.file);
+	return -ENOMEM;
+}
+
+static int emit(struct loader *l, struct decoded *decoded)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < decoded->objects.n && rc == 0; i++) {
+		struct event event = {.type = EVENT_UPSERT, .object = decoded->objects.v[i]};
+		bool is_new;
+
+		rc = claim_name(l, &event.object, &is_new);
+		if (rc < 0 || !is_new)
+			continue;
+		l->report->objects[event.object.kind]++;
+		decoded->objects.v[i] = (struct object){.kind = KIND_COUNT}; /* fn takes it */
+		rc = l->fn(l->ctx, &event);
+	}
+	return rc;
+}
+
+/* One object, wherever it comes from. Faults are not errors: reading goes on. */
+static int take_object(struct loader *l, const json_t *json, const char *list_kind,
+		       const char *list_version, line_of_fn line_of, void *line_ctx)
+{
+	struct decoder d = {
+		.strings = l->strings,
+		.faults = l->faults,
+		.file = l->file,
+		.line_of = line_of,
+		.line_ctx = line_ctx,
+		.trusted = true,
+	};
+	struct decoded decoded;
+	int rc = decode_object(&d, json, list_kind, list_version, &decoded);
+
+	if (rc == -EINVAL)
+		return 0;
+	if (rc < 0)
+		return rc;
+	switch (decoded.what) {
+	case DECODED_OBJECTS:
+		rc = emit(l, &decoded);
+		break;
+	case DECODED_UNUSED:
+		l->report->unused++;
+		break;
+	case DECODED_UNENFORCED:
+		rc = note_unenforced(l, &decoded);
+		break;
+	}
+	decoded_done(l->strings, &decoded);
+	return rc;
+}
+
+/* A tree whose lines are known by a path from a root above it: YAML, and lists in JSON lists. */
+struct subtree {
+	line_of_fn line_of;
+	void *line_ctx;
+	struct path_seg prefix[2 * LIST_DEPTH];
+	size_t depth;
+};
+
+static unsigned subtree_line(void *ctx, const struct path_seg *path, size_t n)
+{
+	const struct subtree *sub = ctx;
+	struct path_seg whole[2 * LIST_DEPTH + DECODE_PATH_MAX];
+
+	memcpy(whole, sub->prefix, sub->depth * sizeof(whole[0]));
+	memcpy(whole + sub->depth, path, n * sizeof(whole[0]));
+	return sub->line_of(sub->line_ctx, whole, sub->depth + n);
+}
+
+/* An object, or a list and so its items; kubectl too takes whatever has `items` for a list. */
+static int take_tree(struct loader *l, const json_t *json, const char *list_kind,
+		     const char *list_version, const struct subtree *sub)
+{
+	const json_t *items = json_object_get(json, "items");
+	struct subtree inner = *sub;
+	int rc = 0;
+
+	if (!json_is_array(items))
+		return take_object(l, json, list_kind, list_version, subtree_line, &inner);
+	if (sub->depth >= 2 * LIST_DEPTH) {
+		file_fault(l, subtree_line(&inner, NULL, 0), "lists nested too deeply in lists");
+		return 0;
+	}
+	inner.prefix[inner.depth++] = (struct path_seg){.key = "items"};
+	inner.depth++;
+	for (size_t i = 0; i < json_array_size(items) && rc == 0; i++) {
+		inner.prefix[inner.depth - 1] = (struct path_seg){.index = i};
+		rc = take_tree(l, json_array_get(items, i),
+			       json_string_value(json_object_get(json, "kind")),
+			       json_string_value(json_object_get(json, "apiVersion")), &inner);
+	}
+	return rc;
+}
+
+static unsigned yaml_line(void *ctx, const struct path_seg *path, size_t n)
+{
+	return yaml_line_of(ctx, path, n);
+}
+
+static int take_yaml(void *ctx, const json_t *root, struct yaml_lines *lines)
+{
+	struct subtree sub = {.line_of = yaml_line, .line_ctx = lines};
+
+	return take_tree(ctx, root, NULL, NULL, &sub);
+}
+
+static unsigned constant_line(void *ctx, const struct path_seg *path, size_t n)
+{
+	(void)path;
+	(void)n;
+	return *(const unsigned *)ctx;
+}
+
+/* The list that they belong to has said its kind, or never will. */
+static int take_waiting(struct loader *l, const char *list_kind, const char *list_version)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < l->waiting.n; i++) {
+		struct waiting *item = &l->waiting.v[i];
+		struct subtree sub = {.line_of = constant_line, .line_ctx = &item->line};
+
+		if (rc == 0)
+			rc = take_tree(l, item->json, list_kind, list_version, &sub);
+		json_decref(item->json);
+	}
+	l->waiting.n = 0;
+	return rc;
+}
+
+static int wait_for_kind(struct loader *l, json_t *json, unsigned line)
+{
+	if (l->waiting.n >= WAITING_MAX) {
+		file_fault(l, line, "too many items before the list's `kind`: expected it first");
+		return 0;
+	}
+	return vec_push(&l->waiting, (struct waiting){json_incref(json), line});
+}
+
+static int take_json(void *ctx, const struct json_part *part)
+{
+	struct loader *l = ctx;
+	struct json_lines lines = {.bytes = part->bytes, .first = part->line};
+	struct subtree sub = {.line_of = json_line_of, .line_ctx = &lines};
+	json_error_t error;
+	int rc = 0;
+
+	lines.len = json_prune(part->bytes, part->len);
+	AUTO_JSON json_t *json = json_loadb(part->bytes, lines.len,
+					    JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+	if (!json) {
+		char text[JSON_ERROR_TEXT_LENGTH + 16];
+
+		if (json_error_code(&error) == json_error_out_of_memory)
+			return -ENOMEM;
+		(void)snprintf(text, sizeof(text), "not JSON: %s", error.text);
+		file_fault(l, part->line + (unsigned)(error.line > 0 ? error.line - 1 : 0), text);
+		return part->kind == JSON_PART_LIST ? take_waiting(l, NULL, NULL) : 0;
+	}
+	if (part->kind == JSON_PART_LIST)
+		return take_waiting(l, part->list_kind, part->list_version);
+	if (part->kind == JSON_PART_ITEM && !part->list_kind && !json_object_get(json, "kind"))
+		rc = wait_for_kind(l, json, part->line);
+	else
+		rc = take_tree(l, json, part->kind == JSON_PART_ITEM ? part->list_kind : NULL,
+			       part->list_version, &sub);
+	json_lines_done(&lines);
+	return rc;
+}
+
+static ssize_t read_some(int fd, char *buf, size_t len)
+{
+	ssize_t n;
+
+	do {
+		n = read(fd, buf, len);
+	} while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
+/* `head` bytes have been read already, to see what it is. */
+static int read_json(struct loader *l, int fd, char *buf, size_t head)
+{
+	struct json_splitter *splitter = json_splitter_new(take_json, l);
+	struct err err = {0};
+	ssize_t n = (ssize_t)head;
+	int rc = splitter ? 0 : -ENOMEM;
+
+	while (rc == 0 && n > 0) {
+		rc = json_splitter_feed(splitter, buf, (size_t)n, &err);
+		if (rc == 0)
+			n = read_some(fd, buf, READ_BYTES);
+	}
+	if (rc == 0 && n < 0)
+		file_fault(l, 0, strerror((int)-n));
+	else if (rc == 0)
+		rc = json_splitter_finish(splitter, &err);
+	if (rc == -EINVAL && err.code) {
+		file_fault(l, json_splitter_line(splitter), err.text);
+		rc = 0;
+	}
+	json_splitter_free(splitter);
+	int waiting = take_waiting(l, NULL, NULL);
+	return rc < 0 ? rc : waiting;
+}
+
+/* The rest of the file after its head; NULL with *ret_rc: 0 after a fault, -ENOMEM. */
+static char *read_rest(struct loader *l, int fd, const char *head, size_t head_len, size_t *ret_len,
+		       int *ret_rc)
+{
+	size_t len = head_len, cap = head_len + READ_BYTES;
+	char *text = malloc(cap);
+	ssize_t n = text ? 1 : -ENOMEM;
+
+	if (text)
+		memcpy(text, head, head_len);
+	while (n > 0 && len <= YAML_FILE_MAX) {
+		if (len + READ_BYTES > cap) {
+			char *grown = realloc(text, cap * 2);
+			if (!grown) {
+				n = -ENOMEM;
+				break;
+			}
+			text = grown;
+			cap *= 2;
+		}
+		n = read_some(fd, text + len, READ_BYTES);
+		len += n > 0 ? (size_t)n : 0;
+	}
+	if (n == 0) {
+		*ret_len = len;
+		return text;
+	}
+	*ret_rc = n == -ENOMEM ? -ENOMEM : 0;
+	if (n > 0)
+		file_fault(l, 0, "file too large: expected at most 64 MiB of YAML (JSON may be any size)");
+	else if (n != -ENOMEM)
+		file_fault(l, 0, strerror((int)-n));
+	free(text);
+	return NULL;
+}
+
+static int read_yaml(struct loader *l, int fd, const char *head, size_t head_len)
+{
+	struct err err = {0};
+	unsigned line = 0;
+	size_t len = 0;
+	int rc = 0;
+	AUTO_FREE char *text = read_rest(l, fd, head, head_len, &len, &rc);
+
+	if (!text)
+		return rc;
+	rc = yaml_parse(text, len, take_yaml, l, &err, &line);
+	if (rc == -EINVAL && err.code) {
+		file_fault(l, line, err.text);
+		return 0;
+	}
+	return rc;
+}
+
+/* As kubectl: what begins like an object is JSON; a name that says YAML is believed. */
+static bool looks_like_json(const char *path, const char *head, size_t len)
+{
+	const char *dot = strrchr(path, '.');
+	size_t i = 0;
+
+	if (dot && (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0))
+		return false;
+	if (dot && strcmp(dot, ".json") == 0)
+		return true;
+	while (i < len && strchr(" \t\r\n", head[i]))
+		i++;
+	return i < len && head[i] == '{';
+}
+
+static int read_open_file(struct loader *l, int fd, char *buf)
+{
+	ssize_t n = fd < 0 ? -errno : read_some(fd, buf, READ_BYTES);
+
+	if (n < 0) {
+		file_fault(l, 0, strerror((int)-n));
+		return 0;
+	}
+	l->report->files++;
+	if (looks_like_json(l->file, buf, (size_t)n))
+		return read_json(l, fd, buf, (size_t)n);
+	return read_yaml(l, fd, buf, (size_t)n);
+}
+
+static int read_file(struct loader *l, const char *path)
+{
+	bool is_stdin = strcmp(path, "-") == 0;
+	AUTO_FREE char *buf = malloc(READ_BYTES);
+
+	l->file = intern_get(l->strings, is_stdin ? "(standard input)" : path);
+	if (!buf || !l->file)
+		return -ENOMEM;
+
+	AUTO_CLOSE int fd = is_stdin ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
+	int rc = read_open_file(l, fd, buf);
+	intern_put(l->strings, l->file);
+	l->file = NULL;
+	return rc;
+}
+
+static int compare_unenforced(const void *left, const void *right)
+{
+	const struct unenforced *a = left, *b = right;
+	int order = strcmp(a->file, b->file);
+
+	if (order == 0)
+		order = (a->line > b->line) - (a->line < b->line);
+	return order != 0 ? order : strcmp(a->name, b->name);
+}
+
+static void forget_seen(struct loader *l)
+{
+	struct seen *seen, *tmp;
+
+	HASH_ITER (hh, l->seen, seen, tmp) {
+		HASH_DEL(l->seen, seen);
+		intern_put(l->strings, seen->file);
+		free(seen);
+	}
+}
+
+int files_load(const char *const paths[], size_t n_paths, struct intern *strings, event_fn fn,
+	       void *ctx, struct faults *faults, struct files_report *report)
+{
+	struct loader l = {
+		.strings = strings, .fn = fn, .ctx = ctx, .faults = faults, .report = report};
+	struct manifest_paths files = {0};
+
+	*report = (struct files_report){0};
+	int rc = manifest_paths_expand(paths, n_paths, faults, &files);
+	for (size_t i = 0; i < files.all.n && rc == 0; i++)
+		rc = read_file(&l, files.all.v[i].path);
+	if (rc == 0)
+		rc = fn(ctx, &(struct event){.type = EVENT_SYNCED});
+	if (report->unenforced.n > 0)
+		qsort(report->unenforced.v, report->unenforced.n, sizeof(report->unenforced.v[0]),
+		      compare_unenforced);
+	forget_seen(&l);
+	vec_free(&l.waiting);
+	manifest_paths_done(&files);
+	return rc;
+}
+
+void files_report_done(struct intern *strings, struct files_report *report)
+{
+	for (size_t i = 0; i < report->unenforced.n; i++) {
+		free(report->unenforced.v[i].kind);
+		free(report->unenforced.v[i].name);
+		intern_put(strings, report->unenforced.v[i].file);
+	}
+	vec_free(&report->unenforced);
+}

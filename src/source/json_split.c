@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "source/json_split.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NAME_MAX_BYTES 128 /* of the top-level strings that we look at */
+
+struct buffer {
+	char *v;
+	size_t n, cap;
+};
+
+/* Where the next byte stands, at depth 1 of an object or in its `items`. */
+enum expect {
+	EXPECT_KEY,
+	EXPECT_COLON,
+	EXPECT_VALUE,
+	EXPECT_COMMA
+};
+
+struct json_splitter {
+	json_part_fn fn;
+	void *ctx;
+
+	char open[JSON_DEPTH_MAX]; /* '{' or '[' for each level */
+	unsigned depth;
+	bool in_string, escaped;
+	unsigned line;
+
+	struct buffer document, item;
+	unsigned document_line, item_line;
+	bool list;	 /* the document has `items` */
+	bool in_items;	 /* between their brackets */
+	bool in_item;	 /* in one of them */
+	bool item_scalar; /* which is no string and no container */
+	enum expect expect;
+
+	/* Strings of depth 1: the key, and the two values we want. */
+	char text[NAME_MAX_BYTES];
+	size_t text_len;
+	bool text_wanted;
+	char key[NAME_MAX_BYTES], kind[NAME_MAX_BYTES], version[NAME_MAX_BYTES];
+};
+
+struct json_splitter *json_splitter_new(json_part_fn fn, void *ctx)
+{
+	struct json_splitter *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->fn = fn;
+	s->ctx = ctx;
+	s->line = 1;
+	return s;
+}
+
+void json_splitter_free(struct json_splitter *s)
+{
+	if (!s)
+		return;
+	free(s->document.v);
+	free(s->item.v);
+	free(s);
+}
+
+unsigned json_splitter_line(const struct json_splitter *s)
+{
+	return s->line;
+}
+
+static int append(struct json_splitter *s, struct buffer *buffer, const char *bytes, size_t len,
+		  struct err *err)
+{
+	if (len > JSON_OBJECT_MAX - buffer->n)
+		return err_set(err, -EINVAL, "object too large: expected at most %u bytes",
+			       JSON_OBJECT_MAX);
+	if (buffer->n + len > buffer->cap) {
+		size_t cap = (buffer->n + len) + (buffer->n + len) / 2;
+		char *grown = realloc(buffer->v, cap);
+
+		if (!grown)
+			return err_set(err, -ENOMEM, "no memory at line %u", s->line);
+		buffer->v = grown;
+		buffer->cap = cap;
+	}
+	if (len > 0)
+		memcpy(buffer->v + buffer->n, bytes, len);
+	buffer->n += len;
+	return 0;
+}
+
+static int emit_item(struct json_splitter *s)
+{
+	struct json_part part = {
+		.bytes = s->item.v,
+		.len = s->item.n,
+		.line = s->item_line,
+		.kind = JSON_PART_ITEM,
+		.list_kind = s->kind[0] ? s->kind : NULL,
+		.list_version = s->version[0] ? s->version : NULL,
+	};
+
+	s->item.n = 0;
+	s->in_item = s->item_scalar = false;
+	s->expect = EXPECT_COMMA;
+	return s->fn(s->ctx, &part);
+}
+
+static int emit_document(struct json_splitter *s)
+{
+	struct json_part part = {
+		.bytes = s->document.v,
+		.len = s->document.n,
+		.line = s->document_line,
+		.kind = s->list ? JSON_PART_LIST : JSON_PART_DOCUMENT,
+		.list_kind = s->kind[0] ? s->kind : NULL,
+		.list_version = s->version[0] ? s->version : NULL,
+	};
+	int rc = s->fn(s->ctx, &part);
+
+	s->document.n = 0;
+	s->list = false;
+	s->key[0] = s->kind[0] = s->version[0] = '\0';
+	return rc;
+}
+
+/* A string of depth 1 has ended. */
+static void end_text(struct json_splitter *s)
+{
+	bool fits = s->text_len < sizeof(s->text);
+
+	s->text_wanted = false;
+	s->text[fits ? s->text_len : 0] = '\0';
+	if (s->expect == EXPECT_KEY) {
+		memcpy(s->key, s->text, sizeof(s->key));
+		s->expect = EXPECT_COLON;
+		return;
+	}
+	if (s->expect != EXPECT_VALUE)
+		return; /* jansson will object */
+	if (strcmp(s->key, "kind") == 0)
+		memcpy(s->kind, s->text, sizeof(s->kind));
+	else if (strcmp(s->key, "apiVersion") == 0)
+		memcpy(s->version, s->text, sizeof(s->version));
+	s->expect = EXPECT_COMMA;
+}
+
+/* Skips to the end of a string or of the bytes. */
+static const char *scan_string(struct json_splitter *s, const char *p, const char *end)
+{
+	for (; p < end; p++) {
+		if (s->text_wanted && *p != '"' && s->text_len < sizeof(s->text))
+			s->text[s->text_len++] = *p;
+		if (s->escaped) {
+			s->escaped = false;
+		} else if (*p == '\\') {
+			s->escaped = true;
+		} else if (*p == '"') {
+			s->in_string = false;
+			return p + 1;
+		} else if (*p == '\n') {
+			s->line++; /* no valid string has one, but lines stay right */
+		}
+	}
+	return p;
+}
+
+static int open_bracket(struct json_splitter *s, char c, struct err *err)
+{
+	if (s->depth >= JSON_DEPTH_MAX)
+		return err_set(err, -EINVAL, "nested too deeply: expected at most %d levels",
+			       JSON_DEPTH_MAX);
+	s->open[s->depth++] = c;
+	if (s->depth == 1)
+		s->expect = EXPECT_KEY;
+	if (s->depth == 2 && c == '[' && s->open[0] == '{' && s->expect == EXPECT_VALUE &&
+	    strcmp(s->key, "items") == 0 && !s->list) {
+		s->list = s->in_items = true;
+		s->expect = EXPECT_VALUE;
+	}
+	return 0;
+}
+
+static int close_bracket(struct json_splitter *s, char c, struct err *err)
+{
+	if (s->depth == 0 || s->open[s->depth - 1] != (c == '}' ? '{' : '['))
+		return err_set(err, -EINVAL, "not JSON: unexpected '%c'", c);
+	s->depth--;
+	if (s->depth == 1)
+		s->expect = EXPECT_COMMA;
+	return 0;
+}
+
+/* A structural byte of depth 1. */
+static void step_document(struct json_splitter *s, char c)
+{
+	if (s->depth != 1 || s->open[0] != '{')
+		return;
+	if (c == ':' && s->expect == EXPECT_COLON)
+		s->expect = EXPECT_VALUE;
+	else if (c == ',')
+		s->expect = EXPECT_KEY;
+}
+
+static bool is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* A byte between the items; true when it begins one. The commas have to be checked here: they are
+ * not handed out. */
+static int between_items(struct json_splitter *s, char c, bool *ret_begins, struct err *err)
+{
+	*ret_begins = false;
+	if (is_space(c))
+		return 0;
+	if (c == ']' && s->expect != EXPECT_KEY) {
+		s->in_items = false;
+		return 0; /* closed as any bracket is */
+	}
+	if (c == ',' && s->expect == EXPECT_COMMA) {
+		s->expect = EXPECT_KEY; /* an item must follow */
+		return 0;
+	}
+	if (c == ',' || c == ']' || c == '}' || c == ':' || s->expect == EXPECT_COMMA)
+		return err_set(err, -EINVAL, "not JSON: unexpected '%c' in `items`", c);
+	*ret_begins = true;
+	return 0;
+}
+
+/* One byte outside strings, of the current document or item. */
+static int step(struct json_splitter *s, char c, struct err *err)
+{
+	switch (c) {
+	case '"':
+		s->in_string = true;
+		s->text_wanted = s->depth == 1;
+		s->text_len = 0;
+		return 0;
+	case '{':
+	case '[':
+		return open_bracket(s, c, err);
+	case '}':
+	case ']':
+		return close_bracket(s, c, err);
+	case '\n':
+		s->line++;
+		return 0;
+	default:
+		step_document(s, c);
+		return 0;
+	}
+}
+
+/* Scans the bytes of one item up to its end or theirs. */
+static int scan_item(struct json_splitter *s, const char **pp, const char *end, struct err *err)
+{
+	const char *from = *pp, *p = from;
+	bool done = false;
+	int rc = 0;
+
+	while (p < end && !done && rc == 0) {
+		if (s->in_string) {
+			p = scan_string(s, p, end);
+			done = !s->in_string && s->depth == 2;
+			continue;
+		}
+		if (s->item_scalar && (*p == ',' || *p == ']' || is_space(*p))) {
+			done = true;
+			break;
+		}
+		if (s->item.n == 0 && p == from)
+			s->item_scalar = !strchr("\"{[", *p);
+		rc = step(s, *p, err);
+		done = (*p == '}' || *p == ']') && s->depth == 2;
+		p++;
+	}
+	if (rc == 0)
+		rc = append(s, &s->item, from, (size_t)(p - from), err);
+	if (rc == 0 && done)
+		rc = emit_item(s);
+	*pp = p;
+	return rc;
+}
+
+/* Scans the bytes of a document up to its end, theirs, or the beginning of an item. */
+static int scan_document(struct json_splitter *s, const char **pp, const char *end, struct err *err)
+{
+	const char *from = *pp, *p = from;
+	bool done = false;
+	int rc = 0;
+
+	while (p < end && !done && !s->in_item && rc == 0) {
+		if (s->in_string) {
+			p = scan_string(s, p, end);
+			if (!s->in_string && s->text_wanted)
+				end_text(s);
+			continue;
+		}
+		if (s->in_items) {
+			bool begins;
+
+			rc = between_items(s, *p, &begins, err);
+			if (rc < 0 || begins) {
+				s->in_item = begins;
+				s->item_line = s->line;
+				break;
+			}
+			if (s->in_items) { /* space or a comma: nobody's */
+				rc = append(s, &s->document, from, (size_t)(p - from), err);
+				s->line += *p == '\n';
+				from = ++p;
+				continue;
+			}
+		}
+		rc = step(s, *p, err);
+		done = (*p == '}' || *p == ']') && s->depth == 0;
+		p++;
+	}
+	if (rc == 0)
+		rc = append(s, &s->document, from, (size_t)(p - from), err);
+	if (rc == 0 && done)
+		rc = emit_document(s);
+	*pp = p;
+	return rc;
+}
+
+int json_splitter_feed(struct json_splitter *s, const char *bytes, size_t len, struct err *err)
+{
+	const char *p = bytes, *end = bytes + len;
+	int rc = 0;
+
+	while (p < end && rc == 0) {
+		if (s->in_item) {
+			rc = scan_item(s, &p, end, err);
+		} else if (s->depth > 0) {
+			rc = scan_document(s, &p, end, err);
+		} else if (is_space(*p)) {
+			s->line += *p++ == '\n';
+		} else if (*p == '{' || *p == '[') {
+			s->document_line = s->line;
+			rc = scan_document(s, &p, end, err);
+		} else {
+			rc = err_set(err, -EINVAL, "not JSON: expected an object");
+		}
+	}
+	return rc;
+}
+
+int json_splitter_finish(struct json_splitter *s, struct err *err)
+{
+	if (s->depth == 0 && !s->in_string)
+		return 0;
+	return err_set(err, -EINVAL, "not JSON: ends inside %s", s->in_string ? "a string" : "an object");
+}
