@@ -400,7 +400,8 @@ static int add_map_element(struct nft_set *map, const struct rendered_profile *r
 	if (class->peers.any) {
 		extra.verdict = allowed_verdict(profile->dir);
 	} else {
-		extra.verdict.kind = NFT_GOTO;
+		/* Back here when nobody in the class matches: named ports may still. */
+		extra.verdict.kind = NFT_JUMP;
 		set_name(extra.verdict.chain, class_prefix(profile->dir), names->chain->id);
 	}
 	class_comment(extra.comment, profile, class);
@@ -597,6 +598,7 @@ void rendered_profile_free(struct render *r, struct rendered_profile *rp)
 	const struct profile *profile = rp->profile;
 	char text[NFT_NAME_MAX];
 
+	DL_DELETE(r->profiles, rp); /* names that go may move others: this one has no part in it */
 	/* A newer version of it may have taken over chain and sets by name. */
 	if (rp->name && rp->name->refs == 1) {
 		profile_chain_name(text, profile);
@@ -612,7 +614,6 @@ void rendered_profile_free(struct render *r, struct rendered_profile *rp)
 		drop_class(r, &rp->classes[i], profile->dir);
 	free(rp->classes);
 	put_name(r, rp->name);
-	DL_DELETE(r->profiles, rp);
 	free(rp);
 }
 

@@ -251,9 +251,16 @@ def address_in(address, cidr):
     return address.version == network.version and address in network
 
 
+def is_empty(block):
+    """Do the excepts leave nothing of the block?"""
+    excepts = [ipaddress.ip_network(cidr, strict=False) for cidr in block.get("except") or []]
+    taken = sum(network.num_addresses for network in ipaddress.collapse_addresses(excepts))
+    return taken == ipaddress.ip_network(block["cidr"], strict=False).num_addresses
+
+
 def block_matches(block, end):
     if end.address is None:
-        return MAYBE
+        return NO if is_empty(block) else MAYBE
     if not address_in(end.address, block["cidr"]):
         return NO
     for cidr in block.get("except") or []:
