@@ -114,7 +114,7 @@ void describe_end(FILE *out, const struct flow_end *end)
 		describe_nodes(out, end);
 		break;
 	case END_EXTERNAL:
-		fprintf(out, "%s (no pod and no node)", addr);
+		fprintf(out, "%s (outside)", addr);
 		return;
 	}
 	fprintf(out, " (%s)", addr);

@@ -95,7 +95,7 @@ static int print_direction(struct ctl *ctl, const struct flow_pair *pair, enum d
 	fprintf(out, "  %s of ", direction_name(dir));
 	describe_end(out, end);
 	if (end->kind != END_POD) {
-		fputs(": no pod, no policy\n", out);
+		fputs(": policies are about pods only\n", out);
 		return 0;
 	}
 	rc = eval_rules(ctl->cluster.graph, pair, dir, stretch->proto, stretch->first, &report);

@@ -255,7 +255,8 @@ static int take_json(void *ctx, const struct json_part *part)
 	json_error_t error;
 	int rc = 0;
 
-	lines.len = json_prune(part->bytes, part->len);
+	lines.len = json_prune(part->bytes, part->len,
+			       part->kind == JSON_PART_ITEM ? part->list_kind : NULL);
 	AUTO_JSON json_t *json = json_loadb(part->bytes, lines.len,
 					    JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
 	if (!json) {

@@ -8,89 +8,66 @@
 #include "base/vec.h"
 #include "source/json_scan.h"
 
-/* What to do with a member. A list takes the rule of its elements. */
-struct rule {
-	const char *key;	   /* NULL ends the rules */
-	const struct rule *within; /* NULL: the value goes */
-	bool only;		   /* of the members within, those without a rule go */
+/* A member that is kept; the others of its object go. Lists take the rules of their elements. */
+struct keep {
+	const char *key;	   /* NULL ends the list */
+	const struct keep *within; /* NULL: all of the value */
 };
 
-static const struct rule keep_all[] = {{NULL, NULL, false}};
-
-/* Of a container its name, ports and restart policy count. */
-static const struct rule container[] = {
-	{"args", NULL, false},
-	{"command", NULL, false},
-	{"env", NULL, false},
-	{"envFrom", NULL, false},
-	{"image", NULL, false},
-	{"imagePullPolicy", NULL, false},
-	{"lifecycle", NULL, false},
-	{"livenessProbe", NULL, false},
-	{"readinessProbe", NULL, false},
-	{"resources", NULL, false},
-	{"securityContext", NULL, false},
-	{"startupProbe", NULL, false},
-	{"terminationMessagePath", NULL, false},
-	{"terminationMessagePolicy", NULL, false},
-	{"volumeMounts", NULL, false},
-	{NULL, NULL, false},
+static const struct keep container[] = {
+	{"ports", NULL},
+	{"restartPolicy", NULL},
+	{NULL, NULL},
 };
 
-static const struct rule annotations[] = {
-	{"netpold.io/interface", keep_all, false},
-	{NULL, NULL, false},
+static const struct keep annotations[] = {
+	{"netpold.io/interface", NULL},
+	{NULL, NULL},
 };
 
-static const struct rule metadata[] = {
-	{"annotations", annotations, true},
-	{"managedFields", NULL, false},
-	{"ownerReferences", NULL, false},
-	{NULL, NULL, false},
+static const struct keep metadata[] = {
+	{"name", NULL},
+	{"namespace", NULL},
+	{"labels", NULL},
+	{"uid", NULL},
+	{"resourceVersion", NULL},
+	{"creationTimestamp", NULL},
+	{"deletionTimestamp", NULL},
+	{"generateName", NULL},
+	{"annotations", annotations},
+	{NULL, NULL},
 };
 
-#define POD_SPEC_RULES                                                                             \
-	{"affinity", NULL, false}, {"containers", container, false},                               \
-		{"ephemeralContainers", NULL, false}, {"initContainers", container, false},        \
-		{"securityContext", NULL, false}, {"tolerations", NULL, false},                    \
-		{"topologySpreadConstraints", NULL, false}, {"volumes", NULL, false}
+#define POD_SPEC                                                                                   \
+	{"containers", container}, {"hostNetwork", NULL}, {"initContainers", container},           \
+	{                                                                                          \
+		"nodeName", NULL                                                                   \
+	}
 
-static const struct rule template_spec[] = {POD_SPEC_RULES, {NULL, NULL, false}};
+static const struct keep template_spec[] = {POD_SPEC, {NULL, NULL}};
 
-static const struct rule template[] = {
-	{"metadata", metadata, false},
-	{"spec", template_spec, false},
-	{NULL, NULL, false},
+static const struct keep template[] = {
+	{"metadata", metadata},
+	{"spec", template_spec},
+	{NULL, NULL},
 };
 
-static const struct rule job_spec[] = {{"template", template, false}, {NULL, NULL, false}};
-static const struct rule job_template[] = {{"spec", job_spec, false}, {NULL, NULL, false}};
+static const struct keep job_spec[] = {{"template", template}, {NULL, NULL}};
+static const struct keep job_template[] = {{"spec", job_spec}, {NULL, NULL}};
 
-static const struct rule spec[] = {
-	POD_SPEC_RULES,
-	{"jobTemplate", job_template, false},
-	{"template", template, false},
-	{"volumeClaimTemplates", NULL, false},
-	{NULL, NULL, false},
+static const struct keep spec[] = {
+	POD_SPEC,		       {"jobTemplate", job_template}, {"ordinals", NULL},
+	{"replicas", NULL},	       {"template", template},	      {NULL, NULL},
 };
 
-static const struct rule status[] = {
-	{"allocatable", NULL, false},
-	{"capacity", NULL, false},
-	{"conditions", NULL, false},
-	{"containerStatuses", NULL, false},
-	{"ephemeralContainerStatuses", NULL, false},
-	{"images", NULL, false},
-	{"initContainerStatuses", NULL, false},
-	{"nodeInfo", NULL, false},
-	{NULL, NULL, false},
+static const struct keep status[] = {
+	{"phase", NULL},  {"podIP", NULL},     {"podIPs", NULL}, {"hostIP", NULL},
+	{"hostIPs", NULL}, {"addresses", NULL}, {NULL, NULL},
 };
 
-static const struct rule object[] = {
-	{"metadata", metadata, false},
-	{"spec", spec, false},
-	{"status", status, false},
-	{NULL, NULL, false},
+static const struct keep object[] = {
+	{"kind", NULL},	  {"apiVersion", NULL}, {"metadata", metadata}, {"spec", spec},
+	{"status", status}, {"items", NULL},	  {NULL, NULL},
 };
 
 /* Reads at p, writes at w <= p. */
@@ -160,73 +137,83 @@ static bool valid_utf8(const char *from, const char *to)
 	return true;
 }
 
-/* null, and the line breaks that were in the value; what is no longer than that stays. */
+/* Leaves only the line breaks. */
 static void drop_to(struct cursor *c, const char *to)
 {
-	size_t breaks = 0;
-
-	for (const char *p = c->p; p < to; p++)
-		breaks += *p == '\n';
-	if ((size_t)(to - c->p) <= 4 + breaks || !valid_utf8(c->p, to)) {
-		copy_to(c, to);
-		return;
+	for (const char *p = c->p; p < to; p++) {
+		p = memchr(p, '\n', (size_t)(to - p));
+		if (!p)
+			break;
+		*c->w++ = '\n';
 	}
-	memcpy(c->w, "null", 4);
-	memset(c->w + 4, '\n', breaks);
-	c->w += 4 + breaks;
 	c->p = to;
 }
 
-static const struct rule *find_rule(const struct rule *rules, const char *key, size_t len)
+static const struct keep *find_keep(const struct keep *keeps, const char *key, size_t len)
 {
-	for (; rules->key; rules++) {
-		if (strncmp(rules->key, key, len) == 0 && rules->key[len] == '\0')
-			return rules;
+	for (; keeps->key; keeps++) {
+		if (strncmp(keeps->key, key, len) == 0 && keeps->key[len] == '\0')
+			return keeps;
 	}
 	return NULL;
 }
 
-static bool prune_value(struct cursor *c, const struct rule *rules, bool only);
+static bool prune_value(struct cursor *c, const struct keep *keeps);
 
-static bool prune_object(struct cursor *c, const struct rule *rules, bool only)
+/* One member, from behind the brace or comma before it. `first`: none has been kept yet. */
+static bool prune_member(struct cursor *c, const struct keep *keeps, bool *first)
 {
-	const char *key, *key_end, *value;
+	const char *key, *key_end, *value = json_scan_member(c->p - 1, c->end, &key, &key_end);
+	const struct keep *keep;
+	const char *end;
 
-	/* The cursor stands at the brace, then at each comma. */
-	while ((value = json_scan_member(c->p, c->end, &key, &key_end))) {
-		const struct rule *rule = find_rule(rules, key, (size_t)(key_end - key));
-		bool kept = true;
+	if (!value)
+		return false;
+	keep = find_keep(keeps, key, (size_t)(key_end - key));
+	end = keep && keep->within ? value : json_scan_value(value, c->end);
+	if (!end)
+		return false;
+	if (!keep && valid_utf8(c->p, end)) {
+		drop_to(c, end);
+		return true;
+	}
+	if (!*first)
+		*c->w++ = ','; /* its own was read and not written: there is room */
+	*first = false;
+	copy_to(c, end);
+	return end != value || prune_value(c, keep->within);
+}
 
-		copy_to(c, value);
-		if (rule ? !rule->within : only) {
-			const char *end = json_scan_value(c->p, c->end);
-			if (!end)
-				return false;
-			drop_to(c, end);
-		} else {
-			kept = prune_value(c, rule ? rule->within : keep_all, rule && rule->only);
-		}
-		if (!kept)
+static bool prune_object(struct cursor *c, const struct keep *keeps)
+{
+	bool first = true;
+
+	copy_to(c, json_scan_space(c->p + 1, c->end));
+	while (c->p < c->end && *c->p != '}') {
+		if (!prune_member(c, keeps, &first))
 			return false;
 		copy_to(c, json_scan_space(c->p, c->end));
 		if (c->p >= c->end || *c->p != ',')
 			break;
+		c->p++;
+		if (*json_scan_space(c->p, c->end - 1) != '"') {
+			*c->w++ = ','; /* {"a":1,} stays as bad as it is */
+			return false;
+		}
 	}
-	if (!value) /* an empty object, or nothing that we understand */
-		copy_to(c, json_scan_space(c->p + 1, c->end));
 	if (c->p >= c->end || *c->p != '}')
 		return false;
 	copy_to(c, c->p + 1);
 	return true;
 }
 
-static bool prune_array(struct cursor *c, const struct rule *rules, bool only)
+static bool prune_array(struct cursor *c, const struct keep *keeps)
 {
 	do {
 		copy_to(c, json_scan_space(c->p + 1, c->end));
 		if (c->p < c->end && *c->p == ']')
 			break;
-		if (!prune_value(c, rules, only))
+		if (!prune_value(c, keeps))
 			return false;
 		copy_to(c, json_scan_space(c->p, c->end));
 	} while (c->p < c->end && *c->p == ',');
@@ -236,12 +223,12 @@ static bool prune_array(struct cursor *c, const struct rule *rules, bool only)
 	return true;
 }
 
-static bool prune_value(struct cursor *c, const struct rule *rules, bool only)
+static bool prune_value(struct cursor *c, const struct keep *keeps)
 {
-	if (c->p < c->end && rules->key && *c->p == '{')
-		return prune_object(c, rules, only);
-	if (c->p < c->end && rules->key && *c->p == '[')
-		return prune_array(c, rules, only);
+	if (c->p < c->end && *c->p == '{')
+		return prune_object(c, keeps);
+	if (c->p < c->end && *c->p == '[')
+		return prune_array(c, keeps);
 
 	const char *end = json_scan_value(c->p, c->end);
 	if (!end)
@@ -250,13 +237,56 @@ static bool prune_value(struct cursor *c, const struct rule *rules, bool only)
 	return true;
 }
 
-size_t json_prune(char *bytes, size_t len)
+/* The object's own kind: the text between the quotes. */
+static bool find_kind(const char *p, const char *end, const char **ret, size_t *ret_len)
 {
-	struct cursor c = {.p = bytes, .end = bytes + len, .w = bytes};
+	const char *key, *key_end, *value;
 
+	p = json_scan_space(p, end);
+	while (p && p < end && (*p == '{' || *p == ',') &&
+	       (value = json_scan_member(p, end, &key, &key_end))) {
+		p = json_scan_value(value, end);
+		if (p && key_end - key == 4 && memcmp(key, "kind", 4) == 0 && *value == '"') {
+			*ret = value + 1;
+			*ret_len = (size_t)(p - value) - 2;
+			return true;
+		}
+		p = p ? json_scan_space(p, end) : NULL;
+	}
+	return false;
+}
+
+static bool is_kind(const char *kind, size_t len, const char *const kinds[])
+{
+	for (; *kinds; kinds++) {
+		if (strlen(*kinds) == len && memcmp(*kinds, kind, len) == 0)
+			return true;
+	}
+	return false;
+}
+
+size_t json_prune(char *bytes, size_t len, const char *list_kind)
+{
+	static const char *const known[] = {"Pod",	   "Node",	  "Namespace",
+					    "Deployment",  "ReplicaSet",  "StatefulSet",
+					    "DaemonSet",   "Job",	  "CronJob",
+					    "ReplicationController", NULL};
+	struct cursor c = {.p = bytes, .end = bytes + len, .w = bytes};
+	size_t list_len = list_kind ? strlen(list_kind) : 0, kind_len;
+	const char *kind;
+
+	if (!find_kind(bytes, c.end, &kind, &kind_len)) {
+		if (list_len <= 4)
+			return len;
+		kind = list_kind;
+		kind_len = list_len - 4; /* PodList */
+	}
+	/* Of a policy every member counts, known or not. */
+	if (!is_kind(kind, kind_len, known))
+		return len;
 	c.p = json_scan_space(bytes, c.end);
 	c.w = bytes + (c.p - bytes);
-	(void)prune_value(&c, object, false); /* stops at what it cannot read */
+	(void)prune_value(&c, object); /* stops at what it cannot read */
 	copy_to(&c, c.end);
 	return (size_t)(c.w - bytes);
 }

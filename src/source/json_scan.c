@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "source/json_scan.h"
 
-#include <stddef.h>
+#include <string.h>
 
 const char *json_scan_space(const char *p, const char *end)
 {
@@ -12,11 +12,23 @@ const char *json_scan_space(const char *p, const char *end)
 
 const char *json_scan_string(const char *p, const char *end)
 {
-	for (p++; p < end; p++) {
+	/* Most strings are short and plain: nothing beats looking at them. */
+	const char *near = end - p > 24 ? p + 24 : end, *quote;
+
+	for (p++; p < near && *p != '\\'; p++) {
 		if (*p == '"')
 			return p + 1;
-		if (*p == '\\')
-			p++;
+	}
+	for (; p < end; p = quote + 1) {
+		const char *escape;
+
+		quote = memchr(p, '"', (size_t)(end - p));
+		if (!quote)
+			return NULL;
+		escape = memchr(p, '\\', (size_t)(quote - p));
+		if (!escape)
+			return quote + 1;
+		quote = escape + 1; /* what is escaped ends nothing */
 	}
 	return NULL;
 }

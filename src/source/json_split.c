@@ -147,24 +147,59 @@ static void end_text(struct json_splitter *s)
 	s->expect = EXPECT_COMMA;
 }
 
-/* Skips to the end of a string or of the bytes. */
-static const char *scan_string(struct json_splitter *s, const char *p, const char *end)
+/* Byte by byte, keeping the text: the short strings of depth 1. */
+static const char *take_text(struct json_splitter *s, const char *p, const char *end)
 {
 	for (; p < end; p++) {
-		if (s->text_wanted && *p != '"' && s->text_len < sizeof(s->text))
-			s->text[s->text_len++] = *p;
-		if (s->escaped) {
-			s->escaped = false;
-		} else if (*p == '\\') {
-			s->escaped = true;
-		} else if (*p == '"') {
+		if (!s->escaped && *p == '"') {
 			s->in_string = false;
 			return p + 1;
-		} else if (*p == '\n') {
-			s->line++; /* no valid string has one, but lines stay right */
+		}
+		if (s->text_len < sizeof(s->text))
+			s->text[s->text_len++] = *p;
+		s->escaped = !s->escaped && *p == '\\';
+	}
+	return p;
+}
+
+/* To the end of a string or of the bytes. */
+static const char *skip_string(struct json_splitter *s, const char *p, const char *end)
+{
+	/* Most strings are short and plain: nothing beats looking at them. */
+	const char *near = end - p > 24 ? p + 24 : end;
+
+	for (; p < near && *p != '\\' && !s->escaped; p++) {
+		if (*p == '"') {
+			s->in_string = false;
+			return p + 1;
+		}
+	}
+	while (p < end) {
+		const char *quote, *escape;
+
+		if (s->escaped) {
+			s->escaped = false;
+			p++;
+			continue;
+		}
+		quote = memchr(p, '"', (size_t)(end - p));
+		escape = memchr(p, '\\', (size_t)((quote ? quote : end) - p));
+		if (escape) {
+			s->escaped = true;
+			p = escape + 1;
+		} else if (quote) {
+			s->in_string = false;
+			return quote + 1;
+		} else {
+			return end;
 		}
 	}
 	return p;
+}
+
+static const char *scan_string(struct json_splitter *s, const char *p, const char *end)
+{
+	return s->text_wanted ? take_text(s, p, end) : skip_string(s, p, end);
 }
 
 static int open_bracket(struct json_splitter *s, char c, struct err *err)
