@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* FNV-1a, 64 bits: stable names for things named by their content. Not a defence against collisions;
+/* FNV-1a, finalized, 64 bits: stable names for things named by their content. Not a defence against collisions;
  * whoever uses it compares the content too. */
 #ifndef BASE_HASH_H
 #define BASE_HASH_H

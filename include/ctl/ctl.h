@@ -30,6 +30,7 @@ int ctl_main(int argc, char *argv[], const char *version);
 /* The subcommands, with the operands behind their name. They return an exit status. */
 int ctl_explain(struct ctl *ctl, int argc, char *argv[]);
 int ctl_test(struct ctl *ctl, int argc, char *argv[]);
+int ctl_graph(struct ctl *ctl, int argc, char *argv[]);
 
 /* One line of flows. */
 struct flow_line {

@@ -8,5 +8,8 @@ uint64_t hash_bytes(const void *data, size_t len)
 
 	for (size_t i = 0; i < len; i++)
 		hash = (hash ^ byte[i]) * 0x100000001b3u;
-	return hash;
+	/* FNV leaves the last bytes out of the high bits: murmur3's finalizer spreads them. */
+	hash = (hash ^ (hash >> 33)) * 0xff51afd7ed558ccdu;
+	hash = (hash ^ (hash >> 33)) * 0xc4ceb9fe1a85ec53u;
+	return hash ^ (hash >> 33);
 }

@@ -24,6 +24,7 @@ static const struct command {
 } commands[] = {
 	{"explain", ctl_explain},
 	{"test", ctl_test},
+	{"graph", ctl_graph},
 };
 
 struct invocation {
@@ -36,8 +37,10 @@ static void print_help(FILE *out)
 	fputs("usage: netpolctl explain [OPTION]... -f PATH... FROM TO PROTO[/PORT]\n"
 	      "       netpolctl explain [OPTION]... -f PATH... -\n"
 	      "       netpolctl test [OPTION]... -f PATH... FLOWS...\n"
+	      "       netpolctl graph [OPTION]... -f PATH...\n"
 	      "\n"
-	      "Says of flows whether Kubernetes network policies let them pass, and why.\n"
+	      "Says of flows whether Kubernetes network policies let them pass, and why; graph lists\n"
+	      "the pods and what isolates each.\n"
 	      "\n"
 	      "  FROM, TO   namespace/pod (or a workload's name), or an address\n"
 	      "  PROTO      tcp, udp, sctp (without PORT: all ports), icmp, any\n"
@@ -145,10 +148,10 @@ int ctl_main(int argc, char *argv[], const char *version)
 	if (command)
 		status = run_command(&inv.ctl, command, argc - first - 1, argv + first + 1);
 	else if (first < argc)
-		fprintf(stderr, "netpolctl: %s: expected explain or test\n", argv[first]);
+		fprintf(stderr, "netpolctl: %s: expected explain, test or graph\n", argv[first]);
 	else
-		fprintf(stderr, "netpolctl: expected a command: explain or test; see netpolctl "
-				"--help\n");
+		fprintf(stderr, "netpolctl: expected a command: explain, test or graph; see "
+				"netpolctl --help\n");
 out:
 	offline_done(&inv.ctl.cluster);
 	vec_free(&inv.ctl.manifests);

@@ -76,7 +76,8 @@ static const char *value_text(const json_t *value, char buf[static VALUE_TEXT_MA
 	if (!value)
 		return NULL;
 
-	size_t len = json_dumpb(value, buf, VALUE_TEXT_MAX, JSON_ENCODE_ANY | JSON_COMPACT);
+	size_t len = json_dumpb(value, buf, VALUE_TEXT_MAX,
+				JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(15));
 	if (len == 0)
 		return NULL;
 	if (len >= VALUE_TEXT_MAX) {

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The lab's network: pods behind routed veths of their node, nodes and an outside host around a fabric.
+
+    pod eth0 --- veth node uplink --- fabric --- outside
+
+Addresses of the links are link-local, so that those of the manifests can be anything."""
+import ctypes
+import ipaddress
+import json
+import os
+import subprocess
+import sys
+
+CLONE_NEWNET = 0x40000000
+LIBC = ctypes.CDLL(None, use_errno=True)
+NO_NODE = "node"  # of pods that name none
+OUTSIDE = "outside"
+POD_GATEWAY = "169.254.255.1"  # every pod's, on every node
+
+
+def read_pods(options):
+    command = [options.netpolctl, "graph", "-o", "json"]
+    for path in options.manifests:
+        command += ["-f", path]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode != 0:
+        sys.exit("lab: the manifests have faults")
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def version(address):
+    return ipaddress.ip_address(address).version
+
+
+def host(address):
+    return f"{address}/{32 if version(address) == 4 else 128}"
+
+
+class Netns:
+    """A network namespace, by name; its commands are collected and run at once."""
+
+    def __init__(self, name):
+        self.name = name
+        self.lines = []
+        self.handle = None
+
+    def ip(self, line):
+        self.lines.append(line)
+
+    def make(self):
+        subprocess.run(["ip", "netns", "add", self.name], check=True)
+        self.handle = os.open(f"/run/netns/{self.name}", os.O_RDONLY)
+        self.sysctl({"net/ipv4/conf/all/forwarding": 1, "net/ipv6/conf/all/forwarding": 1,
+                     "net/ipv4/conf/all/rp_filter": 0, "net/ipv4/conf/default/rp_filter": 0,
+                     "net/ipv6/conf/all/accept_dad": 0, "net/ipv6/conf/default/accept_dad": 0,
+                     "net/ipv4/icmp_ratelimit": 0, "net/ipv4/ip_nonlocal_bind": 1, "net/ipv6/ip_nonlocal_bind": 1})
+        self.ip("link set lo up")
+
+    def enter(self):
+        if LIBC.setns(self.handle, CLONE_NEWNET) != 0:
+            raise OSError(ctypes.get_errno(), "setns")
+
+    def sysctl(self, values):
+        self.enter()
+        for key, value in values.items():
+            try:
+                with open(f"/proc/sys/{key}", "w", encoding="ascii") as out:
+                    out.write(str(value))
+            except FileNotFoundError:
+                pass  # a kernel without IPv6, say
+
+    def flush(self):
+        if self.lines:
+            subprocess.run(["ip", "-n", self.name, "-batch", "-"], input="\n".join(self.lines) + "\n", text=True,
+                           check=True, stdout=subprocess.DEVNULL)
+        self.lines = []
+
+
+class Cluster:
+    def __init__(self, pods, ends, scratch):
+        self.pods = [pod for pod in pods if pod["addresses"] and pod["role"] == "pod"]
+        self.scratch = scratch
+        self.spaces = {}
+        self.where = {}  # address -> its namespace
+        self.nodes = {}  # name -> addresses of its own
+        self.outside = set()
+        self.owners = {}  # address -> who has it: a pod, a node, the outside
+        for pod in self.pods:
+            self.nodes.setdefault(self.node_of(pod), set())
+            for address in pod["addresses"]:
+                self.owners.setdefault(address, set()).add("pod")
+        for end in ends:
+            if end["kind"] == "node" and end["nodes"]:
+                self.nodes.setdefault(end["nodes"][0], set()).add(end["address"])
+                self.owners.setdefault(end["address"], set()).update(f"node {node}" for node in end["nodes"])
+            elif end["kind"] != "pod":  # or on a node that nobody names
+                self.outside.add(end["address"])
+                self.owners.setdefault(end["address"], set()).add(OUTSIDE)
+
+    @staticmethod
+    def node_of(pod):
+        return pod["node"] or NO_NODE
+
+    def space(self, name):
+        if name not in self.spaces:
+            self.spaces[name] = Netns(name)
+            self.spaces[name].make()
+        return self.spaces[name]
+
+    def has_one(self, end):
+        """Is there exactly one who has the address? Manifests may claim more; a network cannot."""
+        return len(self.owners[end["address"]]) == 1
+
+    def of_end(self, end):
+        """The namespace that an end of a flow lives in."""
+        return self.where[end["address"]]
+
+    def build(self):
+        # /run may be shared with the host: a file system of our own over it keeps that clean.
+        subprocess.run(["mount", "-t", "tmpfs", "lab", "/run"], check=True)
+        subprocess.run(["mount", "-t", "proc", "proc", "/proc"], check=True)
+        fabric = self.space("fabric")
+        for number, (name, addresses) in enumerate(sorted(self.nodes.items()), 1):
+            self.add_host(fabric, self.space(f"node-{name}"), number, addresses)
+        self.add_host(fabric, self.space(OUTSIDE), len(self.nodes) + 1, self.outside)
+        for number, pod in enumerate(self.pods, 1):
+            self.add_pod(fabric, pod, number)
+        for space in self.spaces.values():
+            space.flush()
+
+    def add_host(self, fabric, space, number, addresses):
+        """A node, or the outside host: everything it does not know goes to the fabric."""
+        near, far = f"169.254.{number}.1", f"169.254.{number}.2"
+        fabric.ip(f"link add fab{number} type veth peer name uplink netns {space.name}")
+        fabric.ip(f"addr add {near}/30 dev fab{number}")
+        fabric.ip(f"addr add fe80::{number:x}:1/64 dev fab{number} nodad")
+        fabric.ip(f"link set fab{number} up")
+        fabric.flush()
+        space.ip(f"addr add {far}/30 dev uplink")
+        space.ip(f"addr add fe80::{number:x}:2/64 dev uplink nodad")
+        space.ip("link set uplink up")
+        space.ip(f"route add default via {near}")
+        space.ip(f"route add ::/0 via fe80::{number:x}:1 dev uplink")
+        for address in sorted(addresses):
+            space.ip(f"addr add {host(address)} dev lo" + (" nodad" if version(address) == 6 else ""))
+            self.route(fabric, address, number)
+            self.where[address] = space
+
+    @staticmethod
+    def route(fabric, address, number):
+        via = f"169.254.{number}.2" if version(address) == 4 else f"fe80::{number:x}:2"
+        fabric.ip(f"route replace {host(address)} via {via} dev fab{number}")
+
+    def add_pod(self, fabric, pod, number):
+        node_name = self.node_of(pod)
+        node = self.spaces[f"node-{node_name}"]
+        space = self.space(f"pod-{number}")
+        link = pod["interface"] or f"veth{number}"
+        node.ip(f"link add {link} type veth peer name eth0 netns {space.name}")
+        node.ip(f"addr add {POD_GATEWAY}/32 dev {link}")
+        node.ip(f"addr add fe80::1/64 dev {link} nodad")
+        node.ip(f"link set {link} up")
+        node.flush()
+        space.ip("link set eth0 up")
+        for address in pod["addresses"]:
+            space.ip(f"addr add {host(address)} dev eth0" + (" nodad" if version(address) == 6 else ""))
+            if version(address) == 4:
+                space.ip(f"route replace {POD_GATEWAY} dev eth0")
+                space.ip(f"route replace default via {POD_GATEWAY} dev eth0")
+            else:
+                space.ip("route replace ::/0 via fe80::1 dev eth0")
+            node.ip(f"route replace {host(address)} dev {link}")
+            self.route(fabric, address, sorted(self.nodes).index(node_name) + 1)
+            self.where[address] = space
+
+    def enforce(self, options):
+        """The ruleset of each node, as the dry run prints it, loaded by nft."""
+        for name in self.nodes:
+            command = [options.netpold, "--dry-run"]
+            if name != NO_NODE:  # without a name every pod is its own
+                command += ["--node", name]
+            for path in options.manifests:
+                command += ["-f", path]
+            ruleset = os.path.join(self.scratch, f"{name}.nft")
+            with open(ruleset, "wb") as out:
+                if subprocess.run(command, stdout=out, check=False).returncode != 0:
+                    sys.exit("lab: the dry run failed")
+            subprocess.run(["ip", "netns", "exec", f"node-{name}", "nft", "-f", ruleset], check=True)

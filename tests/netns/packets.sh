@@ -1,0 +1,40 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The third voice: real packets between namespaces fare as the evaluator says, for every golden case and for
+# random clusters.
+set -u
+[ "$(id -u)" = 0 ] || { echo "needs root: skipped"; exit 77; }
+for tool in nft ip unshare python3; do
+	command -v $tool > /dev/null || { echo "needs $tool: skipped"; exit 77; }
+done
+unshare -n nft list tables 2> /dev/null || { echo "needs network namespaces and nf_tables: skipped"; exit 77; }
+tmp=$(mktemp -d) || exit 99
+trap 'rm -rf "$tmp"' EXIT
+python=${PYTHON3:-python3}
+failed=0
+passed=0
+
+lab() # NAME MANIFESTS FLOWS
+{
+	if "$python" -B "$top_srcdir/contrib/lab/lab" -q -f "$2" "$3" > "$tmp/out" 2>&1; then
+		passed=$((passed + 1))
+	else
+		cat "$tmp/out"
+		echo "FAIL $1"
+		failed=$((failed + 1))
+	fi
+}
+
+for case in "$top_srcdir"/tests/golden/*/; do
+	[ -e "$case/flows" ] && [ ! -e "$case/expect.status" ] && lab "$(basename "$case")" "$case" "$case/flows"
+done
+lab examples "$top_srcdir/contrib/examples" "$top_srcdir/contrib/examples/flows"
+
+seed=${SEED:-$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}
+echo "random clusters from seed $seed"
+for i in $(seq "${LABS:-40}"); do
+	"$python" "$top_srcdir/tests/netns/random_cluster.py" $((seed + i)) "$tmp/cluster.json" "$tmp/flows"
+	lab "seed $((seed + i))" "$tmp/cluster.json" "$tmp/flows"
+done
+echo "$passed clusters agree with their packets, $failed do not"
+[ "$failed" = 0 ]
