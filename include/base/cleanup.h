@@ -24,10 +24,10 @@ static inline void cleanup_json(json_t **json)
 	json_decref(*json);
 }
 
-#define CLEANUP(fn)   __attribute__((cleanup(fn)))
-#define AUTO_FREE     CLEANUP(cleanup_free)
-#define AUTO_CLOSE    CLEANUP(cleanup_close)
-#define AUTO_JSON     CLEANUP(cleanup_json)
+#define CLEANUP(fn) __attribute__((cleanup(fn)))
+#define AUTO_FREE   CLEANUP(cleanup_free)
+#define AUTO_CLOSE  CLEANUP(cleanup_close)
+#define AUTO_JSON   CLEANUP(cleanup_json)
 
 static inline void *cleanup_take(void *p)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What is wrong with the input: collected over a whole run, so that all of it is reported together. */
+/* What is wrong with the input: collected over a whole run, so that all of it is reported together.
+ */
 #ifndef BASE_FAULT_H
 #define BASE_FAULT_H
 
@@ -17,19 +18,19 @@ enum fault_level {
 
 struct fault {
 	enum fault_level level;
-	char *file;	/* NULL: none */
-	unsigned line;	/* 1-based, 0: unknown */
-	char *object;	/* "NetworkPolicy shop/web", NULL: none */
-	char *field;	/* "spec.ingress[0].ports[1].port", NULL: none */
-	char *value;	/* as JSON, NULL: none */
-	char *text;	/* what was expected */
+	char *file;    /* NULL: none */
+	unsigned line; /* 1-based, 0: unknown */
+	char *object;  /* "NetworkPolicy shop/web", NULL: none */
+	char *field;   /* "spec.ingress[0].ports[1].port", NULL: none */
+	char *value;   /* as JSON, NULL: none */
+	char *text;    /* what was expected */
 };
 
 struct faults {
 	struct fault *v;
 	size_t n, cap;
 	size_t errors, warnings; /* all, also those not kept */
-	bool colour;		 /* for faults_print() */
+	bool colour;             /* for faults_print() */
 };
 
 /* Where a fault is; any part may be NULL or 0. */

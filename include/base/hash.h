@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* FNV-1a, finalized, 64 bits: stable names for things named by their content. Not a defence against collisions;
- * whoever uses it compares the content too. */
+/* FNV-1a, finalized, 64 bits: stable names for things named by their content. Not a defence against
+ * collisions; whoever uses it compares the content too. */
 #ifndef BASE_HASH_H
 #define BASE_HASH_H
 

@@ -15,8 +15,7 @@ int log_parse_level(const char *word, enum log_level *ret_level);
 /* err: what is enforced is not what policy says. warning: degraded but safe, and says what is kept
  * or ignored. notice: a change of state. debug: anything. */
 void log_err(const char *subsystem, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void log_warning(const char *subsystem, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
+void log_warning(const char *subsystem, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void log_notice(const char *subsystem, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void log_debug(const char *subsystem, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

@@ -7,7 +7,7 @@
 
 struct option_spec {
 	const char *name;  /* long, without dashes; NULL ends the table */
-	char letter;	   /* 0: none */
+	char letter;       /* 0: none */
 	const char *value; /* what it takes, such as PATH; NULL: nothing */
 	const char *help;  /* one line */
 };
@@ -16,8 +16,9 @@ struct option_spec {
  * parse. */
 typedef int (*option_fn)(void *ctx, const char *name, const char *value);
 
-/* Parses options, also behind operands. *ret_first is the index of the first operand in argv, which is
- * reordered so that operands come last. 0, -EINVAL after a message on stderr, or what fn returned. */
+/* Parses options, also behind operands. *ret_first is the index of the first operand in argv, which
+ * is reordered so that operands come last. 0, -EINVAL after a message on stderr, or what fn
+ * returned. */
 int options_parse(int argc, char *argv[], const struct option_spec *specs, option_fn fn, void *ctx,
 		  int *ret_first);
 

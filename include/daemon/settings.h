@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What netpold is told to do: by its command line and its configuration file. One table describes every
- * setting; the options, --help and the keys of the file come from it. */
+/* What netpold is told to do: by its command line and its configuration file. One table describes
+ * every setting; the options, --help and the keys of the file come from it. */
 #ifndef DAEMON_SETTINGS_H
 #define DAEMON_SETTINGS_H
 
@@ -24,7 +24,8 @@ struct settings {
 /* 0; -EINVAL after a message on stderr; -ENOMEM. settings_done() either way. */
 int settings_parse(struct settings *settings, int argc, char *argv[]);
 
-/* Adds what the configuration file says and the command line does not. 0; -EINVAL: see faults; -ENOMEM. */
+/* Adds what the configuration file says and the command line does not. 0; -EINVAL: see faults;
+ * -ENOMEM. */
 int settings_read_config(struct settings *settings, struct faults *faults);
 
 void settings_done(struct settings *settings);

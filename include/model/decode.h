@@ -29,8 +29,8 @@ struct decoder {
 	/* Set by the caller. */
 	struct intern *strings;
 	struct faults *faults;
-	const char *file;    /* for faults and origins; NULL: the API server */
-	line_of_fn line_of;  /* NULL: no lines are known */
+	const char *file;   /* for faults and origins; NULL: the API server */
+	line_of_fn line_of; /* NULL: no lines are known */
 	void *line_ctx;
 	bool trusted; /* our annotations count: files, never an API server (tenants write those) */
 
@@ -46,12 +46,12 @@ struct decoder {
 struct decoded {
 	enum decoded_what {
 		DECODED_OBJECTS,
-		DECODED_UNUSED,	    /* a kind that has no bearing on policy */
+		DECODED_UNUSED,     /* a kind that has no bearing on policy */
 		DECODED_UNENFORCED, /* a policy kind that we do not enforce */
 	} what;
 	VEC(struct object) objects;
-	char kind[256];		      /* as written, with its group for the unenforced */
-	char name[OBJECT_NAME_MAX];   /* of the unenforced */
+	char kind[256];             /* as written, with its group for the unenforced */
+	char name[OBJECT_NAME_MAX]; /* of the unenforced */
 	unsigned line;
 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Kubernetes objects as far as policy needs them, defaults applied. Strings marked "interned" belong
- * to the struct intern that the decoder was given. */
+/* Kubernetes objects as far as policy needs them, defaults applied. Strings marked "interned"
+ * belong to the struct intern that the decoder was given. */
 #ifndef MODEL_OBJECT_H
 #define MODEL_OBJECT_H
 
@@ -16,7 +16,7 @@ struct intern;
 /* Where an object, or a rule of it, was written. */
 struct origin {
 	const char *file; /* interned; NULL: the API server */
-	unsigned line;	  /* 1-based; 0: unknown */
+	unsigned line;    /* 1-based; 0: unknown */
 };
 
 struct label {
@@ -79,21 +79,16 @@ struct pod_port {
 	uint8_t proto; /* enum proto */
 };
 
-enum pod_phase {
-	POD_PENDING,
-	POD_RUNNING,
-	POD_SUCCEEDED,
-	POD_FAILED,
-	POD_UNKNOWN
-};
+enum pod_phase { POD_PENDING, POD_RUNNING, POD_SUCCEEDED, POD_FAILED, POD_UNKNOWN };
 
 struct pod {
-	const char *ns; /* interned */
-	char *name;	/* a stand-in: "deployment/NAME", which no pod can be called */
-	char *uid;	/* NULL: none given */
-	const char *node;      /* interned; NULL: not scheduled */
-	const char *interface; /* interned; NULL: unknown. From the annotation, trusted sources only */
-	const char *workload;  /* "Deployment": a stand-in for the pods of one; NULL: a pod */
+	const char *ns;   /* interned */
+	char *name;       /* a stand-in: "deployment/NAME", which no pod can be called */
+	char *uid;        /* NULL: none given */
+	const char *node; /* interned; NULL: not scheduled */
+	const char
+		*interface; /* interned; NULL: unknown. From the annotation, trusted sources only */
+	const char *workload; /* "Deployment": a stand-in for the pods of one; NULL: a pod */
 	struct labels labels;
 	struct pod_port *ports; /* the named ones */
 	size_t n_ports;
@@ -123,7 +118,7 @@ struct policy_peer {
 };
 
 struct policy_port {
-	uint8_t proto; /* enum proto */
+	uint8_t proto;        /* enum proto */
 	uint16_t first, last; /* 0..65535: every port; unused when named */
 	const char *name;     /* interned; NULL: numeric */
 };

@@ -7,8 +7,8 @@
 
 #include "nft/ruleset.h"
 
-/* Objects in order of name, the base chain first: equal rulesets are equal text. 0, -ENOMEM, or -EIO when
- * the stream says so. */
+/* Objects in order of name, the base chain first: equal rulesets are equal text. 0, -ENOMEM, or
+ * -EIO when the stream says so. */
 int ruleset_print(const struct ruleset *ruleset, FILE *out);
 
 #endif

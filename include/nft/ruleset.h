@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* An nftables ruleset as data: our two tables with their chains, sets and maps. It is what the printer
- * writes as text and what goes to the kernel; pods and policies are unknown here.
+/* An nftables ruleset as data: our two tables with their chains, sets and maps. It is what the
+ * printer writes as text and what goes to the kernel; pods and policies are unknown here.
  *
  * Statements are the ones this project uses, each one line of nft. */
 #ifndef NFT_RULESET_H
@@ -17,7 +17,7 @@
 #define NFT_TABLE_NAME "netpold"
 
 /* The kernel's limit on names is 255, nft's on comments 128; ours keep clear of both. */
-#define NFT_NAME_MAX	64
+#define NFT_NAME_MAX    64
 #define NFT_COMMENT_MAX 120
 
 enum nft_table { NFT_TABLE_POLICY, NFT_TABLE_GUARD, NFT_TABLE_COUNT }; /* inet, netdev */
@@ -39,24 +39,24 @@ struct nft_stmt {
 	enum nft_stmt_kind {
 		NFT_CT_ESTABLISHED, /* ct state established,related */
 		NFT_ICMPV6_TYPES,   /* icmpv6 type { ... } */
-		NFT_HOPLIMIT,	    /* ip6 hoplimit 255 */
-		NFT_FAMILY,	    /* meta nfproto ipv4; netdev: meta protocol ip */
-		NFT_ADDR,	    /* ip saddr 10.0.0.0/8; != { ... } */
-		NFT_ADDR_SET,	    /* ip saddr @name */
-		NFT_TUPLE_SET,	    /* ip daddr . meta l4proto . th dport @name */
-		NFT_PROTO,	    /* meta l4proto tcp */
-		NFT_PORTS,	    /* tcp dport { 80, 8000-8010 } */
-		NFT_INTERFACE,	    /* iifname "veth1" */
+		NFT_HOPLIMIT,       /* ip6 hoplimit 255 */
+		NFT_FAMILY,         /* meta nfproto ipv4; netdev: meta protocol ip */
+		NFT_ADDR,           /* ip saddr 10.0.0.0/8; != { ... } */
+		NFT_ADDR_SET,       /* ip saddr @name */
+		NFT_TUPLE_SET,      /* ip daddr . meta l4proto . th dport @name */
+		NFT_PROTO,          /* meta l4proto tcp */
+		NFT_PORTS,          /* tcp dport { 80, 8000-8010 } */
+		NFT_INTERFACE,      /* iifname "veth1" */
 		NFT_INTERFACE_MAP,  /* iifname vmap @name */
-		NFT_ADDR_MAP,	    /* ip saddr vmap @name */
-		NFT_PORT_MAP,	    /* th dport . meta l4proto vmap @name */
+		NFT_ADDR_MAP,       /* ip saddr vmap @name */
+		NFT_PORT_MAP,       /* th dport . meta l4proto vmap @name */
 		NFT_COUNTER,
 		NFT_VERDICT
 	} kind;
 	enum family family; /* of addresses */
 	enum nft_dir dir;
-	uint8_t proto;		 /* IP protocol number */
-	bool negate;		 /* NFT_ADDR */
+	uint8_t proto; /* IP protocol number */
+	bool negate;   /* NFT_ADDR */
 	uint8_t hoplimit;
 	union {
 		char name[NFT_NAME_MAX]; /* of a set, a map or an interface */
@@ -90,17 +90,18 @@ struct nft_chain {
 enum nft_set_type {
 	NFT_SET_IPV4,
 	NFT_SET_IPV6,
-	NFT_SET_INTERFACE,   /* ifname */
-	NFT_SET_PORT_PROTO,  /* inet_service . inet_proto: port first, or lookups are 15 times slower */
-	NFT_SET_IPV4_TUPLE,  /* ipv4_addr . inet_proto . inet_service */
+	NFT_SET_INTERFACE,  /* ifname */
+	NFT_SET_PORT_PROTO, /* inet_service . inet_proto: port first, or lookups are 15 times slower
+			     */
+	NFT_SET_IPV4_TUPLE, /* ipv4_addr . inet_proto . inet_service */
 	NFT_SET_IPV6_TUPLE,
 };
 
 /* What of it a type has, the rest is zero: two keys are equal when their bytes are. */
 struct nft_key {
 	uint8_t bytes[16]; /* the address, or the interface's name */
-	uint16_t port;	   /* host order */
-	uint8_t proto;	   /* IP protocol number */
+	uint16_t port;     /* host order */
+	uint8_t proto;     /* IP protocol number */
 	uint8_t pad;
 };
 
@@ -114,7 +115,7 @@ struct nft_elem_extra {
 struct nft_elem {
 	struct nft_key key;
 	struct nft_elem_extra *extra; /* owned; NULL: a plain element */
-	UT_hash_handle hh;	      /* by key */
+	UT_hash_handle hh;            /* by key */
 };
 
 struct nft_set {
@@ -138,7 +139,8 @@ struct nft_chain *ruleset_chain(const struct ruleset *ruleset, enum nft_table ta
 				const char *name);
 struct nft_set *ruleset_set(const struct ruleset *ruleset, const char *name);
 
-/* Puts a chain or set in, in place of the one of its name; takes it over in any case. 0 or -ENOMEM. */
+/* Puts a chain or set in, in place of the one of its name; takes it over in any case. 0 or -ENOMEM.
+ */
 int ruleset_put_chain(struct ruleset *ruleset, enum nft_table table, struct nft_chain *chain);
 int ruleset_put_set(struct ruleset *ruleset, struct nft_set *set);
 
@@ -153,8 +155,8 @@ int ruleset_rename_set(struct ruleset *ruleset, const char *from, const char *to
 int nft_set_add(struct nft_set *set, const struct nft_key *key, const struct nft_elem_extra *extra);
 void nft_set_remove(struct nft_set *set, const struct nft_key *key);
 
-/* The elements, ascending, for whoever wants an order; n is HASH_COUNT(set->elems). Free it. NULL: none,
- * or no memory. */
+/* The elements, ascending, for whoever wants an order; n is HASH_COUNT(set->elems). Free it. NULL:
+ * none, or no memory. */
 const struct nft_elem **nft_set_sorted(const struct nft_set *set);
 
 struct nft_chain *nft_chain_new(const char *name, const char *comment);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Manifests read into a graph, for whoever works without a cluster: the dry run, the check, netpolctl. */
+/* Manifests read into a graph, for whoever works without a cluster: the dry run, the check,
+ * netpolctl. */
 #ifndef OFFLINE_OFFLINE_H
 #define OFFLINE_OFFLINE_H
 
@@ -14,8 +15,9 @@ struct offline {
 	struct files_report report;
 };
 
-/* Reads the PATHs (see files_load()) into a new graph, which has seen EVENT_SYNCED when this returns.
- * Faults in the input are not errors: they are in ret->faults. 0 or -ENOMEM; offline_done() either way. */
+/* Reads the PATHs (see files_load()) into a new graph, which has seen EVENT_SYNCED when this
+ * returns. Faults in the input are not errors: they are in ret->faults. 0 or -ENOMEM;
+ * offline_done() either way. */
 int offline_load(struct offline *ret, const char *const paths[], size_t n_paths, const char *node,
 		 const struct graph_listener *listener);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Would a flow pass, and why? Answered from the graph that is rendered: the profiles of both ends. */
+/* Would a flow pass, and why? Answered from the graph that is rendered: the profiles of both ends.
+ */
 #ifndef POLICY_EVAL_H
 #define POLICY_EVAL_H
 
@@ -50,14 +51,15 @@ struct flow_end {
 		END_NODE,    /* a node, or a pod on its network */
 		END_EXTERNAL /* any other address */
 	} kind;
-	struct graph_pod *pod; /* END_POD, or the hostNetwork pod that was named */
+	struct graph_pod *pod;    /* END_POD, or the hostNetwork pod that was named */
 	const char *const *nodes; /* END_NODE: which, interned */
 	size_t n_nodes;
 	bool has_addr;
 	struct addr addr;
 };
 
-/* Ports that are answered alike. PROTO_OTHER: whatever is neither TCP, UDP nor SCTP; no ports then. */
+/* Ports that are answered alike. PROTO_OTHER: whatever is neither TCP, UDP nor SCTP; no ports then.
+ */
 struct flow_stretch {
 	enum proto proto;
 	uint16_t first, last;
@@ -68,8 +70,8 @@ struct flow_stretch {
 struct flow_pair {
 	struct flow_end from, to;
 	enum pair_reason {
-		PAIR_POLICY,	 /* policies decide */
-		PAIR_SELF,	 /* a pod and itself: always allowed */
+		PAIR_POLICY,     /* policies decide */
+		PAIR_SELF,       /* a pod and itself: always allowed */
 		PAIR_NODE_LOCAL, /* a pod and the node it runs on: always allowed */
 	} reason;
 	VEC(struct flow_stretch) stretches;
@@ -81,8 +83,8 @@ struct flow_result {
 	char reason[FLOW_TEXT_MAX * 3]; /* VERDICT_NONE: why */
 };
 
-/* 0 or -ENOMEM. Free with flow_result_done() either way. The result points into the graph: it is good
- * until the next change. */
+/* 0 or -ENOMEM. Free with flow_result_done() either way. The result points into the graph: it is
+ * good until the next change. */
 int eval_flow(struct graph *graph, const struct flow *flow, struct flow_result *ret);
 void flow_result_done(struct flow_result *result);
 

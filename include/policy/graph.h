@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The rule graph: what policies mean for the pods of a node, normalized. Objects go in one by one, as
- * events; what changes for the kernel comes out through a listener. After any sequence of events the
- * graph is the one that the final objects alone would have given.
+/* The rule graph: what policies mean for the pods of a node, normalized. Objects go in one by one,
+ * as events; what changes for the kernel comes out through a listener. After any sequence of events
+ * the graph is the one that the final objects alone would have given.
  *
  * Everything here is read-only outside this room. Strings and objects belong to the graph. */
 #ifndef POLICY_GRAPH_H
@@ -27,8 +27,8 @@ enum tier { TIER_ADMIN, TIER_NETWORK_POLICY, TIER_BASELINE, TIER_COUNT };
 
 const char *tier_name(enum tier tier);
 
-/* Which pods of which namespaces. "In the policy's own namespace" is a requirement on the label that
- * every namespace has, its name. Interned: equal meaning as written is one selector. */
+/* Which pods of which namespaces. "In the policy's own namespace" is a requirement on the label
+ * that every namespace has, its name. Interned: equal meaning as written is one selector. */
 struct selector {
 	struct label_selector namespaces, pods;
 	char *text; /* canonical: ns=shop pod{app=web}, ns{team in (a,b)} pod{!debug} */
@@ -39,7 +39,8 @@ struct selector {
 	VEC(struct member {
 		struct graph_pod *pod;
 		size_t back; /* index in the pod's memberships */
-	}) members;
+	})
+	members;
 	VEC(struct peer_set *) users; /* active ones */
 	UT_hash_handle hh;
 };
@@ -58,8 +59,8 @@ struct peer_set {
 /* Who may be at the other end. */
 struct peers {
 	bool any;
-	struct peer_set *pods;		     /* NULL: none */
-	struct ranges blocks[FAMILY_COUNT];  /* of ipBlocks, which match pods' addresses too */
+	struct peer_set *pods;              /* NULL: none */
+	struct ranges blocks[FAMILY_COUNT]; /* of ipBlocks, which match pods' addresses too */
 };
 
 /* Where a rule was written. */
@@ -101,7 +102,8 @@ struct endpoint_port {
  * have the same numbers, where ingress rules name some). */
 struct profile {
 	enum direction dir;
-	const struct network_policy **policies; /* by name; at least one: the direction is isolated */
+	const struct network_policy *
+		*policies; /* by name; at least one: the direction is isolated */
 	size_t n_policies;
 	struct rule_ref *rules; /* of all of them, in order */
 	size_t n_rules;
@@ -115,27 +117,27 @@ struct profile {
 	size_t n_named;
 	bool overflow; /* too complicated: closed, see PROFILE_WORK_MAX */
 
-	char *text;  /* canonical: direction, policies, resolved ports */
-	size_t refs; /* endpoints in the kernel */
+	char *text;     /* canonical: direction, policies, resolved ports */
+	size_t refs;    /* endpoints in the kernel */
 	bool in_kernel; /* its sets are active and the listener knows it */
-	bool listed;	/* can be found by text: no newer version of a policy has replaced it */
-	bool idle;	/* on the list of those that the next sweep frees if still unused */
+	bool listed;    /* can be found by text: no newer version of a policy has replaced it */
+	bool idle;      /* on the list of those that the next sweep frees if still unused */
 	struct profile *next_idle;
 	uint64_t mark;
 	void *listener_data;
 	UT_hash_handle hh;
 };
 
-/* Rules times port ranges of one profile. A policy at etcd's size limit could ask for a hundred times
- * more; a pod it selects is closed and the policy named. */
+/* Rules times port ranges of one profile. A policy at etcd's size limit could ask for a hundred
+ * times more; a pod it selects is closed and the policy named. */
 #define PROFILE_WORK_MAX 4000000
 
 /* A namespace, declared or only used. */
 struct graph_namespace {
-	const char *name; /* interned */
-	struct labels labels;	       /* what selectors see */
-	struct namespace_ *declared;   /* NULL: only used */
-	struct graph_pod *pods;	       /* table, by name */
+	const char *name;                      /* interned */
+	struct labels labels;                  /* what selectors see */
+	struct namespace_ *declared;           /* NULL: only used */
+	struct graph_pod *pods;                /* table, by name */
 	VEC(struct network_policy *) policies; /* by name */
 	UT_hash_handle hh;
 };
@@ -143,19 +145,19 @@ struct graph_namespace {
 /* An address or an interface name, and who says that it is theirs: one of them has it. */
 struct claim {
 	struct claim_key {
-		uint8_t kind;	   /* enum family, or CLAIM_INTERFACE */
+		uint8_t kind;      /* enum family, or CLAIM_INTERFACE */
 		uint8_t bytes[16]; /* of the address; or the name */
 	} key;
 	struct claim_link {
 		struct claim *claim; /* NULL: unused */
 		struct graph_pod *pod;
 		struct claim_link *next;
-	} *holders; /* the first has it */
+	} * holders; /* the first has it */
 	UT_hash_handle hh;
 };
 
 #define CLAIM_INTERFACE FAMILY_COUNT
-#define CLAIMS_MAX	(FAMILY_COUNT + 1)
+#define CLAIMS_MAX      (FAMILY_COUNT + 1)
 
 struct graph_pod {
 	struct pod *object;
@@ -165,11 +167,13 @@ struct graph_pod {
 	VEC(struct membership {
 		struct selector *selector;
 		size_t back; /* index in the selector's members */
-	}) memberships;
+	})
+	memberships;
 	uint32_t *postings; /* positions in the label index: labels, then named ports */
 	struct claim_link claims[CLAIMS_MAX];
 
-	/* A pod of this node that is in the kernel; both NULL where the direction is not isolated. */
+	/* A pod of this node that is in the kernel; both NULL where the direction is not isolated.
+	 */
 	bool is_endpoint;
 	struct profile *profiles[DIR_COUNT];
 
@@ -178,7 +182,7 @@ struct graph_pod {
 	struct profile *evaluated[DIR_COUNT];
 
 	uint64_t mark;
-	bool indexed;	/* in the label index and among members */
+	bool indexed;   /* in the label index and among members */
 	bool published; /* its addresses are in peer sets */
 	bool was_indexed;
 	void *listener_data;
@@ -205,12 +209,12 @@ struct graph *graph_new(struct intern *strings, const char *node,
 			const struct graph_listener *listener);
 void graph_free(struct graph *graph);
 
-/* Everything that was there at the start has been put in. Until then nothing becomes an endpoint and the
- * listener hears nothing. 0 or -ENOMEM, as below. */
+/* Everything that was there at the start has been put in. Until then nothing becomes an endpoint
+ * and the listener hears nothing. 0 or -ENOMEM, as below. */
 int graph_sync(struct graph *graph);
 
-/* Adds or replaces, taking the object over in any case. 0, or -ENOMEM: the graph is then in no defined
- * state and only good for graph_free(). */
+/* Adds or replaces, taking the object over in any case. 0, or -ENOMEM: the graph is then in no
+ * defined state and only good for graph_free(). */
 int graph_put(struct graph *graph, struct object object);
 
 /* Removes what has this kind, namespace (NULL for those without) and name; 0 also when there is
@@ -242,8 +246,8 @@ bool graph_pod_is_peer(const struct pod *pod);
 
 bool selector_matches(const struct selector *selector, const struct graph_pod *pod);
 
-/* What decides a direction of any live pod, endpoint or not; NULL in *ret_profile: not isolated. Valid
- * until the next change of the graph. 0 or -ENOMEM. */
+/* What decides a direction of any live pod, endpoint or not; NULL in *ret_profile: not isolated.
+ * Valid until the next change of the graph. 0 or -ENOMEM. */
 int graph_profile(struct graph *graph, struct graph_pod *pod, enum direction dir,
 		  struct profile **ret_profile);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Names for what is named by its content: short, readable, and the same on every run whatever the order
- * of events, so that a restart finds its own objects. The name is a hash of the content; tenants write
- * the content, so contents that collide are told apart by rank. */
+/* Names for what is named by its content: short, readable, and the same on every run whatever the
+ * order of events, so that a restart finds its own objects. The name is a hash of the content;
+ * tenants write the content, so contents that collide are told apart by rank. */
 #ifndef RENDER_NAMES_H
 #define RENDER_NAMES_H
 
@@ -13,7 +13,7 @@
 #define NAME_DIGITS 10 /* of the hash, in hexadecimal */
 
 struct name {
-	char id[NAME_ID_MAX]; /* "1f0c33d0aa", or "1f0c33d0aa.1" for the second of that hash */
+	char id[NAME_ID_MAX];   /* "1f0c33d0aa", or "1f0c33d0aa.1" for the second of that hash */
 	char used[NAME_ID_MAX]; /* the owner's: the id under which its objects stand now */
 	char *content;
 	size_t refs;

@@ -1,27 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* From the rule graph to the ruleset: a listener of the graph that keeps a struct ruleset equal to what the
- * graph means, change by change. ARCHITECTURE.md shows the layout. */
+/* From the rule graph to the ruleset: a listener of the graph that keeps a struct ruleset equal to
+ * what the graph means, change by change. ARCHITECTURE.md shows the layout. */
 #ifndef RENDER_RENDER_H
 #define RENDER_RENDER_H
 
 #include "nft/ruleset.h"
 #include "policy/graph.h"
 
-/* Up to this many rules a profile's ports are rules; beyond, one map lookup whatever their number. A miss
- * on a port costs 15 ns, the lookup some 60. */
+/* Up to this many rules a profile's ports are rules; beyond, one map lookup whatever their number.
+ * A miss on a port costs 15 ns, the lookup some 60. */
 #define RENDER_INLINE_MAX 8
 
 struct render;
 
-/* An empty ruleset with its base chain. `name_digits`: NAME_DIGITS (tests take fewer). NULL: no memory. */
+/* An empty ruleset with its base chain. `name_digits`: NAME_DIGITS (tests take fewer). NULL: no
+ * memory. */
 struct render *render_new(unsigned name_digits);
 void render_free(struct render *render);
 
 /* What graph_new() wants. */
 struct graph_listener render_listener(struct render *render);
 
-/* To be called when a change (or several) has gone through the graph and before the ruleset is used.
- * 0; -ENOMEM: the ruleset is not what the graph says, and only good for render_free(). */
+/* To be called when a change (or several) has gone through the graph and before the ruleset is
+ * used. 0; -ENOMEM: the ruleset is not what the graph says, and only good for render_free(). */
 int render_settle(struct render *render);
 
 const struct ruleset *render_ruleset(const struct render *render);

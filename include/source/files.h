@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Manifests: files, directories and standard input, as events. Files are trusted: what they say of a
- * pod's interface counts. */
+/* Manifests: files, directories and standard input, as events. Files are trusted: what they say of
+ * a pod's interface counts. */
 #ifndef SOURCE_FILES_H
 #define SOURCE_FILES_H
 
@@ -12,8 +12,8 @@
 #include "source/event.h"
 
 /* A YAML file is read whole, JSON is not. */
-#define YAML_FILE_MAX (64u << 20) /* bytes */
-#define FILES_DEPTH_MAX 32	  /* directories below a PATH */
+#define YAML_FILE_MAX   (64u << 20) /* bytes */
+#define FILES_DEPTH_MAX 32          /* directories below a PATH */
 
 /* A policy of a kind that we do not enforce: named, never passed over in silence. */
 struct unenforced {
@@ -25,14 +25,14 @@ struct unenforced {
 struct files_report {
 	size_t files;
 	size_t objects[KIND_COUNT];
-	size_t unused; /* objects of kinds that have no bearing on policy */
+	size_t unused;                     /* objects of kinds that have no bearing on policy */
 	VEC(struct unenforced) unenforced; /* by file and line */
 };
 
-/* Reads every PATH (a file, a directory with its *.yaml, *.yml and *.json, or "-" for standard input)
- * and emits an event for each object, then EVENT_SYNCED. The order of `paths` does not matter. Input
- * that is no use is told in `faults` and left out; only a lack of memory or what `fn` returned ends
- * the run: 0 or that. `report` is the caller's to give to files_report_done(). */
+/* Reads every PATH (a file, a directory with its *.yaml, *.yml and *.json, or "-" for standard
+ * input) and emits an event for each object, then EVENT_SYNCED. The order of `paths` does not
+ * matter. Input that is no use is told in `faults` and left out; only a lack of memory or what `fn`
+ * returned ends the run: 0 or that. `report` is the caller's to give to files_report_done(). */
 int files_load(const char *const paths[], size_t n_paths, struct intern *strings, event_fn fn,
 	       void *ctx, struct faults *faults, struct files_report *report);
 

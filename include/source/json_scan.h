@@ -9,7 +9,8 @@ const char *json_scan_string(const char *p, const char *end); /* p at the openin
 const char *json_scan_value(const char *p, const char *end);
 
 /* From an opening brace or a comma to the next member's key: its text is [*ret_key, *ret_key_end),
- * as written between the quotes. Returns the beginning of its value, NULL at the end or on bad JSON. */
+ * as written between the quotes. Returns the beginning of its value, NULL at the end or on bad
+ * JSON. */
 const char *json_scan_member(const char *p, const char *end, const char **ret_key,
 			     const char **ret_key_end);
 

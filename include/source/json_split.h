@@ -11,7 +11,7 @@
 #include "base/err.h"
 
 #define JSON_OBJECT_MAX (16u << 20) /* bytes; an API server takes 3 MiB at most */
-#define JSON_DEPTH_MAX	128
+#define JSON_DEPTH_MAX  128
 
 struct json_part {
 	char *bytes; /* the callee may scribble on them; gone when it returns */
@@ -19,8 +19,8 @@ struct json_part {
 	unsigned line; /* 1-based, where it begins */
 	enum json_part_kind {
 		JSON_PART_DOCUMENT, /* stands alone */
-		JSON_PART_ITEM,	    /* of a list whose header follows */
-		JSON_PART_LIST	    /* a list, its items cut out */
+		JSON_PART_ITEM,     /* of a list whose header follows */
+		JSON_PART_LIST      /* a list, its items cut out */
 	} kind;
 	/* Of the list, as far as they have been seen before this item; NULL: not yet. */
 	const char *list_kind, *list_version;
@@ -35,8 +35,8 @@ struct json_splitter;
 struct json_splitter *json_splitter_new(json_part_fn fn, void *ctx);
 void json_splitter_free(struct json_splitter *splitter);
 
-/* Takes the next bytes. 0; -EINVAL with err; -ENOMEM; or what fn returned. After an error the stream
- * is of no more use. */
+/* Takes the next bytes. 0; -EINVAL with err; -ENOMEM; or what fn returned. After an error the
+ * stream is of no more use. */
 int json_splitter_feed(struct json_splitter *splitter, const char *bytes, size_t len,
 		       struct err *err);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* YAML as kubectl reads it (go-yaml v2 semantics: YAML 1.1 scalars, merge keys, timestamps as text),
- * as JSON trees that know their lines. */
+/* YAML as kubectl reads it (go-yaml v2 semantics: YAML 1.1 scalars, merge keys, timestamps as
+ * text), as JSON trees that know their lines. */
 #ifndef SOURCE_YAML_H
 #define SOURCE_YAML_H
 
@@ -16,8 +16,8 @@
 
 struct yaml_lines;
 
-/* One document. `lines` is for yaml_line_of() and lives as long as the call. Returns 0 or a negative
- * errno, which ends the parse. */
+/* One document. `lines` is for yaml_line_of() and lives as long as the call. Returns 0 or a
+ * negative errno, which ends the parse. */
 typedef int (*yaml_document_fn)(void *ctx, const json_t *root, struct yaml_lines *lines);
 
 /* Calls `fn` for each document that is not empty. A document that is no YAML ends the parse: what

@@ -72,8 +72,8 @@ static int compare(const void *left, const void *right)
 static void print_one(const struct fault *fault, bool colour, FILE *out)
 {
 	static const char *const word[] = {[FAULT_ERROR] = "error", [FAULT_WARNING] = "warning"};
-	static const char *const paint[] = {[FAULT_ERROR] = "\033[1;31m",
-					    [FAULT_WARNING] = "\033[1;33m"};
+	static const char *const paint[] = {
+		[FAULT_ERROR] = "\033[1;31m", [FAULT_WARNING] = "\033[1;33m"};
 
 	if (fault->file)
 		fprintf(out, "%s:", fault->file);

@@ -32,7 +32,8 @@ int log_parse_level(const char *word, enum log_level *ret_level)
 	return -EINVAL;
 }
 
-__attribute__((format(printf, 3, 0))) static void emit(enum log_level level, const char *subsystem, const char *fmt, va_list ap)
+__attribute__((format(printf, 3, 0))) static void emit(enum log_level level, const char *subsystem,
+						       const char *fmt, va_list ap)
 {
 	/* journald sets JOURNAL_STREAM for the stderr it reads and understands <N> prefixes. */
 	static const char *const syslog_prefix[] = {"<3>", "<4>", "<5>", "<7>"};

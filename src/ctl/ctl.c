@@ -10,7 +10,7 @@
 #include "base/options.h"
 
 static const struct option_spec specs[] = {
-	{"manifests", 'f', "PATH", "a manifest, a directory of them, or - (may be repeated)"},
+	{"manifests", 'f', "PATH", "a manifest, a directory of them, or -; repeatable"},
 	{"output", 'o', "FORMAT", "text (default) or json, one object a line"},
 	{"verbose", 'v', NULL, "test: also show what holds"},
 	{"help", 'h', NULL, "show this help and exit"},
@@ -34,25 +34,23 @@ struct invocation {
 
 static void print_help(FILE *out)
 {
-	fputs("usage: netpolctl explain [OPTION]... -f PATH... FROM TO PROTO[/PORT]\n"
-	      "       netpolctl explain [OPTION]... -f PATH... -\n"
+	fputs("usage: netpolctl explain [OPTION]... -f PATH... FROM TO PROTO[/PORT] | -\n"
 	      "       netpolctl test [OPTION]... -f PATH... FLOWS...\n"
 	      "       netpolctl graph [OPTION]... -f PATH...\n"
 	      "\n"
-	      "Says of flows whether Kubernetes network policies let them pass, and why; graph lists\n"
-	      "the pods and what isolates each.\n"
+	      "explain: do network policies let a flow pass, and why (-: flows from stdin)\n"
+	      "test:    do the flows of a file fare as it says    graph: what isolates pods\n"
 	      "\n"
 	      "  FROM, TO   namespace/pod (or a workload's name), or an address\n"
 	      "  PROTO      tcp, udp, sctp (without PORT: all ports), icmp, any\n"
-	      "  FLOWS      files with a line for each expectation, - for standard input:\n"
-	      "             shop/web -> shop/api tcp/8080 allow\n"
+	      "  FLOWS      file of expectations: shop/web -> shop/api tcp/8080 allow\n"
 	      "\n",
 	      out);
 	options_print(specs, out);
 	fputs("\n"
-	      "exit status: 0 all answered (test: all hold), 1 failed (test: one does not hold),\n"
-	      "             2 unusable input\n"
-	      "manual: netpolctl(8)\n",
+	      "exit status: 0 answered (test: all hold), 1 failed (test: one does not hold),\n"
+	      "             2 unusable input (stderr says what was wrong)\n"
+	      "manuals: netpolctl(8), netpold(8)\n",
 	      out);
 }
 

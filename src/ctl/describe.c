@@ -4,7 +4,9 @@
 static void describe_requirement(FILE *out, const struct requirement *req)
 {
 	static const char *const words[] = {
-		[LABEL_IN] = "in", [LABEL_NOT_IN] = "notin", [LABEL_EXISTS] = "",
+		[LABEL_IN] = "in",
+		[LABEL_NOT_IN] = "notin",
+		[LABEL_EXISTS] = "",
 		[LABEL_DOES_NOT_EXIST] = "",
 	};
 

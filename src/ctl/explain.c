@@ -57,18 +57,14 @@ int ctl_explain(struct ctl *ctl, int argc, char *argv[])
 	struct explain explain = {.ctl = ctl};
 	int rc;
 
-	/* FROM -> TO PROTO, as in a flows file, is understood too. */
-	if (argc == 4 && strcmp(argv[1], "->") == 0) {
-		memmove(argv + 1, argv + 2, 2 * sizeof(argv[0]));
-		argc--;
-	}
 	if (argc == 1 && strcmp(argv[0], "-") == 0) {
 		rc = flows_read("-", false, &ctl->cluster.faults, explain_line, &explain);
 	} else if (argc == 3) {
 		rc = explain_one(&explain, argv);
 	} else {
-		fprintf(stderr, "netpolctl: expected explain FROM TO PROTO[/PORT], or explain - for "
-				"flows on standard input\n");
+		fprintf(stderr,
+			"netpolctl: expected explain FROM TO PROTO[/PORT], or explain - for "
+			"flows on standard input\n");
 		return CTL_UNUSABLE;
 	}
 	if (rc == -ENOMEM)

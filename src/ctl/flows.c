@@ -19,8 +19,8 @@ struct flow_file {
 static int line_fault(const struct flow_file *file, const char *value, const char *expected)
 {
 	faults_add(file->faults, FAULT_ERROR,
-		   &(struct fault_place){.file = file->name, .line = file->line, .value = value}, "%s",
-		   expected);
+		   &(struct fault_place){.file = file->name, .line = file->line, .value = value},
+		   "%s", expected);
 	return -EINVAL;
 }
 

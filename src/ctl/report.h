@@ -11,8 +11,8 @@
 int report_text(struct ctl *ctl, const struct flow *flow, const struct flow_result *result,
 		FILE *out);
 
-/* One line, an object; its members are in netpolctl(8). `line` (may be NULL) is where an expectation
- * stands. */
+/* One line, an object; its members are in netpolctl(8). `line` (may be NULL) is where an
+ * expectation stands. */
 int report_json(struct ctl *ctl, const struct flow *flow, const struct flow_result *result,
 		const struct flow_line *line, FILE *out);
 

@@ -17,15 +17,15 @@ static json_t *json_end(const struct flow_end *end)
 {
 	static const char *const kinds[] = {"pod", "node", "external"};
 	char text[ADDR_TEXT_MAX];
-	json_t *json = json_pack("{s:s, s:o}", "kind", kinds[end->kind], "address",
-				 end->has_addr ? json_string(addr_format(&end->addr, text))
-					       : json_null());
+	json_t *json =
+		json_pack("{s:s, s:o}", "kind", kinds[end->kind], "address",
+			  end->has_addr ? json_string(addr_format(&end->addr, text)) : json_null());
 	json_t *nodes;
 
 	if (end->pod)
-		(void)json_object_set_new(json, "pod",
-					  json_sprintf("%s/%s", end->pod->object->ns,
-						       end->pod->object->name));
+		(void)json_object_set_new(
+			json, "pod",
+			json_sprintf("%s/%s", end->pod->object->ns, end->pod->object->name));
 	if (end->kind != END_NODE)
 		return json;
 	nodes = json_array();
@@ -109,9 +109,9 @@ static int json_pair(struct ctl *ctl, const struct flow_pair *pair, json_t *pair
 {
 	static const char *const reasons[] = {"policy", "self", "node-local"};
 	json_t *stretches = json_array();
-	json_t *json = json_pack("{s:o, s:o, s:s, s:o}", "from", json_end(&pair->from), "to",
-				 json_end(&pair->to), "reason", reasons[pair->reason], "ports",
-				 stretches);
+	json_t *json =
+		json_pack("{s:o, s:o, s:s, s:o}", "from", json_end(&pair->from), "to",
+			  json_end(&pair->to), "reason", reasons[pair->reason], "ports", stretches);
 	int rc = json_array_append_new(pairs, json) < 0 ? -ENOMEM : 0;
 
 	for (size_t i = 0; i < pair->stretches.n && rc == 0; i++) {

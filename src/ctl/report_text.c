@@ -42,8 +42,7 @@ static const char *match_word(const struct rule_report *report, bool one_port)
 static void print_rule(const struct rule_report *report, enum direction dir, bool one_port,
 		       FILE *out)
 {
-	const struct policy_rule *rule =
-		&report->rule->policy->rules[dir][report->rule->index];
+	const struct policy_rule *rule = &report->rule->policy->rules[dir][report->rule->index];
 
 	fputs("    ", out);
 	print_rule_place(report, dir, out);

@@ -35,7 +35,8 @@ static int judge_text(const struct test *test, const struct flow_line *line,
 		char proto[32];
 
 		faults_add(&test->ctl->cluster.faults, FAULT_ERROR,
-			   &(struct fault_place){.file = line->file, .line = line->line,
+			   &(struct fault_place){.file = line->file,
+						 .line = line->line,
 						 .object = flow_proto_text(&line->flow, proto)},
 			   "%s", result->reason);
 		return 0;

@@ -24,7 +24,8 @@ static int need_manifests(const struct settings *settings)
 {
 	if (settings->manifests.n > 0)
 		return 0;
-	fprintf(stderr, "netpold: no manifests: expected -f PATH, or manifests in the configuration\n");
+	fprintf(stderr,
+		"netpold: no manifests: expected -f PATH, or manifests in the configuration\n");
 	return -EINVAL;
 }
 
@@ -127,7 +128,8 @@ static int list_unenforced(const struct files_report *files, FILE *out)
 	if (n > 0) {
 		memcpy(sorted, files->unenforced.v, n * sizeof(sorted[0]));
 		qsort(sorted, n, sizeof(sorted[0]), compare_kinds);
-		fputs("# not enforced, of a kind that netpold does not know how to enforce:\n", out);
+		fputs("# not enforced, of a kind that netpold does not know how to enforce:\n",
+		      out);
 	}
 	for (size_t i = 0; i < n; i++)
 		fprintf(out, "#   %s %s\n", sorted[i].kind, sorted[i].name);
@@ -135,14 +137,15 @@ static int list_unenforced(const struct files_report *files, FILE *out)
 	return 0;
 }
 
-/* What the ruleset is for and what is not in it. Places in files stay out: the same objects are the same
- * bytes, wherever they are written. */
+/* What the ruleset is for and what is not in it. Places in files stay out: the same objects are the
+ * same bytes, wherever they are written. */
 static int print_header(const struct offline *offline, const char *node, FILE *out)
 {
 	struct graph_counts counts = graph_counts(offline->graph);
 	int rc;
 
-	fprintf(out, "# netpold ruleset for %s%s: %zu pods, %zu isolated for ingress, %zu for egress\n",
+	fprintf(out,
+		"# netpold ruleset for %s%s: %zu pods, %zu isolated for ingress, %zu for egress\n",
 		node ? "node " : "every pod as local", node ? node : "", counts.endpoints,
 		counts.isolated[DIR_INGRESS], counts.isolated[DIR_EGRESS]);
 	fputs("# load: nft -f FILE    remove: nft delete table inet " NFT_TABLE_NAME
@@ -154,9 +157,10 @@ static int print_header(const struct offline *offline, const char *node, FILE *o
 		rc = list_pods(offline->graph, node, lost_address,
 			       "left out, another pod has their address by now", out);
 	if (rc == 0)
-		rc = list_pods(offline->graph, node, is_selected_host,
-			       "on the host's network, so the policies that select them have no effect",
-			       out);
+		rc = list_pods(
+			offline->graph, node, is_selected_host,
+			"on the host's network, so the policies that select them have no effect",
+			out);
 	if (rc == 0)
 		rc = list_unenforced(&offline->report, out);
 	if (offline->faults.errors > 0)
@@ -222,7 +226,8 @@ int check(const struct settings *settings)
 		return no_memory();
 	}
 	status = report(&offline);
-	printf("%zu files: %zu namespaces, %zu nodes, %zu pods, %zu network policies; %zu objects of "
+	printf("%zu files: %zu namespaces, %zu nodes, %zu pods, %zu network policies; %zu objects "
+	       "of "
 	       "other kinds; %zu errors, %zu warnings\n",
 	       offline.report.files, offline.report.objects[KIND_NAMESPACE],
 	       offline.report.objects[KIND_NODE], offline.report.objects[KIND_POD],

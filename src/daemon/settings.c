@@ -18,12 +18,12 @@
 #define CONFIG_BYTES_MAX (1u << 20)
 
 static const struct option_spec specs[] = {
-	{"dry-run", 0, NULL, "print the nftables ruleset and exit; changes nothing"},
+	{"dry-run", 0, NULL, "print the nftables ruleset and exit"},
 	{"check", 0, NULL, "only validate the manifests and exit"},
-	{"manifests", 'f', "PATH", "a manifest, a directory of them, or - (may be repeated)"},
-	{"node", 0, "NAME", "the node whose pods are local (default: every pod is)"},
-	{"config", 0, "FILE", "read settings from FILE (default: " NETPOLD_CONFIG ")"},
-	{"log-level", 0, "LEVEL", "err, warning, notice or debug (default: notice)"},
+	{"manifests", 'f', "PATH", "a manifest, a directory of them, or -; repeatable"},
+	{"node", 0, "NAME", "the node whose pods are local; without, all are"},
+	{"config", 0, "FILE", "read settings from FILE"},
+	{"log-level", 0, "LEVEL", "err, warning, notice (the default) or debug"},
 	{"help", 'h', NULL, "show this help and exit"},
 	{"version", 'V', NULL, "show the version and exit"},
 	{NULL, 0, NULL, NULL},
@@ -133,9 +133,8 @@ static void config_fault(struct config_reader *r, const char *key, const char *e
 
 	r->errors++;
 	faults_add(r->faults, FAULT_ERROR,
-		   &(struct fault_place){.file = r->file,
-					 .line = yaml_line_of(r->lines, &path, 1),
-					 .field = key},
+		   &(struct fault_place){
+			   .file = r->file, .line = yaml_line_of(r->lines, &path, 1), .field = key},
 		   "%s", expected);
 }
 
@@ -261,7 +260,8 @@ void settings_print_help(FILE *out)
 	      out);
 	options_print(specs, out);
 	fputs("\n"
-	      "exit status: 0 done, 1 failed, 2 unusable input (what was wrong is on stderr)\n"
-	      "manual: netpold(8), netpold.conf(5), netpolctl(8)\n",
+	      "settings: " NETPOLD_CONFIG "\n"
+	      "exit status: 0 done, 1 failed, 2 unusable input (stderr says what was wrong)\n"
+	      "manuals: netpold(8), netpold.conf(5), netpolctl(8)\n",
 	      out);
 }

@@ -77,7 +77,8 @@ static void check_name(struct decoder *d, const json_t *metadata, int kind,
 	path_key(d, "name");
 	if (kind == KIND_NAMESPACE && !valid_dns_label(id->name))
 		refuse(d, json_object_get(metadata, "name"),
-		       "expected at most 63 of a-z 0-9 - beginning and ending with a letter or digit");
+		       "expected at most 63 of a-z 0-9 - beginning and ending with a letter or "
+		       "digit");
 	else if (!valid_dns_subdomain(id->name))
 		refuse(d, json_object_get(metadata, "name"),
 		       "expected at most 253 of a-z 0-9 - . beginning and ending with a letter or "
@@ -115,7 +116,8 @@ static bool identify_name(struct decoder *d, const json_t *json, int kind, struc
 	if (d->errors == before && id->ns && id->ns[0] && !valid_dns_label(id->ns)) {
 		path_key(d, "namespace");
 		refuse(d, json_object_get(metadata, "namespace"),
-		       "expected at most 63 of a-z 0-9 - beginning and ending with a letter or digit");
+		       "expected at most 63 of a-z 0-9 - beginning and ending with a letter or "
+		       "digit");
 		path_pop(d);
 	}
 	path_pop(d);

@@ -171,7 +171,8 @@ static void decode_addresses(struct decoder *d, const json_t *status, const char
 	}
 	path_pop(d);
 	/* "" is how Go leaves a field that it was told to write. */
-	if (json_array_size(list) > 0 || !one || (json_is_string(one) && !json_string_value(one)[0]))
+	if (json_array_size(list) > 0 || !one ||
+	    (json_is_string(one) && !json_string_value(one)[0]))
 		return;
 	path_key(d, singular);
 	decode_address(d, one, addrs, n);
@@ -246,7 +247,8 @@ static void decode_interface(struct decoder *d, const json_t *metadata, struct p
 	path_map_key(d, ANNOTATION_INTERFACE);
 	if (!json_is_string(value) || !valid_interface(json_string_value(value)))
 		refuse(d, value,
-		       "expected the name of a network interface: 1 to 15 printable characters, none "
+		       "expected the name of a network interface: 1 to 15 printable characters, "
+		       "none "
 		       "of \" * / : \\");
 	else
 		pod->interface = decode_intern(d, json_string_value(value));

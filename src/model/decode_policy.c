@@ -33,7 +33,8 @@ static void decode_port_value(struct decoder *d, const json_t *value, struct pol
 			port->name = decode_intern(d, json_string_value(value));
 		else
 			refuse(d, value,
-			       "expected a port name (at most 15 of a-z 0-9 -, at least one letter, "
+			       "expected a port name (at most 15 of a-z 0-9 -, at least one "
+			       "letter, "
 			       "no - at either end or doubled), or a number without quotes");
 	} else if (!json_is_integer(value)) {
 		refuse(d, value, "expected a number or a port name");
@@ -96,7 +97,8 @@ static void judge_sloppy(struct decoder *d, const json_t *value, unsigned sloppy
 	if (!what)
 		return;
 	if (d->accepted)
-		warn(d, value, "read as %s; Kubernetes 1.36 refuses this in new objects: expected %s",
+		warn(d, value,
+		     "read as %s; Kubernetes 1.36 refuses this in new objects: expected %s",
 		     prefix_format(prefix, text), what);
 	else
 		refuse(d, value, "expected %s: write %s", what, prefix_format(prefix, text));
@@ -174,7 +176,8 @@ static void decode_peer(struct decoder *d, const json_t *json, struct policy_pee
 		path_key(d, "ipBlock");
 		if (peer->has_pod_selector || peer->has_ns_selector)
 			refuse(d, NULL,
-			       "expected to stand alone: a peer is an ipBlock or selectors, not both");
+			       "expected to stand alone: a peer is an ipBlock or selectors, not "
+			       "both");
 		decode_block(d, block, &peer->block);
 		path_pop(d);
 	}
@@ -266,8 +269,8 @@ static void decode_types(struct decoder *d, const json_t *spec, struct network_p
 struct network_policy *decode_network_policy(struct decoder *d, const json_t *json, const char *ns,
 					     const char *name)
 {
-	static const char *const known_top[] = {"apiVersion", "kind", "metadata",
-						"spec",	      "status", NULL};
+	static const char *const known_top[] = {"apiVersion", "kind",   "metadata",
+						"spec",       "status", NULL};
 	static const char *const known_spec[] = {"podSelector", "ingress", "egress", "policyTypes",
 						 NULL};
 	struct network_policy *policy = decode_alloc(d, 1, sizeof(*policy));

@@ -125,8 +125,7 @@ static void decode_operator(struct decoder *d, const json_t *expression, struct 
 	path_pop(d);
 }
 
-static void decode_expression(struct decoder *d, const json_t *expression,
-			      struct requirement *req)
+static void decode_expression(struct decoder *d, const json_t *expression, struct requirement *req)
 {
 	static const char *const known[] = {"key", "operator", "values", NULL};
 	size_t before = d->errors;

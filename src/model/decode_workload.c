@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Workloads stand for the pods that their controllers would make, so that a repository of manifests
- * can be tested before it is deployed. One stand-in each; a StatefulSet's pods differ in labels that
- * policies do select, so each replica has its own. */
+ * can be tested before it is deployed. One stand-in each; a StatefulSet's pods differ in labels
+ * that policies do select, so each replica has its own. */
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -12,7 +12,7 @@
 /* A label that the controller sets to what only it knows. */
 #define VALUE_UNKNOWN "unknown"
 
-#define REPLICAS_MAX 1000
+#define REPLICAS_MAX  1000
 
 struct workload {
 	const char *group, *kind;

@@ -92,8 +92,10 @@ static const char *value_text(const json_t *value, char buf[static VALUE_TEXT_MA
 	return buf;
 }
 
-__attribute__((format(printf, 4, 0))) static void add_fault(struct decoder *d, enum fault_level level, const json_t *value,
-		      const char *fmt, va_list ap)
+__attribute__((format(printf, 4, 0))) static void add_fault(struct decoder *d,
+							    enum fault_level level,
+							    const json_t *value, const char *fmt,
+							    va_list ap)
 {
 	char field[FIELD_TEXT_MAX], shown[VALUE_TEXT_MAX], text[ERR_TEXT_MAX];
 

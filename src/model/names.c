@@ -6,10 +6,10 @@
 #include "base/intern.h"
 #include "fields.h"
 
-#define DNS_LABEL_MAX	  63
+#define DNS_LABEL_MAX     63
 #define DNS_SUBDOMAIN_MAX 253
-#define LABEL_PART_MAX	  63
-#define PORT_NAME_MAX	  15
+#define LABEL_PART_MAX    63
+#define PORT_NAME_MAX     15
 
 /* ASCII whatever the locale. */
 static bool is_lower_alnum(char c)
@@ -153,7 +153,8 @@ void decode_labels(struct decoder *d, const json_t *parent, const char *key, str
 		path_map_key(d, name);
 		if (!valid_label_key(name))
 			refuse(d, NULL,
-			       "expected a label key: an optional DNS prefix and '/', then at most 63 "
+			       "expected a label key: an optional DNS prefix and '/', then at most "
+			       "63 "
 			       "of A-Z a-z 0-9 - _ . beginning and ending with a letter or digit");
 		else if (!text)
 			refuse(d, value, "expected a string (quote it)");
@@ -162,8 +163,8 @@ void decode_labels(struct decoder *d, const json_t *parent, const char *key, str
 			       "expected a label value: at most 63 of A-Z a-z 0-9 - _ . "
 			       "beginning and ending with a letter or digit");
 		else
-			ret->v[ret->n++] = (struct label){decode_intern(d, name),
-							  decode_intern(d, text)};
+			ret->v[ret->n++] =
+				(struct label){decode_intern(d, name), decode_intern(d, text)};
 		path_pop(d);
 	}
 	path_pop(d);

@@ -120,7 +120,8 @@ static void print_stmt(const struct nft_stmt *stmt, enum nft_table table, FILE *
 		if (table == NFT_TABLE_GUARD)
 			fprintf(out, "meta protocol %s", family);
 		else
-			fprintf(out, "meta nfproto %s", stmt->family == FAMILY_V4 ? "ipv4" : "ipv6");
+			fprintf(out, "meta nfproto %s",
+				stmt->family == FAMILY_V4 ? "ipv4" : "ipv6");
 		break;
 	case NFT_ADDR:
 		fprintf(out, "%s %s %s", family, addr, stmt->negate ? "!= " : "");
@@ -182,7 +183,8 @@ static void print_chain(const struct nft_chain *chain, enum nft_table table, FIL
 		fputs("\t\ttype filter hook forward priority filter; policy accept;\n", out);
 	if (chain->hook == NFT_HOOK_INGRESS)
 		fprintf(out,
-			"\t\ttype filter hook ingress device \"%s\" priority -300; policy accept;\n",
+			"\t\ttype filter hook ingress device \"%s\" priority -300; policy "
+			"accept;\n",
 			chain->device);
 	for (size_t i = 0; i < chain->rules.n; i++)
 		print_rule(&chain->rules.v[i], table, out);

@@ -47,8 +47,10 @@ void offline_warn_unenforced(struct offline *offline)
 		const struct unenforced *one = &offline->report.unenforced.v[i];
 
 		faults_add(&offline->faults, FAULT_WARNING,
-			   &(struct fault_place){
-				   .file = one->file, .line = one->line, .object = one->kind, .field = one->name},
+			   &(struct fault_place){.file = one->file,
+						 .line = one->line,
+						 .object = one->kind,
+						 .field = one->name},
 			   "not enforced: only NetworkPolicy of networking.k8s.io/v1 is");
 	}
 }

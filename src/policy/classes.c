@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* From rules that name overlapping ports to disjoint port ranges, each with the rules that hold there.
- * Ranges with the same rules share a class, and so one union of peers. */
+/* From rules that name overlapping ports to disjoint port ranges, each with the rules that hold
+ * there. Ranges with the same rules share a class, and so one union of peers. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,7 +22,7 @@ struct sweep {
 	struct graph *g;
 	struct profile *profile;
 	VEC(struct edge) edges[PROTO_COUNT];
-	uint32_t *depth; /* per rule: how many of its own ranges hold here */
+	uint32_t *depth;  /* per rule: how many of its own ranges hold here */
 	uint32_t *active; /* the rules that hold, ascending */
 	size_t n_active;
 	size_t work;
@@ -73,8 +73,7 @@ static int collect(struct sweep *s, const struct pod *pod)
 
 	for (uint32_t i = 0; i < s->profile->n_rules && rc == 0; i++) {
 		const struct rule_ref *ref = &s->profile->rules[i];
-		const struct policy_rule *rule =
-			&ref->policy->rules[s->profile->dir][ref->index];
+		const struct policy_rule *rule = &ref->policy->rules[s->profile->dir][ref->index];
 
 		if (rule->n_ports == 0)
 			rc = vec_push(&s->every, i);
@@ -166,7 +165,8 @@ static int end_stretch(struct sweep *s, uint8_t proto, uint32_t first, uint32_t 
 		return 0;
 	if (class_of_active(s, &index) < 0)
 		return -ENOMEM;
-	if (last && last->proto == proto && last->class_index == index && last->last + 1u == first) {
+	if (last && last->proto == proto && last->class_index == index &&
+	    last->last + 1u == first) {
 		last->last = (uint16_t)(next - 1);
 		return 0;
 	}

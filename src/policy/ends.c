@@ -91,8 +91,8 @@ static struct graph_pod *find_stand_in(const struct graph *g, const char *ns, co
 				       size_t *ret_n)
 {
 	static const char *const kinds[] = {
-		"deployment", "replicaset", "statefulset",	    "daemonset",
-		"job",	      "cronjob",    "replicationcontroller",
+		"deployment", "replicaset", "statefulset",           "daemonset",
+		"job",        "cronjob",    "replicationcontroller",
 	};
 	struct graph_pod *found = NULL;
 
@@ -121,7 +121,8 @@ int ends_resolve(const struct graph *g, const char *text, struct flow_ends *ret,
 	if (addr_parse(text, &addr))
 		return resolve_addr(g, &addr, ret);
 	if (!slash || slash == text || !slash[1]) {
-		(void)snprintf(reason, reason_len, "%s: expected namespace/pod or an address", text);
+		(void)snprintf(reason, reason_len, "%s: expected namespace/pod or an address",
+			       text);
 		return 0;
 	}
 	(void)snprintf(ns, sizeof(ns), "%.*s", (int)(slash - text), text);

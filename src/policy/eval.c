@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The evaluator. A flow is every combination of an address of one end with one of the other; for each,
- * the ports asked about fall into stretches that no rule tells apart, and one port of each stretch is
- * looked up in the classes as a packet would be. */
+/* The evaluator. A flow is every combination of an address of one end with one of the other; for
+ * each, the ports asked about fall into stretches that no rule tells apart, and one port of each
+ * stretch is looked up in the classes as a packet would be. */
 #include "policy/eval.h"
 
 #include <errno.h>
@@ -32,7 +32,7 @@ static enum answer peers_answer(const struct peers *peers, const struct flow_end
 	if (!end->has_addr)
 		return has_blocks(peers) ? ANSWER_MAYBE : ANSWER_NO;
 	return ranges_contain(&peers->blocks[end->addr.family], &end->addr) ? ANSWER_YES
-									     : ANSWER_NO;
+									    : ANSWER_NO;
 }
 
 static const struct port_class *find_class(const struct profile *profile, enum proto proto,
@@ -148,8 +148,8 @@ static int add_stretch(struct flow_pair *pair, const struct pair_profiles *profi
 		.proto = proto,
 		.first = (uint16_t)first,
 		.last = (uint16_t)last,
-		.dir = {[DIR_INGRESS] = point_answer(profiles->dir[DIR_INGRESS], &pair->from,
-						     proto, (uint16_t)first),
+		.dir = {[DIR_INGRESS] = point_answer(profiles->dir[DIR_INGRESS], &pair->from, proto,
+						     (uint16_t)first),
 			[DIR_EGRESS] = point_answer(profiles->dir[DIR_EGRESS], &pair->to, proto,
 						    (uint16_t)first)},
 	};
@@ -298,7 +298,7 @@ static int eval_pairs(struct graph *g, const struct flow *flow, const struct flo
 enum answer pair_answer(const struct flow_stretch *stretch)
 {
 	return stretch->dir[DIR_INGRESS] < stretch->dir[DIR_EGRESS] ? stretch->dir[DIR_INGRESS]
-								     : stretch->dir[DIR_EGRESS];
+								    : stretch->dir[DIR_EGRESS];
 }
 
 struct tally {

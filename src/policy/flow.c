@@ -45,8 +45,10 @@ int flow_parse_proto(const char *text, struct flow *flow, struct err *err)
 			return err_set(err, -EINVAL, "%s: expected no port", text);
 		return parse_port(slash + 1, flow, err);
 	}
-	return err_set(err, -EINVAL, "protocol %s: expected tcp, udp or sctp (with /PORT or not), icmp or "
-		       "any", text);
+	return err_set(err, -EINVAL,
+		       "protocol %s: expected tcp, udp or sctp (with /PORT or not), icmp or "
+		       "any",
+		       text);
 }
 
 const char *flow_proto_text(const struct flow *flow, char buf[static 32])

@@ -307,7 +307,8 @@ static bool same_ports(const struct pod *a, const struct pod *b)
 	if (a->n_ports != b->n_ports)
 		return false;
 	for (size_t i = 0; i < a->n_ports; i++) {
-		if (a->ports[i].name != b->ports[i].name || a->ports[i].number != b->ports[i].number ||
+		if (a->ports[i].name != b->ports[i].name ||
+		    a->ports[i].number != b->ports[i].number ||
 		    a->ports[i].proto != b->ports[i].proto)
 			return false;
 	}
@@ -592,7 +593,8 @@ static void hear_nothing_set(void *ctx, struct peer_set *set, bool exists)
 	(void)exists;
 }
 
-static void hear_nothing_peer(void *ctx, struct peer_set *set, const struct addr *addr, bool present)
+static void hear_nothing_peer(void *ctx, struct peer_set *set, const struct addr *addr,
+			      bool present)
 {
 	(void)ctx;
 	(void)set;

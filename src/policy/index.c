@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The label index. A pod's change visits the selectors that its labels can match; a selector's first
- * use visits the pods that its requirements can match. Neither walks all of the other. */
+/* The label index. A pod's change visits the selectors that its labels can match; a selector's
+ * first use visits the pods that its requirements can match. Neither walks all of the other. */
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
@@ -183,8 +183,7 @@ static int add_postings(struct graph *g, struct graph_pod *pod)
 
 static int add_membership(struct graph_pod *pod, struct selector *selector)
 {
-	if (vec_push(&pod->memberships,
-		     (struct membership){selector, selector->members.n}) < 0)
+	if (vec_push(&pod->memberships, (struct membership){selector, selector->members.n}) < 0)
 		return -ENOMEM;
 	if (vec_push(&selector->members, (struct member){pod, pod->memberships.n - 1}) < 0) {
 		pod->memberships.n--;
@@ -210,8 +209,8 @@ static void remove_membership(struct graph_pod *pod, size_t at)
 	}
 }
 
-/* The requirement to look a selector up by: an In with few values, else (for pods) one that wants the
- * key. NULL: none helps. */
+/* The requirement to look a selector up by: an In with few values, else (for pods) one that wants
+ * the key. NULL: none helps. */
 static const struct requirement *anchor_requirement(const struct label_selector *selector,
 						    bool key_will_do)
 {

@@ -28,7 +28,7 @@ struct posting_list {
  * the pod's. A pod's change looks up what its labels can match, and never sees the others. */
 struct anchor {
 	struct anchor_key {
-		const char *ns_key, *ns_value;	 /* NULL: any */
+		const char *ns_key, *ns_value;   /* NULL: any */
 		const char *pod_key, *pod_value; /* NULL: any; only the value NULL: any value */
 	} key;
 	VEC(struct selector *) selectors;
@@ -57,7 +57,7 @@ struct node_addr {
 
 struct graph {
 	struct intern *strings;
-	const char *node; /* interned; NULL: all pods are local */
+	const char *node;        /* interned; NULL: all pods are local */
 	const char *ns_name_key; /* interned LABEL_NAMESPACE_NAME */
 	struct graph_listener listener;
 	bool listening;
@@ -77,7 +77,7 @@ struct graph {
 	struct profile *profiles;
 	struct profile *idle; /* by next_idle: perhaps without references */
 
-	uint64_t mark;	     /* for sets of objects met on a walk */
+	uint64_t mark;       /* for sets of objects met on a walk */
 	uint64_t generation; /* of the last change */
 	struct graph_counts counts;
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What is in the kernel's sets: the addresses of members, and what named egress ports resolve to. A
- * pod is published once its addresses are in every active set it belongs to; to change a pod, unpublish
- * it, change it, publish it. */
+ * pod is published once its addresses are in every active set it belongs to; to change a pod,
+ * unpublish it, change it, publish it. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -181,8 +181,8 @@ static void tell_named(struct graph *g, struct profile *profile, const struct gr
 {
 	for (int family = 0; family < FAMILY_COUNT; family++) {
 		if (graph_pod_owns(pod, (enum family)family))
-			tell_named_at(g, profile, pod,
-				      pod_addr(pod->object, (enum family)family), present);
+			tell_named_at(g, profile, pod, pod_addr(pod->object, (enum family)family),
+				      present);
 	}
 }
 
@@ -203,7 +203,8 @@ static int add_user(struct graph *g, struct profile *profile, const struct named
 		users = calloc(1, sizeof(*users));
 		if (!users)
 			return -ENOMEM;
-		users->key = (struct posting_key){named->name, port_value((enum proto)named->proto)};
+		users->key =
+			(struct posting_key){named->name, port_value((enum proto)named->proto)};
 		HASH_ADD(hh, g->named_users, key, sizeof(users->key), users);
 		if (!table_added(users)) {
 			free(users);

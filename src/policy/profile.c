@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Profiles: one for all pods that the same policies select. Immutable once built; a changed policy makes
- * new ones, and those that nobody uses any more are swept before the next change. */
+/* Profiles: one for all pods that the same policies select. Immutable once built; a changed policy
+ * makes new ones, and those that nobody uses any more are swept before the next change. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -142,8 +142,8 @@ static int add_rules(struct graph *g, struct profile *profile)
 
 			ref->policy = policy;
 			ref->index = j;
-			if (peers_of_rule(g, policy, &policy->rules[profile->dir][j],
-					  &ref->peers) < 0)
+			if (peers_of_rule(g, policy, &policy->rules[profile->dir][j], &ref->peers) <
+			    0)
 				return -ENOMEM;
 			profile->n_rules++;
 		}
@@ -173,7 +173,8 @@ static struct profile *profile_new(struct graph *g, enum direction dir, char *te
 	return NULL;
 }
 
-/* An old version of a policy may live beside the new one until the sweep: same text, other pointers. */
+/* An old version of a policy may live beside the new one until the sweep: same text, other
+ * pointers. */
 static bool same_policies(const struct profile *profile, const struct selecting *selecting)
 {
 	return profile->n_policies == selecting->policies.n &&

@@ -148,7 +148,7 @@ bool range_is_prefix(const struct range *range, enum family family, struct prefi
 	struct range whole = range_of(&prefix);
 	struct addr masked = prefix.addr;
 	for (size_t bit = len; bit < bits; bit++)
-		masked.b[bit / 8] &= (uint8_t)~(0x80u >> (bit % 8));
+		masked.b[bit / 8] &= (uint8_t) ~(0x80u >> (bit % 8));
 	if (memcmp(masked.b, range->lo, sizeof(masked.b)) != 0 ||
 	    memcmp(whole.hi, range->hi, sizeof(whole.hi)) != 0)
 		return false;

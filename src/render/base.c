@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What is there whatever the policies say: the base chain, the dispatch to the chains of pods. It never
- * changes, because replacing a base chain leaks packets (KERNEL measurements in ARCHITECTURE.md). */
+/* What is there whatever the policies say: the base chain, the dispatch to the chains of pods. It
+ * never changes, because replacing a base chain leaks packets (KERNEL measurements in
+ * ARCHITECTURE.md). */
 #include <netinet/icmp6.h>
 #include <stdio.h>
 
@@ -21,8 +22,8 @@ static int add_rule(struct nft_chain *chain, const struct nft_stmt *stmts, size_
 	return nft_chain_add(chain, &rule);
 }
 
-#define ADD_RULE(chain, ...)                                                                       \
-	add_rule(chain, (const struct nft_stmt[]){__VA_ARGS__},                                    \
+#define ADD_RULE(chain, ...)                                    \
+	add_rule(chain, (const struct nft_stmt[]){__VA_ARGS__}, \
 		 ARRAY_LEN(((const struct nft_stmt[]){__VA_ARGS__})))
 
 static int add_lookups(struct nft_chain *chain, enum direction dir)
@@ -57,16 +58,15 @@ static int add_always_allowed(struct nft_chain *chain)
 	/* First, so that all the rest is paid once per connection. */
 	int rc = ADD_RULE(chain, {.kind = NFT_CT_ESTABLISHED}, accept_stmt);
 
-	/* Between pods on one bridge, where netfilter sees it (RFC 4861: hop limit 255 means that no
-	 * router has passed it on). What is routed has 254 at most and is traffic like any other. */
+	/* Between pods on one bridge, where netfilter sees it (RFC 4861: hop limit 255 means that
+	 * no router has passed it on). What is routed has 254 at most and is traffic like any
+	 * other. */
 	if (rc == 0)
-		rc = ADD_RULE(chain,
-			      {.kind = NFT_ICMPV6_TYPES, .types = nd, .n = ARRAY_LEN(nd)},
+		rc = ADD_RULE(chain, {.kind = NFT_ICMPV6_TYPES, .types = nd, .n = ARRAY_LEN(nd)},
 			      {.kind = NFT_HOPLIMIT, .hoplimit = 255}, accept_stmt);
 	/* A bridge that snoops multicast drops neighbour discovery for who cannot report. */
 	if (rc == 0)
-		rc = ADD_RULE(chain,
-			      {.kind = NFT_ICMPV6_TYPES, .types = mld, .n = ARRAY_LEN(mld)},
+		rc = ADD_RULE(chain, {.kind = NFT_ICMPV6_TYPES, .types = mld, .n = ARRAY_LEN(mld)},
 			      {.kind = NFT_ADDR,
 			       .family = FAMILY_V6,
 			       .dir = NFT_DESTINATION,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A pod's own two chains, how packets get to them, and the guard on its device. They hold what differs from
- * pod to pod; what its policies say is in the chains of its profiles. */
+/* A pod's own two chains, how packets get to them, and the guard on its device. They hold what
+ * differs from pod to pod; what its policies say is in the chains of its profiles. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -130,7 +130,8 @@ static int set_element(struct render *r, const char *map, const struct nft_key *
 	return nft_set_add(ruleset_set(&r->ruleset, map), key, &extra);
 }
 
-/* How packets of a direction find the pod's chain: adds (chain not NULL) or removes the elements. */
+/* How packets of a direction find the pod's chain: adds (chain not NULL) or removes the elements.
+ */
 static int dispatch(struct render *r, const struct graph_pod *pod, enum direction dir,
 		    const char *chain, const char *comment)
 {
@@ -203,8 +204,8 @@ static int add_guard_rule(struct nft_chain *chain, const struct graph_pod *pod, 
 		size_t at = stmt.n;
 
 		/* Ascending: before fe80::/10 where it is smaller. */
-		if (at > 0 && addr_compare(pod_addr(pod->object, family),
-					   &allowed[at - 1].addr) < 0) {
+		if (at > 0 &&
+		    addr_compare(pod_addr(pod->object, family), &allowed[at - 1].addr) < 0) {
 			allowed[at] = allowed[at - 1];
 			at--;
 		}
@@ -227,8 +228,8 @@ static int add_guard_rule(struct nft_chain *chain, const struct graph_pod *pod, 
 	return rc;
 }
 
-/* Policy goes by addresses, so nobody may use another's. Every pod behind a device of its own is held to
- * its own addresses, isolated or not: it could forge those of a pod that others trust. */
+/* Policy goes by addresses, so nobody may use another's. Every pod behind a device of its own is
+ * held to its own addresses, isolated or not: it could forge those of a pod that others trust. */
 static bool has_guard(const struct graph_pod *pod)
 {
 	return graph_pod_interface(pod) &&

@@ -16,14 +16,15 @@ struct rendered_set {
 
 /* What the peers of a class need besides their peer set. */
 struct class_names {
-	struct name *blocks[FAMILY_COUNT]; /* an interval set; NULL: no ranges, or a single prefix */
-	struct name *chain;		   /* NULL: its rules stand in the profile's own chain */
+	struct name
+		*blocks[FAMILY_COUNT]; /* an interval set; NULL: no ranges, or a single prefix */
+	struct name *chain;            /* NULL: its rules stand in the profile's own chain */
 };
 
 struct rendered_profile {
 	struct profile *profile;
 	struct name *name;
-	bool mapped; /* the ports are a verdict map */
+	bool mapped;                          /* the ports are a verdict map */
 	struct nft_set *tuples[FAMILY_COUNT]; /* of named ports, the ruleset's; NULL: none */
 	struct class_names every, *classes;
 	struct rendered_profile *prev, *next;
@@ -75,7 +76,7 @@ enum nft_dir peer_dir(enum direction dir);
 /* What lets a direction's packet pass: accept for ingress; for egress the destination's turn. */
 struct nft_verdict allowed_verdict(enum direction dir);
 
-#define CHAIN_TO_POD	      "to_pod"
+#define CHAIN_TO_POD          "to_pod"
 #define MAP_EGRESS_INTERFACE  "egress_if"
 #define MAP_INGRESS_INTERFACE "ingress_if"
 

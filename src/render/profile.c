@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The chain of a profile: what is allowed at any port, then ports before addresses. Few classes are rules;
- * many are one map from port to the chain of the class. */
+/* The chain of a profile: what is allowed at any port, then ports before addresses. Few classes are
+ * rules; many are one map from port to the chain of the class. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,10 +11,10 @@
 static const char *const block_prefix[] = {[FAMILY_V4] = "b4", [FAMILY_V6] = "b6"};
 static const char *const pods_prefix[] = {[FAMILY_V4] = "p4", [FAMILY_V6] = "p6"};
 static const char *const tuples_prefix[] = {[FAMILY_V4] = "n4", [FAMILY_V6] = "n6"};
-static const enum nft_set_type addr_type[] = {[FAMILY_V4] = NFT_SET_IPV4,
-					      [FAMILY_V6] = NFT_SET_IPV6};
-static const enum nft_set_type tuple_type[] = {[FAMILY_V4] = NFT_SET_IPV4_TUPLE,
-					       [FAMILY_V6] = NFT_SET_IPV6_TUPLE};
+static const enum nft_set_type addr_type[] = {
+	[FAMILY_V4] = NFT_SET_IPV4, [FAMILY_V6] = NFT_SET_IPV6};
+static const enum nft_set_type tuple_type[] = {
+	[FAMILY_V4] = NFT_SET_IPV4_TUPLE, [FAMILY_V6] = NFT_SET_IPV6_TUPLE};
 
 /* One of the two names is used, by what the map needs. */
 #define MAP_PORTS  "ports"
@@ -640,7 +640,8 @@ void listen_profile(void *ctx, struct profile *profile, bool exists)
 		r->failed = true;
 }
 
-void listen_named(void *ctx, struct profile *profile, const struct endpoint_port *port, bool present)
+void listen_named(void *ctx, struct profile *profile, const struct endpoint_port *port,
+		  bool present)
 {
 	struct render *r = ctx;
 	const struct rendered_profile *rp = profile->listener_data;

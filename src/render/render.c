@@ -54,8 +54,8 @@ static void settle_names(struct render *r)
 	}
 }
 
-/* Sets keep their elements and move at once, over names that nobody has, since one may want the name that
- * another leaves. Chains are written again when the change is complete. */
+/* Sets keep their elements and move at once, over names that nobody has, since one may want the
+ * name that another leaves. Chains are written again when the change is complete. */
 static void follow_names(struct render *r)
 {
 	if (!names_moved(r->names))
@@ -100,8 +100,8 @@ static char *peer_set_text(const struct peer_set *set)
 
 static int put_peer_sets(struct render *r, struct rendered_set *rs)
 {
-	static const enum nft_set_type types[] = {[FAMILY_V4] = NFT_SET_IPV4,
-						  [FAMILY_V6] = NFT_SET_IPV6};
+	static const enum nft_set_type types[] = {
+		[FAMILY_V4] = NFT_SET_IPV4, [FAMILY_V6] = NFT_SET_IPV6};
 	char *text = peer_set_text(rs->set);
 	int rc = 0;
 
@@ -222,7 +222,8 @@ struct graph_listener render_listener(struct render *r)
 	};
 }
 
-/* All but the base chain and the dispatch: with other names, everything refers to something else. */
+/* All but the base chain and the dispatch: with other names, everything refers to something else.
+ */
 static void drop_written(struct render *r)
 {
 	struct nft_chain *chain, *next_chain;

@@ -17,7 +17,8 @@ int add_verdict(struct nft_rule *rule, enum nft_verdict_kind kind, const char *c
 	return nft_rule_add(rule, &stmt);
 }
 
-/* Egress never accepts: a packet between two pods of this node has the other's ingress before it. */
+/* Egress never accepts: a packet between two pods of this node has the other's ingress before it.
+ */
 struct nft_verdict allowed_verdict(enum direction dir)
 {
 	if (dir == DIR_INGRESS)
@@ -27,8 +28,8 @@ struct nft_verdict allowed_verdict(enum direction dir)
 
 int add_allowed(struct nft_rule *rule, enum direction dir)
 {
-	return nft_rule_add(rule, &(struct nft_stmt){.kind = NFT_VERDICT,
-						     .verdict = allowed_verdict(dir)});
+	return nft_rule_add(
+		rule, &(struct nft_stmt){.kind = NFT_VERDICT, .verdict = allowed_verdict(dir)});
 }
 
 /* Where the other end's address stands. */

@@ -52,8 +52,8 @@ struct loader {
 
 static void file_fault(struct loader *l, unsigned line, const char *text)
 {
-	faults_add(l->faults, FAULT_ERROR, &(struct fault_place){.file = l->file, .line = line}, "%s",
-		   text);
+	faults_add(l->faults, FAULT_ERROR, &(struct fault_place){.file = l->file, .line = line},
+		   "%s", text);
 }
 
 /* Is the object of that name new? The first one stays, the second is a fault: which of them the
@@ -344,7 +344,9 @@ static char *read_rest(struct loader *l, int fd, const char *head, size_t head_l
 	}
 	*ret_rc = n == -ENOMEM ? -ENOMEM : 0;
 	if (n > 0)
-		file_fault(l, 0, "file too large: expected at most 64 MiB of YAML (JSON may be any size)");
+		file_fault(
+			l, 0,
+			"file too large: expected at most 64 MiB of YAML (JSON may be any size)");
 	else if (n != -ENOMEM)
 		file_fault(l, 0, strerror((int)-n));
 	free(text);

@@ -10,7 +10,7 @@
 
 /* A member that is kept; the others of its object go. Lists take the rules of their elements. */
 struct keep {
-	const char *key;	   /* NULL ends the list */
+	const char *key;           /* NULL ends the list */
 	const struct keep *within; /* NULL: all of the value */
 };
 
@@ -38,10 +38,10 @@ static const struct keep metadata[] = {
 	{NULL, NULL},
 };
 
-#define POD_SPEC                                                                                   \
-	{"containers", container}, {"hostNetwork", NULL}, {"initContainers", container},           \
-	{                                                                                          \
-		"nodeName", NULL                                                                   \
+#define POD_SPEC                                                                         \
+	{"containers", container}, {"hostNetwork", NULL}, {"initContainers", container}, \
+	{                                                                                \
+		"nodeName", NULL                                                         \
 	}
 
 static const struct keep template_spec[] = {POD_SPEC, {NULL, NULL}};
@@ -56,18 +56,18 @@ static const struct keep job_spec[] = {{"template", template}, {NULL, NULL}};
 static const struct keep job_template[] = {{"spec", job_spec}, {NULL, NULL}};
 
 static const struct keep spec[] = {
-	POD_SPEC,		       {"jobTemplate", job_template}, {"ordinals", NULL},
-	{"replicas", NULL},	       {"template", template},	      {NULL, NULL},
+	POD_SPEC,           {"jobTemplate", job_template}, {"ordinals", NULL},
+	{"replicas", NULL}, {"template", template},        {NULL, NULL},
 };
 
 static const struct keep status[] = {
-	{"phase", NULL},  {"podIP", NULL},     {"podIPs", NULL}, {"hostIP", NULL},
+	{"phase", NULL},   {"podIP", NULL},     {"podIPs", NULL}, {"hostIP", NULL},
 	{"hostIPs", NULL}, {"addresses", NULL}, {NULL, NULL},
 };
 
 static const struct keep object[] = {
-	{"kind", NULL},	  {"apiVersion", NULL}, {"metadata", metadata}, {"spec", spec},
-	{"status", status}, {"items", NULL},	  {NULL, NULL},
+	{"kind", NULL},     {"apiVersion", NULL}, {"metadata", metadata}, {"spec", spec},
+	{"status", status}, {"items", NULL},      {NULL, NULL},
 };
 
 /* Reads at p, writes at w <= p. */
@@ -93,8 +93,9 @@ static size_t utf8_length(const unsigned char *p, const unsigned char *end)
 		unsigned char mask, lead, second_min, second_max;
 		size_t len;
 	} forms[] = {
-		{0xff, 0xe0, 0xa0, 0xbf, 3}, {0xff, 0xed, 0x80, 0x9f, 3}, {0xf0, 0xe0, 0x80, 0xbf, 3},
-		{0xff, 0xf0, 0x90, 0xbf, 4}, {0xff, 0xf4, 0x80, 0x8f, 4}, {0xfc, 0xf0, 0x80, 0xbf, 4},
+		{0xff, 0xe0, 0xa0, 0xbf, 3}, {0xff, 0xed, 0x80, 0x9f, 3},
+		{0xf0, 0xe0, 0x80, 0xbf, 3}, {0xff, 0xf0, 0x90, 0xbf, 4},
+		{0xff, 0xf4, 0x80, 0x8f, 4}, {0xfc, 0xf0, 0x80, 0xbf, 4},
 	};
 
 	if (*p < 0x80)
@@ -267,10 +268,10 @@ static bool is_kind(const char *kind, size_t len, const char *const kinds[])
 
 size_t json_prune(char *bytes, size_t len, const char *list_kind)
 {
-	static const char *const known[] = {"Pod",	   "Node",	  "Namespace",
-					    "Deployment",  "ReplicaSet",  "StatefulSet",
-					    "DaemonSet",   "Job",	  "CronJob",
-					    "ReplicationController", NULL};
+	static const char *const known[] = {
+		"Pod",         "Node",      "Namespace", "Deployment", "ReplicaSet",
+		"StatefulSet", "DaemonSet", "Job",       "CronJob",    "ReplicationController",
+		NULL};
 	struct cursor c = {.p = bytes, .end = bytes + len, .w = bytes};
 	size_t list_len = list_kind ? strlen(list_kind) : 0, kind_len;
 	const char *kind;

@@ -13,12 +13,7 @@ struct buffer {
 };
 
 /* Where the next byte stands, at depth 1 of an object or in its `items`. */
-enum expect {
-	EXPECT_KEY,
-	EXPECT_COLON,
-	EXPECT_VALUE,
-	EXPECT_COMMA
-};
+enum expect { EXPECT_KEY, EXPECT_COLON, EXPECT_VALUE, EXPECT_COMMA };
 
 struct json_splitter {
 	json_part_fn fn;
@@ -31,9 +26,9 @@ struct json_splitter {
 
 	struct buffer document, item;
 	unsigned document_line, item_line;
-	bool list;	 /* the document has `items` */
-	bool in_items;	 /* between their brackets */
-	bool in_item;	 /* in one of them */
+	bool list;        /* the document has `items` */
+	bool in_items;    /* between their brackets */
+	bool in_item;     /* in one of them */
 	bool item_scalar; /* which is no string and no container */
 	enum expect expect;
 
@@ -388,5 +383,6 @@ int json_splitter_finish(struct json_splitter *s, struct err *err)
 {
 	if (s->depth == 0 && !s->in_string)
 		return 0;
-	return err_set(err, -EINVAL, "not JSON: ends inside %s", s->in_string ? "a string" : "an object");
+	return err_set(err, -EINVAL, "not JSON: ends inside %s",
+		       s->in_string ? "a string" : "an object");
 }

@@ -20,8 +20,8 @@ static bool is_manifest_name(const char *name)
 {
 	const char *dot = strrchr(name, '.');
 
-	return dot && (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0 ||
-		       strcmp(dot, ".json") == 0);
+	return dot &&
+	       (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0 || strcmp(dot, ".json") == 0);
 }
 
 static int add(struct manifest_paths *ret, const char *path, const struct stat *st)

@@ -37,11 +37,11 @@ struct anchor {
 struct level {
 	json_t *container;
 	unsigned line;
-	char *key;	   /* objects: the key whose value comes next */
-	bool merge;	   /* that key is <<, plain */
+	char *key;  /* objects: the key whose value comes next */
+	bool merge; /* that key is <<, plain */
 	unsigned key_line;
-	size_t nodes;  /* in it so far */
-	char *anchor;  /* its own name, known to aliases once it is closed */
+	size_t nodes;   /* in it so far */
+	char *anchor;   /* its own name, known to aliases once it is closed */
 	json_t *merged; /* what << brought: explicit keys win over it */
 };
 
@@ -91,10 +91,10 @@ unsigned yaml_line_of(struct yaml_lines *lines, const struct path_seg *path, siz
 			wanted.slot = (uint32_t)path[i].index;
 			next = json_array_get(node, path[i].index);
 		}
-		const struct line *found =
-			lines->all.n ? bsearch(&wanted, lines->all.v, lines->all.n,
-					       sizeof(lines->all.v[0]), compare_lines)
-				     : NULL;
+		const struct line *found = lines->all.n
+						   ? bsearch(&wanted, lines->all.v, lines->all.n,
+							     sizeof(lines->all.v[0]), compare_lines)
+						   : NULL;
 		if (!next || !found)
 			break;
 		line = found->line;
@@ -109,7 +109,8 @@ static int fail(struct builder *b, unsigned line, const char *text)
 	return err_set(b->err, -EINVAL, "%s", text);
 }
 
-/* Nodes are counted as they would stand without aliases: that is what whoever walks the tree pays. */
+/* Nodes are counted as they would stand without aliases: that is what whoever walks the tree pays.
+ */
 static int count_nodes(struct builder *b, size_t nodes, unsigned line)
 {
 	b->nodes += nodes;
@@ -319,8 +320,8 @@ static int on_start(struct builder *b, json_t *container, const yaml_char_t *anc
 		free(name);
 		return rc;
 	}
-	b->levels[b->depth++] = (struct level){
-		.container = container, .line = line, .anchor = name, .nodes = 1};
+	b->levels[b->depth++] =
+		(struct level){.container = container, .line = line, .anchor = name, .nodes = 1};
 	return 0;
 }
 

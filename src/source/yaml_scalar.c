@@ -143,7 +143,7 @@ static json_t *float_value(double value, struct err *err)
 
 static bool is_special_float(const char *text)
 {
-	static const char *const words[] = {".nan",  ".NaN",  ".NAN",  ".inf",	".Inf",	 ".INF",
+	static const char *const words[] = {".nan",  ".NaN",  ".NAN",  ".inf",  ".Inf",  ".INF",
 					    "+.inf", "+.Inf", "+.INF", "-.inf", "-.Inf", "-.INF"};
 
 	return listed(text, words, ARRAY_LEN(words));

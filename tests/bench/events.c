@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What one pod's event costs, from object to ruleset: events DIRECTORY NODE
- * Loads the cluster, then adds, relabels and removes pods of other nodes, one by one, in namespaces that pods
- * of this node's policies look at. Prints microseconds (median and 99th percentile) and the units of work that
- * do not depend on the machine: selectors tested for an event. */
+ * Loads the cluster, then adds, relabels and removes pods of other nodes, one by one, in namespaces
+ * that pods of this node's policies look at. Prints microseconds (median and 99th percentile) and
+ * the units of work that do not depend on the machine: selectors tested for an event. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

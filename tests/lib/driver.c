@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Answers for the comparison with the oracle (tests/oracle): clusters and flows come in, one JSON object a
- * line, verdicts go out. On the way each cluster is held to more:
- * - with "update": the graph that single events have led to, and its ruleset, are byte for byte those that the
- *   objects alone give, put in in reverse order;
+/* Answers for the comparison with the oracle (tests/oracle): clusters and flows come in, one JSON
+ * object a line, verdicts go out. On the way each cluster is held to more:
+ * - with "update": the graph that single events have led to, and its ruleset, are byte for byte
+ * those that the objects alone give, put in in reverse order;
  * - the ruleset, interpreted, passes exactly the packets that the evaluator allows;
  * - the rules one by one say what the classes say. */
 #include <errno.h>
@@ -82,7 +82,8 @@ static void cluster_done(struct cluster *c)
 	*c = (struct cluster){0};
 }
 
-/* Decodes as files are decoded; a fault is a complaint, for the generator makes valid objects only. */
+/* Decodes as files are decoded; a fault is a complaint, for the generator makes valid objects only.
+ */
 static void decode(struct driver *driver, struct cluster *c, const json_t *json,
 		   struct decoded *ret)
 {
@@ -192,8 +193,8 @@ static void compare_text(struct driver *driver, const char *updated, const char 
 	if (updated[at] == scratch[at])
 		return;
 	from = at > 200 ? at - 200 : 0;
-	(void)snprintf(detail, sizeof(detail), "...%.600s\n--- from scratch:\n...%.600s", updated + from,
-		       scratch + from);
+	(void)snprintf(detail, sizeof(detail), "...%.600s\n--- from scratch:\n...%.600s",
+		       updated + from, scratch + from);
 	complain(driver, "the updated graph or ruleset is another", detail);
 }
 
@@ -263,7 +264,8 @@ static void check_packet(struct driver *driver, const struct flow_pair *pair,
 	if (passes != expected) {
 		char a[ADDR_TEXT_MAX], b[ADDR_TEXT_MAX], detail[512];
 
-		(void)snprintf(detail, sizeof(detail), "%s -> %s proto %u port %u: evaluator %s, ruleset %s",
+		(void)snprintf(detail, sizeof(detail),
+			       "%s -> %s proto %u port %u: evaluator %s, ruleset %s",
 			       addr_format(&packet.from, a), addr_format(&packet.to, b),
 			       packet.proto, packet.port, expected ? "allows" : "denies",
 			       passes ? "passes" : "drops");
@@ -284,8 +286,8 @@ static bool is_impostor(const struct driver *driver, const struct flow_end *end)
 static void check_packets(struct driver *driver, const struct flow_pair *pair,
 			  const struct flow_stretch *stretch)
 {
-	/* What stays on the node never sees the forward hook; and whoever claims the address of a pod
-	 * without being it cannot be told from it by a packet. */
+	/* What stays on the node never sees the forward hook; and whoever claims the address of a
+	 * pod without being it cannot be told from it by a packet. */
 	if (!pair->from.has_addr || !pair->to.has_addr || pair->reason == PAIR_NODE_LOCAL ||
 	    is_impostor(driver, &pair->from) || is_impostor(driver, &pair->to))
 		return;

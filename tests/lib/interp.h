@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the kernel would do with a packet, told from the ruleset as data. Test only, and naive on purpose:
- * it walks lists where the kernel hashes, so that it shares nothing with what it judges. */
+/* What the kernel would do with a packet, told from the ruleset as data. Test only, and naive on
+ * purpose: it walks lists where the kernel hashes, so that it shares nothing with what it judges.
+ */
 #ifndef TESTS_INTERP_H
 #define TESTS_INTERP_H
 
@@ -12,16 +13,16 @@
 struct packet {
 	enum family family;
 	struct addr from, to;
-	uint8_t proto;	     /* IP protocol number */
-	uint16_t port;	     /* what stands where a destination port would */
+	uint8_t proto;       /* IP protocol number */
+	uint16_t port;       /* what stands where a destination port would */
 	uint8_t icmpv6_type; /* where proto is ICMPv6 */
 	uint8_t hoplimit;
 	bool established;
 	char in[16], out[16]; /* interfaces */
 };
 
-/* The verdict of the forward hook: true lets it pass. Aborts on a ruleset that the kernel would not have
- * loaded (a lookup in a set that is missing, a jump to nowhere, a loop). */
+/* The verdict of the forward hook: true lets it pass. Aborts on a ruleset that the kernel would not
+ * have loaded (a lookup in a set that is missing, a jump to nowhere, a loop). */
 bool interp_forward(const struct ruleset *ruleset, const struct packet *packet);
 
 /* The verdict of the guard on the device that the packet comes in by. */

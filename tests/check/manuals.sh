@@ -1,0 +1,37 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The man pages are sound mdoc and know every option that --help shows; and every subcommand and setting.
+set -u
+bad=0
+man=$top_srcdir/man
+
+lint()
+{
+	command -v mandoc > /dev/null || { echo "mandoc is missing: not linted"; return; }
+	out=$(mandoc -Tlint -W warning "$man"/*.[58] 2>&1)
+	[ -z "$out" ] || { echo "$out"; bad=1; }
+}
+
+# mdoc writes --option as "Fl Fl option".
+knows_options() # PROGRAM PAGE
+{
+	for option in $("$top_builddir/$1" --help | sed -n 's/^ .*--\([a-z-]*\).*/\1/p'); do
+		grep -q "Fl Fl $option\b" "$man/$2" || { echo "$2 does not tell of --$option"; bad=1; }
+	done
+}
+
+mentions() # PAGE WORD...
+{
+	page=$1
+	shift
+	for word; do
+		grep -q "\(Cm\|Ic\|Va\) $word\b" "$man/$page" || { echo "$page does not tell of $word"; bad=1; }
+	done
+}
+
+lint
+knows_options netpold netpold.8
+knows_options netpolctl netpolctl.8
+mentions netpolctl.8 explain test graph
+mentions netpold.conf.5 manifests node log-level
+exit $bad

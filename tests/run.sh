@@ -1,0 +1,131 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# All tests, from a fresh clone on Debian: installs what is missing, builds with gcc (hardened), with the sanitizers and
+# with clang and the fuzzers, checks each, and closes with a line of counts. Without root it installs nothing, and what
+# needs root says that it is skipped.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+top=$(pwd)
+work=${WORK_DIR:-$(mktemp -d)}
+[ -n "${WORK_DIR:-}" ] || trap 'rm -rf "$work"' EXIT
+passed=0
+failed=0
+skipped=0
+broken=
+
+say()
+{
+	printf '\n== %s (%s s)\n' "$*" "$SECONDS"
+}
+
+missing=()
+need() # PACKAGE FILE-OR-COMMAND
+{
+	case $2 in
+	/*) compgen -G "$2" > /dev/null || missing+=("$1") ;;
+	*) command -v "$2" > /dev/null || missing+=("$1") ;;
+	esac
+}
+
+install_missing()
+{
+	need autoconf autoconf
+	need automake automake
+	need gcc gcc
+	need clang clang
+	need libclang-rt-14-dev '/usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-x86_64.a'
+	need clang-format clang-format
+	need make make
+	need pkg-config pkg-config
+	need git git
+	need xz-utils xz
+	need uthash-dev /usr/include/uthash.h
+	need libjansson-dev /usr/include/jansson.h
+	need libyaml-dev /usr/include/yaml.h
+	need libcmocka-dev /usr/include/cmocka.h
+	need mandoc mandoc
+	need python3 python3
+	need iproute2 ip
+	need nftables nft
+	[ ${#missing[@]} -gt 0 ] || return 0
+	if [ "$(id -u)" != 0 ]; then
+		echo "not root, so this is not installed: ${missing[*]}"
+		return 0
+	fi
+	say "installing ${missing[*]}"
+	export DEBIAN_FRONTEND=noninteractive
+	apt-get -qq update && apt-get -qq install -y --no-install-recommends "${missing[@]}" > "$work/apt.log" ||
+		{ cat "$work/apt.log"; exit 1; }
+}
+
+# One step that is a test by itself.
+step() # NAME COMMAND...
+{
+	local name=$1
+	shift
+	say "$name"
+	if "$@" > "$work/log" 2>&1; then
+		passed=$((passed + 1))
+		tail -n 3 "$work/log"
+	else
+		cat "$work/log"
+		echo "FAIL $name"
+		failed=$((failed + 1))
+		broken="$broken, $name"
+	fi
+}
+
+# make check, each of whose tests counts.
+check() # NAME DIRECTORY
+{
+	say "$1: make check"
+	(cd "$2" && make -j2 check > check.log 2>&1)
+	grep -E '^(PASS|FAIL|SKIP|ERROR|XPASS|XFAIL):' "$2/check.log" | grep -v '^PASS'
+	local counts
+	counts=$(sed -n 's/^# \(PASS\|FAIL\|SKIP\|ERROR\): *\([0-9]*\)$/\1=\2/p' "$2/check.log" | tail -n 4 | tr '\n' ' ')
+	echo "$counts"
+	if [ -z "$counts" ]; then
+		tail -n 50 "$2/check.log"
+		failed=$((failed + 1))
+		broken="$broken, $1"
+		return
+	fi
+	local FAIL=0 ERROR=0 PASS=0 SKIP=0
+	eval "$counts"
+	passed=$((passed + PASS))
+	skipped=$((skipped + SKIP))
+	failed=$((failed + FAIL + ERROR))
+	if [ $((FAIL + ERROR)) -gt 0 ]; then
+		cat "$2/test-suite.log"
+		broken="$broken, $1"
+	fi
+}
+
+build() # DIRECTORY CONFIGURE-ARGUMENTS...
+{
+	mkdir -p "$1" && cd "$1" || return 1
+	shift
+	"$top/configure" -q --enable-silent-rules "$@" > configure.log 2>&1 || { cat configure.log; return 1; }
+	make -s -j2 all
+}
+
+warning_free() # DIRECTORY CONFIGURE-ARGUMENTS...
+{
+	build "$@" CFLAGS='-O2 -g -Werror'
+}
+
+install_missing
+step "autoreconf" autoreconf -fi
+step "build with gcc" warning_free "$work/gcc" CC=gcc
+check "gcc" "$work/gcc"
+step "build with the sanitizers" warning_free "$work/sanitizers" CC=gcc --enable-sanitizers
+check "sanitizers" "$work/sanitizers"
+step "build with clang and the fuzzers" warning_free "$work/clang" CC=clang --enable-fuzzers --enable-sanitizers
+step "fuzz" env top_builddir="$work/clang" top_srcdir="$top" sh "$top/tests/fuzz/run.sh"
+step "distribution" env -C "$work/gcc" CLUSTERS=500 LOADS=3 LABS=3 make -s distcheck
+step "format" make -s -C "$work/gcc" format-check
+step "quickstart" env BUILD_DIR="$work/gcc" "$top/contrib/quickstart.sh"
+
+[ -z "$broken" ] || echo "broken: ${broken#, }"
+printf '\n%s passed, %s failed, %s skipped\n' "$passed" "$failed" "$skipped"
+[ "$failed" = 0 ]
