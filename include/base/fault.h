@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What is wrong with the input: collected over a whole run, so that all of it is reported together.
- */
+/* What is wrong with the input: collected over a whole run, so that all of it is told together. */
 #ifndef BASE_FAULT_H
 #define BASE_FAULT_H
 

@@ -91,8 +91,7 @@ enum nft_set_type {
 	NFT_SET_IPV4,
 	NFT_SET_IPV6,
 	NFT_SET_INTERFACE,  /* ifname */
-	NFT_SET_PORT_PROTO, /* inet_service . inet_proto: port first, or lookups are 15 times slower
-			     */
+	NFT_SET_PORT_PROTO, /* inet_service . inet_proto: port first, else 15 times slower */
 	NFT_SET_IPV4_TUPLE, /* ipv4_addr . inet_proto . inet_service */
 	NFT_SET_IPV6_TUPLE,
 };
@@ -139,8 +138,7 @@ struct nft_chain *ruleset_chain(const struct ruleset *ruleset, enum nft_table ta
 				const char *name);
 struct nft_set *ruleset_set(const struct ruleset *ruleset, const char *name);
 
-/* Puts a chain or set in, in place of the one of its name; takes it over in any case. 0 or -ENOMEM.
- */
+/* Puts a chain or set in place of the one of its name; takes it over in any case. 0 or -ENOMEM. */
 int ruleset_put_chain(struct ruleset *ruleset, enum nft_table table, struct nft_chain *chain);
 int ruleset_put_set(struct ruleset *ruleset, struct nft_set *set);
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Would a flow pass, and why? Answered from the graph that is rendered: the profiles of both ends.
- */
+/* Would a flow pass, and why? Answered from the graph that is rendered, by both ends' profiles. */
 #ifndef POLICY_EVAL_H
 #define POLICY_EVAL_H
 
@@ -58,8 +57,7 @@ struct flow_end {
 	struct addr addr;
 };
 
-/* Ports that are answered alike. PROTO_OTHER: whatever is neither TCP, UDP nor SCTP; no ports then.
- */
+/* Ports that are answered alike. PROTO_OTHER: neither TCP, UDP nor SCTP, and without ports. */
 struct flow_stretch {
 	enum proto proto;
 	uint16_t first, last;

@@ -172,8 +172,7 @@ struct graph_pod {
 	uint32_t *postings; /* positions in the label index: labels, then named ports */
 	struct claim_link claims[CLAIMS_MAX];
 
-	/* A pod of this node that is in the kernel; both NULL where the direction is not isolated.
-	 */
+	/* A pod of this node that is in the kernel; NULL where a direction is not isolated. */
 	bool is_endpoint;
 	struct profile *profiles[DIR_COUNT];
 

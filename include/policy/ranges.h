@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Address algebra: ipBlocks become sorted, disjoint, merged intervals. nft's interval sets take
- * nothing else (an overlap refuses the whole batch), and an except belongs to its own block only.
- */
+ * nothing else (an overlap refuses the whole batch); an except belongs to its own block only. */
 #ifndef POLICY_RANGES_H
 #define POLICY_RANGES_H
 

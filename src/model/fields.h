@@ -28,8 +28,7 @@ const char *get_string(struct decoder *d, const json_t *parent, const char *key)
 bool get_bool(struct decoder *d, const json_t *parent, const char *key);
 const json_t *get_any(const json_t *parent, const char *key);
 
-/* An element of a list of objects: null is the empty object, as Go decodes it; NULL after a fault.
- */
+/* An element of a list of objects: null is the empty object, as Go has it; NULL after a fault. */
 const json_t *element_object(struct decoder *d, const json_t *array, size_t index);
 
 /* Refuses members that are not in `known` (NULL-terminated), as kubectl's strict decoding does. */

@@ -130,8 +130,7 @@ static int set_element(struct render *r, const char *map, const struct nft_key *
 	return nft_set_add(ruleset_set(&r->ruleset, map), key, &extra);
 }
 
-/* How packets of a direction find the pod's chain: adds (chain not NULL) or removes the elements.
- */
+/* How packets of a direction find the pod's chain: adds (a chain) or removes the elements. */
 static int dispatch(struct render *r, const struct graph_pod *pod, enum direction dir,
 		    const char *chain, const char *comment)
 {

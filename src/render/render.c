@@ -222,8 +222,7 @@ struct graph_listener render_listener(struct render *r)
 	};
 }
 
-/* All but the base chain and the dispatch: with other names, everything refers to something else.
- */
+/* All but the base chain and the dispatch: under other names, all refers to something else. */
 static void drop_written(struct render *r)
 {
 	struct nft_chain *chain, *next_chain;

@@ -17,8 +17,7 @@ int add_verdict(struct nft_rule *rule, enum nft_verdict_kind kind, const char *c
 	return nft_rule_add(rule, &stmt);
 }
 
-/* Egress never accepts: a packet between two pods of this node has the other's ingress before it.
- */
+/* Egress never accepts: between two pods of this node, the other's ingress is still to come. */
 struct nft_verdict allowed_verdict(enum direction dir)
 {
 	if (dir == DIR_INGRESS)

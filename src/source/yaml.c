@@ -109,8 +109,7 @@ static int fail(struct builder *b, unsigned line, const char *text)
 	return err_set(b->err, -EINVAL, "%s", text);
 }
 
-/* Nodes are counted as they would stand without aliases: that is what whoever walks the tree pays.
- */
+/* Nodes are counted as they would stand without aliases: what whoever walks the tree pays. */
 static int count_nodes(struct builder *b, size_t nodes, unsigned line)
 {
 	b->nodes += nodes;

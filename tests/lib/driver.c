@@ -82,8 +82,7 @@ static void cluster_done(struct cluster *c)
 	*c = (struct cluster){0};
 }
 
-/* Decodes as files are decoded; a fault is a complaint, for the generator makes valid objects only.
- */
+/* Decodes as files are decoded; a fault is a complaint: the generator makes valid objects only. */
 static void decode(struct driver *driver, struct cluster *c, const json_t *json,
 		   struct decoded *ret)
 {
