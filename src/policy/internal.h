@@ -122,6 +122,23 @@ int profile_activate(struct graph *g, struct profile *profile);
 void profile_deactivate(struct graph *g, struct profile *profile);
 void profiles_sweep(struct graph *g);
 
+/* endpoints.c. To change a pod: unpublish, change, publish. */
+void unpublish_endpoint(struct graph *g, struct graph_pod *pod);
+int publish_endpoint(struct graph *g, struct graph_pod *pod);
+void unpublish(struct graph *g, struct graph_pod *pod);
+int publish(struct graph *g, struct graph_pod *pod);
+
+/* namespaces.c. `name` is interned. */
+struct graph_namespace *get_namespace(struct graph *g, const char *name);
+void drop_namespace_if_empty(struct graph *g, struct graph_namespace *ns);
+int put_namespace(struct graph *g, struct namespace_ *object);
+int remove_namespace(struct graph *g, const char *name);
+bool same_labels(const struct labels *a, const struct labels *b);
+
+/* pods.c */
+int put_pod(struct graph *g, struct pod *object);
+int remove_pod(struct graph *g, const char *ns, const char *name);
+
 /* Does `pod` count for the peers of a rule: by selector, or by an address it owns? */
 bool peers_have_pod(const struct peers *peers, const struct graph_pod *pod);
 

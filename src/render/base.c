@@ -9,22 +9,9 @@
 
 #define MLD2_LISTENER_REPORT 143 /* RFC 3810; netinet/icmp6.h lacks it */
 
-static int add_rule(struct nft_chain *chain, const struct nft_stmt *stmts, size_t n)
-{
-	struct nft_rule rule = {0};
-
-	for (size_t i = 0; i < n; i++) {
-		if (nft_rule_add(&rule, &stmts[i]) < 0) {
-			nft_rule_done(&rule);
-			return -ENOMEM;
-		}
-	}
-	return nft_chain_add(chain, &rule);
-}
-
 #define ADD_RULE(chain, ...)                                    \
 	add_rule(chain, (const struct nft_stmt[]){__VA_ARGS__}, \
-		 ARRAY_LEN(((const struct nft_stmt[]){__VA_ARGS__})))
+		 ARRAY_LEN(((const struct nft_stmt[]){__VA_ARGS__})), "")
 
 static int add_lookups(struct nft_chain *chain, enum direction dir)
 {
@@ -34,13 +21,13 @@ static int add_lookups(struct nft_chain *chain, enum direction dir)
 	int rc;
 
 	(void)snprintf(stmt.name, sizeof(stmt.name), "%s", interface_map_name(dir));
-	rc = add_rule(chain, &stmt, 1);
+	rc = add_rule(chain, &stmt, 1, "");
 	for (int family = 0; family < FAMILY_COUNT && rc == 0; family++) {
 		stmt = (struct nft_stmt){
 			.kind = NFT_ADDR_MAP, .dir = at, .family = (enum family)family};
 		(void)snprintf(stmt.name, sizeof(stmt.name), "%s",
 			       addr_map_name(dir, (enum family)family));
-		rc = add_rule(chain, &stmt, 1);
+		rc = add_rule(chain, &stmt, 1, "");
 	}
 	return rc;
 }
@@ -79,7 +66,6 @@ static int add_always_allowed(struct nft_chain *chain)
 static int add_forward(struct render *r)
 {
 	struct nft_chain *chain = nft_chain_new("forward", "");
-	struct nft_rule rule = {0};
 	int rc;
 
 	if (!chain)
@@ -89,12 +75,9 @@ static int add_forward(struct render *r)
 	if (rc == 0)
 		rc = add_lookups(chain, DIR_EGRESS);
 	if (rc == 0)
-		rc = add_verdict(&rule, NFT_GOTO, CHAIN_TO_POD);
-	if (rc == 0)
-		rc = nft_chain_add(chain, &rule);
+		rc = ADD_RULE(chain, verdict_stmt(NFT_GOTO, CHAIN_TO_POD));
 	if (rc == 0)
 		return ruleset_put_chain(&r->ruleset, NFT_TABLE_POLICY, chain);
-	nft_rule_done(&rule);
 	nft_chain_free(chain);
 	return rc;
 }

@@ -43,73 +43,57 @@ static void pod_comment(char to[static OBJECT_NAME_MAX], const struct graph_pod 
 	(void)object_name(&object, to);
 }
 
+static struct prefix host_prefix(const struct addr *addr)
+{
+	return (struct prefix){.addr = *addr,
+			       .len = (uint8_t)(addr_bytes((enum family)addr->family) * 8)};
+}
+
 /* A pod and itself: through a Service, a packet comes back to where it came from. */
 static int add_self(struct nft_chain *chain, const struct graph_pod *pod, enum direction dir)
 {
 	const char *interface = graph_pod_interface(pod);
-	struct nft_rule rule = {0};
+	struct nft_stmt stmts[] = {{.kind = NFT_INTERFACE, .dir = peer_dir(dir)},
+				   verdict_stmt(NFT_ACCEPT, NULL)};
 	int rc = 0;
 
 	if (interface) {
 		/* egress: oifname "veth1" accept */
-		struct nft_stmt stmt = {.kind = NFT_INTERFACE, .dir = peer_dir(dir)};
-
-		(void)snprintf(stmt.name, sizeof(stmt.name), "%s", interface);
-		rc = nft_rule_add(&rule, &stmt);
-		if (rc == 0)
-			rc = add_verdict(&rule, NFT_ACCEPT, NULL);
-		if (rc == 0)
-			return nft_chain_add(chain, &rule);
-		nft_rule_done(&rule);
-		return rc;
+		(void)snprintf(stmts[0].name, sizeof(stmts[0].name), "%s", interface);
+		return add_rule(chain, stmts, ARRAY_LEN(stmts), "");
 	}
 	for (int family = 0; family < FAMILY_COUNT && rc == 0; family++) {
+		struct prefix own;
+
 		if (!graph_pod_owns(pod, (enum family)family))
 			continue;
 		/* egress: ip daddr 10.0.0.7 accept */
-		struct prefix own = {.addr = *pod_addr(pod->object, (enum family)family),
-				     .len = (uint8_t)(addr_bytes((enum family)family) * 8)};
-		struct nft_stmt stmt = {.kind = NFT_ADDR,
-					.family = (enum family)family,
-					.dir = peer_dir(dir),
-					.prefixes = &own,
-					.n = 1};
-
-		rc = nft_rule_add(&rule, &stmt);
-		if (rc == 0)
-			rc = add_verdict(&rule, NFT_ACCEPT, NULL);
-		if (rc == 0)
-			rc = nft_chain_add(chain, &rule);
+		own = host_prefix(pod_addr(pod->object, (enum family)family));
+		stmts[0] = (struct nft_stmt){.kind = NFT_ADDR,
+					     .family = (enum family)family,
+					     .dir = peer_dir(dir),
+					     .prefixes = &own,
+					     .n = 1};
+		rc = add_rule(chain, stmts, ARRAY_LEN(stmts), "");
 	}
-	nft_rule_done(&rule);
 	return rc;
 }
 
 static int add_jump(struct nft_chain *chain, const struct profile *profile)
 {
-	struct nft_rule rule = {0};
 	char name[NFT_NAME_MAX];
-	int rc;
+	struct nft_stmt stmt;
 
 	profile_chain_name(name, profile);
-	rc = add_verdict(&rule, NFT_JUMP, name);
-	if (rc == 0)
-		return nft_chain_add(chain, &rule);
-	nft_rule_done(&rule);
-	return rc;
+	stmt = verdict_stmt(NFT_JUMP, name);
+	return add_rule(chain, &stmt, 1, "");
 }
 
 static int add_drop(struct nft_chain *chain)
 {
-	struct nft_rule rule = {0};
-	int rc = nft_rule_add(&rule, &(struct nft_stmt){.kind = NFT_COUNTER});
+	struct nft_stmt stmts[] = {{.kind = NFT_COUNTER}, verdict_stmt(NFT_DROP, NULL)};
 
-	if (rc == 0)
-		rc = add_verdict(&rule, NFT_DROP, NULL);
-	if (rc == 0)
-		return nft_chain_add(chain, &rule);
-	nft_rule_done(&rule);
-	return rc;
+	return add_rule(chain, stmts, ARRAY_LEN(stmts), "");
 }
 
 static struct nft_key addr_key(const struct addr *addr)
@@ -185,46 +169,42 @@ static int write_direction(struct render *r, const struct graph_pod *pod, enum d
 	return rc == 0 ? dispatch(r, pod, dir, name, comment) : rc;
 }
 
-/* ip saddr != 10.0.0.7 counter drop; IPv6 adds what a host needs before and beside its address. */
+/* What a device may send from, ascending: its pod's address, and in IPv6 what a host needs before
+ * and beside one. Returns how many. */
+static size_t guard_prefixes(const struct graph_pod *pod, enum family family, struct prefix ret[3])
+{
+	static const struct prefix unspecified = {.addr = {.family = FAMILY_V6}, .len = 128};
+	static const struct prefix link_local = {.addr = {.family = FAMILY_V6, .b = {0xfe, 0x80}},
+						 .len = 10};
+	const struct addr *own = graph_pod_owns(pod, family) ? pod_addr(pod->object, family) : NULL;
+	bool last = own && family == FAMILY_V6 && addr_compare(own, &link_local.addr) > 0;
+	size_t n = 0;
+
+	if (family == FAMILY_V6)
+		ret[n++] = unspecified;
+	if (own && !last)
+		ret[n++] = host_prefix(own);
+	if (family == FAMILY_V6)
+		ret[n++] = link_local;
+	if (last)
+		ret[n++] = host_prefix(own);
+	return n;
+}
+
+/* ip saddr != 10.0.0.7 counter drop */
 static int add_guard_rule(struct nft_chain *chain, const struct graph_pod *pod, enum family family)
 {
 	struct prefix allowed[3];
-	struct nft_rule rule = {0};
-	struct nft_stmt stmt = {.kind = NFT_ADDR, .family = family, .negate = true};
-	int rc;
+	struct nft_stmt stmts[] = {{.kind = NFT_ADDR, .family = family, .negate = true},
+				   {.kind = NFT_COUNTER},
+				   verdict_stmt(NFT_DROP, NULL)};
 
-	if (family == FAMILY_V6) {
-		allowed[stmt.n++] = (struct prefix){.addr = {.family = FAMILY_V6}, .len = 128};
-		/* fe80::/10 */
-		allowed[stmt.n++] = (struct prefix){
-			.addr = {.family = FAMILY_V6, .b = {0xfe, 0x80}}, .len = 10};
-	}
-	if (graph_pod_owns(pod, family)) {
-		size_t at = stmt.n;
-
-		/* Ascending: before fe80::/10 where it is smaller. */
-		if (at > 0 &&
-		    addr_compare(pod_addr(pod->object, family), &allowed[at - 1].addr) < 0) {
-			allowed[at] = allowed[at - 1];
-			at--;
-		}
-		allowed[at] = (struct prefix){.addr = *pod_addr(pod->object, family),
-					      .len = (uint8_t)(addr_bytes(family) * 8)};
-		stmt.n++;
-	}
-	if (stmt.n == 0)
-		stmt.kind = NFT_FAMILY; /* no address of this family: none is its own */
+	stmts[0].n = guard_prefixes(pod, family, allowed);
+	if (stmts[0].n > 0)
+		stmts[0].prefixes = allowed;
 	else
-		stmt.prefixes = allowed;
-	rc = nft_rule_add(&rule, &stmt);
-	if (rc == 0)
-		rc = nft_rule_add(&rule, &(struct nft_stmt){.kind = NFT_COUNTER});
-	if (rc == 0)
-		rc = add_verdict(&rule, NFT_DROP, NULL);
-	if (rc == 0)
-		return nft_chain_add(chain, &rule);
-	nft_rule_done(&rule);
-	return rc;
+		stmts[0].kind = NFT_FAMILY; /* no address of this family: none is its own */
+	return add_rule(chain, stmts, ARRAY_LEN(stmts), "");
 }
 
 /* Policy goes by addresses, so nobody may use another's. Every pod behind a device of its own is

@@ -52,6 +52,9 @@ void set_name(char to[static NFT_NAME_MAX], const char *prefix, const char *id);
 struct name *get_name(struct render *r, const char *content);
 void put_name(struct render *r, struct name *name);
 
+/* Gives the set of a name whose id has changed its new name, over one that nobody has. */
+void rename_set(struct render *r, const char *prefix, const struct name *name, bool to_final);
+
 /* base.c: what is always there. */
 int render_base(struct render *r);
 
@@ -62,15 +65,45 @@ void listen_named(void *ctx, struct profile *profile, const struct endpoint_port
 int write_profile(struct render *r, struct rendered_profile *rp);
 void profile_chain_name(char to[static NFT_NAME_MAX], const struct profile *profile);
 void rename_profile_sets(struct render *r, bool to_final);
-void rendered_profile_free(struct render *r, struct rendered_profile *rp);
 
 /* endpoint.c */
 void listen_endpoint(void *ctx, struct graph_pod *pod, bool exists);
 int write_endpoint(struct render *r, const struct graph_pod *pod);
 
+/* peers.c */
+extern const char *const block_prefix[FAMILY_COUNT], *const pods_prefix[FAMILY_COUNT];
+extern const enum nft_set_type addr_set_type[FAMILY_COUNT];
+
+/* The interval sets that peers need, named and in the ruleset; and gone again with the last that
+ * used them. */
+int name_blocks(struct render *r, const struct peers *peers, struct class_names *names);
+void drop_blocks(struct render *r, struct class_names *names);
+
+/* A class as text: equal text is one chain, whoever uses it. NULL: no memory. */
+char *class_text(const struct peers *peers, enum direction dir);
+
+/* Where rules for peers go, and what they begin with. */
+struct rule_context {
+	enum direction dir;
+	const struct nft_stmt *before; /* a match on ports; NULL: none */
+	const char *comment;
+	struct nft_chain *chain;
+};
+
+/* One rule for each lookup that the peers need; count_peer_rules() says how many. */
+int add_peer_rules(const struct rule_context *ctx, const struct peers *peers,
+		   const struct class_names *names);
+size_t count_peer_rules(const struct peers *peers);
+
+/* One rule for each family's set PREFIX_ID. */
+int add_set_rules(const struct rule_context *ctx, enum nft_stmt_kind kind,
+		  const char *const prefix[FAMILY_COUNT], const char *id);
+
 /* rules.c: statements that are written in several places. */
-int add_verdict(struct nft_rule *rule, enum nft_verdict_kind kind, const char *chain);
-int add_allowed(struct nft_rule *rule, enum direction dir);
+
+/* Adds a rule of these statements. 0 or -ENOMEM. */
+int add_rule(struct nft_chain *chain, const struct nft_stmt *stmts, size_t n, const char *comment);
+struct nft_stmt verdict_stmt(enum nft_verdict_kind kind, const char *chain);
 enum nft_dir peer_dir(enum direction dir);
 
 /* What lets a direction's packet pass: accept for ingress; for egress the destination's turn. */

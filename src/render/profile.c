@@ -8,11 +8,7 @@
 
 #include "internal.h"
 
-static const char *const block_prefix[] = {[FAMILY_V4] = "b4", [FAMILY_V6] = "b6"};
-static const char *const pods_prefix[] = {[FAMILY_V4] = "p4", [FAMILY_V6] = "p6"};
 static const char *const tuples_prefix[] = {[FAMILY_V4] = "n4", [FAMILY_V6] = "n6"};
-static const enum nft_set_type addr_type[] = {
-	[FAMILY_V4] = NFT_SET_IPV4, [FAMILY_V6] = NFT_SET_IPV6};
 static const enum nft_set_type tuple_type[] = {
 	[FAMILY_V4] = NFT_SET_IPV4_TUPLE, [FAMILY_V6] = NFT_SET_IPV6_TUPLE};
 
@@ -35,260 +31,7 @@ static const char *class_prefix(enum direction dir)
 	return dir == DIR_INGRESS ? "ci" : "ce";
 }
 
-/* Interval sets. */
-
-static void write_ranges(FILE *out, const struct ranges *ranges, enum family family)
-{
-	char text[ADDR_TEXT_MAX];
-
-	for (size_t i = 0; i < ranges->all.n; i++) {
-		struct addr addr = {.family = (uint8_t)family};
-
-		memcpy(addr.b, ranges->all.v[i].lo, sizeof(addr.b));
-		fprintf(out, " %s-", addr_format(&addr, text));
-		memcpy(addr.b, ranges->all.v[i].hi, sizeof(addr.b));
-		fputs(addr_format(&addr, text), out);
-	}
-}
-
-static char *ranges_text(const struct ranges *ranges, enum family family)
-{
-	char *text = NULL;
-	size_t len;
-	FILE *out = open_memstream(&text, &len);
-
-	if (!out)
-		return NULL;
-	fputs(block_prefix[family], out);
-	write_ranges(out, ranges, family);
-	if (fclose(out) == 0)
-		return text;
-	free(text);
-	return NULL;
-}
-
-static int put_interval_set(struct render *r, const struct name *name, const struct ranges *ranges,
-			    enum family family)
-{
-	char set_text[NFT_NAME_MAX];
-	struct nft_set *set;
-
-	set_name(set_text, block_prefix[family], name->id);
-	set = nft_set_new(set_text, addr_type[family], "");
-	if (!set)
-		return -ENOMEM;
-	set->interval = true;
-	for (size_t i = 0; i < ranges->all.n; i++) {
-		struct nft_key key = {0};
-		struct nft_elem_extra extra = {0};
-
-		memcpy(key.bytes, ranges->all.v[i].lo, sizeof(key.bytes));
-		memcpy(extra.last.bytes, ranges->all.v[i].hi, sizeof(extra.last.bytes));
-		if (nft_set_add(set, &key, &extra) < 0) {
-			nft_set_free(set);
-			return -ENOMEM;
-		}
-	}
-	return ruleset_put_set(&r->ruleset, set);
-}
-
-/* Ranges that are a single prefix need no set. */
-static bool one_prefix(const struct ranges *ranges, enum family family, struct prefix *ret)
-{
-	return ranges->all.n == 1 && range_is_prefix(&ranges->all.v[0], family, ret);
-}
-
-static int name_ranges(struct render *r, const struct ranges *ranges, enum family family,
-		       struct name **ret)
-{
-	struct prefix prefix;
-	char *text;
-
-	if (ranges->all.n == 0 || one_prefix(ranges, family, &prefix))
-		return 0;
-	text = ranges_text(ranges, family);
-	if (!text)
-		return -ENOMEM;
-	*ret = get_name(r, text);
-	free(text);
-	if (!*ret)
-		return -ENOMEM;
-	if ((*ret)->used[0])
-		return 0;
-	memcpy((*ret)->used, (*ret)->id, sizeof((*ret)->used));
-	return put_interval_set(r, *ret, ranges, family);
-}
-
-static int name_blocks(struct render *r, const struct peers *peers, struct class_names *names)
-{
-	int rc = 0;
-
-	for (int family = 0; family < FAMILY_COUNT && rc == 0; family++)
-		rc = name_ranges(r, &peers->blocks[family], (enum family)family,
-				 &names->blocks[family]);
-	return rc;
-}
-
-/* A class as text: equal text is one chain, whoever uses it. */
-static char *class_text(const struct peers *peers, enum direction dir)
-{
-	char *text = NULL;
-	size_t len;
-	FILE *out = open_memstream(&text, &len);
-
-	if (!out)
-		return NULL;
-	fprintf(out, "class %s", direction_name(dir));
-	for (size_t i = 0; peers->pods && i < peers->pods->n; i++)
-		fprintf(out, " | %s", peers->pods->selectors[i]->text);
-	for (int family = 0; family < FAMILY_COUNT; family++) {
-		fprintf(out, " | %s", block_prefix[family]);
-		write_ranges(out, &peers->blocks[family], (enum family)family);
-	}
-	if (fclose(out) == 0)
-		return text;
-	free(text);
-	return NULL;
-}
-
-static void drop_class(struct render *r, struct class_names *names, enum direction dir)
-{
-	char text[NFT_NAME_MAX];
-
-	if (names->chain && names->chain->refs == 1) {
-		set_name(text, class_prefix(dir), names->chain->id);
-		ruleset_drop_chain(&r->ruleset, NFT_TABLE_POLICY, text);
-	}
-	put_name(r, names->chain);
-	for (int family = 0; family < FAMILY_COUNT; family++) {
-		struct name *name = names->blocks[family];
-
-		if (name && name->refs == 1) {
-			set_name(text, block_prefix[family], name->used);
-			ruleset_drop_set(&r->ruleset, text);
-		}
-		put_name(r, name);
-	}
-	*names = (struct class_names){0};
-}
-
 /* Rules. */
-
-/* What comes before the address in a rule: nothing, a protocol, or its ports. */
-struct port_match {
-	bool used;
-	uint8_t proto; /* enum proto */
-	VEC(struct nft_ports) ports;
-};
-
-static int add_port_match(struct nft_rule *rule, const struct port_match *match)
-{
-	struct nft_stmt stmt = {.kind = NFT_PORTS};
-
-	if (!match->used)
-		return 0;
-	stmt.proto = proto_number((enum proto)match->proto);
-	if (match->ports.n == 1 && match->ports.v[0].first == 0 &&
-	    match->ports.v[0].last == UINT16_MAX) {
-		stmt.kind = NFT_PROTO; /* meta l4proto tcp */
-		return nft_rule_add(rule, &stmt);
-	}
-	/* tcp dport { 80, 8000-8010 } */
-	stmt.ports = match->ports.v;
-	stmt.n = match->ports.n;
-	return nft_rule_add(rule, &stmt);
-}
-
-struct rule_context {
-	enum direction dir;
-	const struct port_match *match;
-	const char *comment;
-	struct nft_chain *chain;
-};
-
-/* PORTS PEER accept|goto to_pod comment "..."; peer NULL: whoever. */
-static int add_rule(const struct rule_context *ctx, const struct nft_stmt *peer)
-{
-	struct nft_rule rule = {0};
-	int rc = ctx->match ? add_port_match(&rule, ctx->match) : 0;
-
-	if (rc == 0 && peer)
-		rc = nft_rule_add(&rule, peer);
-	if (rc == 0)
-		rc = add_allowed(&rule, ctx->dir);
-	if (rc < 0) {
-		nft_rule_done(&rule);
-		return rc;
-	}
-	nft_comment(rule.comment, ctx->comment);
-	return nft_chain_add(ctx->chain, &rule);
-}
-
-static int add_pod_rules(const struct rule_context *ctx, const struct peer_set *set)
-{
-	const struct rendered_set *rendered = set->listener_data;
-	int rc = 0;
-
-	for (int family = 0; family < FAMILY_COUNT && rc == 0; family++) {
-		/* ip saddr @p4_1f0c33d0aa */
-		struct nft_stmt peer = {.kind = NFT_ADDR_SET,
-					.family = (enum family)family,
-					.dir = peer_dir(ctx->dir)};
-
-		set_name(peer.name, pods_prefix[family], rendered->name->id);
-		rc = add_rule(ctx, &peer);
-	}
-	return rc;
-}
-
-static int add_block_rule(const struct rule_context *ctx, const struct ranges *ranges,
-			  enum family family, const struct name *name)
-{
-	struct nft_stmt peer = {.family = family, .dir = peer_dir(ctx->dir)};
-	struct prefix prefix;
-
-	if (ranges->all.n == 0)
-		return 0;
-	if (name) {
-		/* ip saddr @b4_1f0c33d0aa */
-		peer.kind = NFT_ADDR_SET;
-		set_name(peer.name, block_prefix[family], name->id);
-		return add_rule(ctx, &peer);
-	}
-	if (!one_prefix(ranges, family, &prefix))
-		return 0;
-	/* ip saddr 10.0.0.0/8, or meta nfproto ipv4 for all of them */
-	peer.kind = prefix.len == 0 ? NFT_FAMILY : NFT_ADDR;
-	if (prefix.len > 0) {
-		peer.prefixes = &prefix;
-		peer.n = 1;
-	}
-	return add_rule(ctx, &peer);
-}
-
-static int add_peer_rules(const struct rule_context *ctx, const struct peers *peers,
-			  const struct class_names *names)
-{
-	int rc = 0;
-
-	if (peers->any)
-		return add_rule(ctx, NULL);
-	if (peers->pods)
-		rc = add_pod_rules(ctx, peers->pods);
-	for (int family = 0; family < FAMILY_COUNT && rc == 0; family++)
-		rc = add_block_rule(ctx, &peers->blocks[family], (enum family)family,
-				    names->blocks[family]);
-	return rc;
-}
-
-/* How many rules that makes for one protocol. */
-static size_t count_peer_rules(const struct peers *peers)
-{
-	if (peers->any)
-		return 1;
-	return (peers->pods ? FAMILY_COUNT : 0) + (peers->blocks[FAMILY_V4].all.n > 0) +
-	       (peers->blocks[FAMILY_V6].all.n > 0);
-}
 
 /* "allow-web[0], monitoring[2]": the rules that a class is made of. */
 static void class_comment(char to[static NFT_COMMENT_MAX + 1], const struct profile *profile,
@@ -307,42 +50,64 @@ static void class_comment(char to[static NFT_COMMENT_MAX + 1], const struct prof
 	nft_comment(to, text);
 }
 
-/* The ports of one protocol at which the class holds. */
+/* The ports of one protocol at which a class holds, as the statement that comes before its peers.
+ */
+struct class_ports {
+	struct nft_stmt stmt;
+	VEC(struct nft_ports) all;
+};
+
 static int class_ports(const struct profile *profile, uint32_t class_index, uint8_t proto,
-		       struct port_match *match)
+		       struct class_ports *ret)
 {
-	*match = (struct port_match){.used = true, .proto = proto};
+	*ret = (struct class_ports){0};
 	for (size_t i = 0; i < profile->n_ranges; i++) {
 		const struct port_range *range = &profile->ranges[i];
 
 		if (range->class_index == class_index && range->proto == proto &&
-		    vec_push(&match->ports, (struct nft_ports){range->first, range->last}) < 0)
+		    vec_push(&ret->all, (struct nft_ports){range->first, range->last}) < 0)
 			return -ENOMEM;
 	}
+	ret->stmt.proto = proto_number((enum proto)proto);
+	if (ret->all.n == 1 && ret->all.v[0].first == 0 && ret->all.v[0].last == UINT16_MAX) {
+		ret->stmt.kind = NFT_PROTO; /* meta l4proto tcp */
+		return 0;
+	}
+	/* tcp dport { 80, 8000-8010 } */
+	ret->stmt.kind = NFT_PORTS;
+	ret->stmt.ports = ret->all.v;
+	ret->stmt.n = ret->all.n;
 	return 0;
+}
+
+static int add_inline_class(struct rendered_profile *rp, uint32_t index, struct nft_chain *chain)
+{
+	const struct profile *profile = rp->profile;
+	char comment[NFT_COMMENT_MAX + 1];
+	int rc = 0;
+
+	class_comment(comment, profile, &profile->classes[index]);
+	for (uint8_t proto = 0; proto < PROTO_COUNT && rc == 0; proto++) {
+		struct class_ports ports;
+		struct rule_context ctx = {profile->dir, &ports.stmt, comment, chain};
+
+		rc = class_ports(profile, index, proto, &ports);
+		if (rc == 0 && ports.all.n > 0)
+			rc = add_peer_rules(&ctx, &profile->classes[index].peers,
+					    &rp->classes[index]);
+		vec_free(&ports.all);
+	}
+	return rc;
 }
 
 static int add_inline_classes(struct rendered_profile *rp, struct nft_chain *chain)
 {
-	const struct profile *profile = rp->profile;
 	int rc = 0;
 
-	for (uint32_t i = 0; i < profile->n_classes && rc == 0; i++) {
-		char comment[NFT_COMMENT_MAX + 1];
-
-		if (count_peer_rules(&profile->classes[i].peers) == 0)
-			continue; /* an ipBlock all of which is excepted */
-		class_comment(comment, profile, &profile->classes[i]);
-		for (uint8_t proto = 0; proto < PROTO_COUNT && rc == 0; proto++) {
-			struct port_match match;
-			struct rule_context ctx = {profile->dir, &match, comment, chain};
-
-			rc = class_ports(profile, i, proto, &match);
-			if (rc == 0 && match.ports.n > 0)
-				rc = add_peer_rules(&ctx, &profile->classes[i].peers,
-						    &rp->classes[i]);
-			vec_free(&match.ports);
-		}
+	for (uint32_t i = 0; i < rp->profile->n_classes && rc == 0; i++) {
+		/* None: an ipBlock all of which is excepted. */
+		if (count_peer_rules(&rp->profile->classes[i].peers) > 0)
+			rc = add_inline_class(rp, i, chain);
 	}
 	return rc;
 }
@@ -422,7 +187,6 @@ static int add_map(struct render *r, struct rendered_profile *rp, struct nft_cha
 {
 	const struct profile *profile = rp->profile;
 	struct nft_stmt stmt = {.kind = NFT_PORT_MAP};
-	struct nft_rule rule = {0};
 	bool interval = has_ranges(profile);
 	struct nft_set *map;
 	int rc = 0;
@@ -448,27 +212,17 @@ static int add_map(struct render *r, struct rendered_profile *rp, struct nft_cha
 		return rc;
 	}
 	rc = ruleset_put_set(&r->ruleset, map);
-	if (rc == 0)
-		rc = nft_rule_add(&rule, &stmt);
-	return rc == 0 ? nft_chain_add(chain, &rule) : rc;
+	return rc == 0 ? add_rule(chain, &stmt, 1, "") : rc;
 }
 
 /* Named ports, on egress: ip daddr . meta l4proto . th dport @n4_1f0c33d0aa goto to_pod */
 static int add_named_rules(const struct rendered_profile *rp, struct nft_chain *chain)
 {
-	const struct profile *profile = rp->profile;
-	struct rule_context ctx = {profile->dir, NULL, "named ports", chain};
-	int rc = 0;
+	struct rule_context ctx = {rp->profile->dir, NULL, "named ports", chain};
 
-	for (int family = 0; profile->n_named > 0 && family < FAMILY_COUNT && rc == 0; family++) {
-		struct nft_stmt peer = {.kind = NFT_TUPLE_SET,
-					.family = (enum family)family,
-					.dir = peer_dir(profile->dir)};
-
-		set_name(peer.name, tuples_prefix[family], rp->name->id);
-		rc = add_rule(&ctx, &peer);
-	}
-	return rc;
+	if (rp->profile->n_named == 0)
+		return 0;
+	return add_set_rules(&ctx, NFT_TUPLE_SET, tuples_prefix, rp->name->id);
 }
 
 static int add_every_rules(const struct rendered_profile *rp, struct nft_chain *chain)
@@ -593,7 +347,20 @@ static int name_profile(struct render *r, struct rendered_profile *rp)
 	return rc;
 }
 
-void rendered_profile_free(struct render *r, struct rendered_profile *rp)
+static void drop_class(struct render *r, struct class_names *names, enum direction dir)
+{
+	char text[NFT_NAME_MAX];
+
+	if (names->chain && names->chain->refs == 1) {
+		set_name(text, class_prefix(dir), names->chain->id);
+		ruleset_drop_chain(&r->ruleset, NFT_TABLE_POLICY, text);
+	}
+	put_name(r, names->chain);
+	names->chain = NULL;
+	drop_blocks(r, names);
+}
+
+static void rendered_profile_free(struct render *r, struct rendered_profile *rp)
 {
 	const struct profile *profile = rp->profile;
 	char text[NFT_NAME_MAX];
@@ -653,19 +420,6 @@ void listen_named(void *ctx, struct profile *profile, const struct endpoint_port
 	if (!present)
 		nft_set_remove(rp->tuples[port->addr.family], &key);
 	else if (nft_set_add(rp->tuples[port->addr.family], &key, NULL) < 0)
-		r->failed = true;
-}
-
-static void rename_set(struct render *r, const char *prefix, const struct name *name, bool to_final)
-{
-	char from[NFT_NAME_MAX], to[NFT_NAME_MAX], between[NFT_NAME_MAX];
-
-	if (!name || strcmp(name->used, name->id) == 0)
-		return;
-	set_name(from, prefix, name->used);
-	set_name(to, prefix, name->id);
-	(void)snprintf(between, sizeof(between), "moving_%.40s", to);
-	if (ruleset_rename_set(&r->ruleset, to_final ? between : from, to_final ? to : between) < 0)
 		r->failed = true;
 }
 

@@ -8,25 +8,26 @@
 
 #include "internal.h"
 
-static const char *const pods_prefix[] = {[FAMILY_V4] = "p4", [FAMILY_V6] = "p6"};
+void rename_set(struct render *r, const char *prefix, const struct name *name, bool to_final)
+{
+	char from[NFT_NAME_MAX], to[NFT_NAME_MAX], between[NFT_NAME_MAX];
+
+	if (!name || strcmp(name->used, name->id) == 0)
+		return;
+	set_name(from, prefix, name->used);
+	set_name(to, prefix, name->id);
+	(void)snprintf(between, sizeof(between), "moving_%.40s", to);
+	if (ruleset_rename_set(&r->ruleset, to_final ? between : from, to_final ? to : between) < 0)
+		r->failed = true;
+}
 
 static void rename_sets(struct render *r, bool to_final)
 {
 	struct rendered_set *rs;
 
 	DL_FOREACH (r->sets, rs) {
-		for (int family = 0; family < FAMILY_COUNT; family++) {
-			char from[NFT_NAME_MAX], to[NFT_NAME_MAX], between[NFT_NAME_MAX];
-
-			if (strcmp(rs->name->used, rs->name->id) == 0)
-				continue;
-			set_name(from, pods_prefix[family], rs->name->used);
-			set_name(to, pods_prefix[family], rs->name->id);
-			(void)snprintf(between, sizeof(between), "moving_%.40s", to);
-			if (ruleset_rename_set(&r->ruleset, to_final ? between : from,
-					       to_final ? to : between) < 0)
-				r->failed = true;
-		}
+		for (int family = 0; family < FAMILY_COUNT; family++)
+			rename_set(r, pods_prefix[family], rs->name, to_final);
 	}
 	rename_profile_sets(r, to_final);
 }
@@ -100,8 +101,6 @@ static char *peer_set_text(const struct peer_set *set)
 
 static int put_peer_sets(struct render *r, struct rendered_set *rs)
 {
-	static const enum nft_set_type types[] = {
-		[FAMILY_V4] = NFT_SET_IPV4, [FAMILY_V6] = NFT_SET_IPV6};
 	char *text = peer_set_text(rs->set);
 	int rc = 0;
 
@@ -117,7 +116,7 @@ static int put_peer_sets(struct render *r, struct rendered_set *rs)
 		struct nft_set *set;
 
 		set_name(name, pods_prefix[family], rs->name->id);
-		set = nft_set_new(name, types[family], text + strlen("peers "));
+		set = nft_set_new(name, addr_set_type[family], text + strlen("peers "));
 		rc = set ? ruleset_put_set(&r->ruleset, set) : -ENOMEM;
 		rs->sets[family] = rc == 0 ? set : NULL;
 	}

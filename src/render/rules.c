@@ -8,13 +8,26 @@ void set_name(char to[static NFT_NAME_MAX], const char *prefix, const char *id)
 	(void)snprintf(to, NFT_NAME_MAX, "%s_%s", prefix, id); /* fits: both are short */
 }
 
-int add_verdict(struct nft_rule *rule, enum nft_verdict_kind kind, const char *chain)
+int add_rule(struct nft_chain *chain, const struct nft_stmt *stmts, size_t n, const char *comment)
+{
+	struct nft_rule rule = {0};
+
+	for (size_t i = 0; i < n; i++) {
+		if (nft_rule_add(&rule, &stmts[i]) < 0) {
+			nft_rule_done(&rule);
+			return -ENOMEM;
+		}
+	}
+	nft_comment(rule.comment, comment);
+	return nft_chain_add(chain, &rule);
+}
+
+struct nft_stmt verdict_stmt(enum nft_verdict_kind kind, const char *chain)
 {
 	struct nft_stmt stmt = {.kind = NFT_VERDICT, .verdict = {.kind = kind}};
 
-	if (chain)
-		(void)snprintf(stmt.verdict.chain, sizeof(stmt.verdict.chain), "%s", chain);
-	return nft_rule_add(rule, &stmt);
+	(void)snprintf(stmt.verdict.chain, sizeof(stmt.verdict.chain), "%s", chain ? chain : "");
+	return stmt;
 }
 
 /* Egress never accepts: between two pods of this node, the other's ingress is still to come. */
@@ -23,12 +36,6 @@ struct nft_verdict allowed_verdict(enum direction dir)
 	if (dir == DIR_INGRESS)
 		return (struct nft_verdict){.kind = NFT_ACCEPT};
 	return (struct nft_verdict){.kind = NFT_GOTO, .chain = CHAIN_TO_POD};
-}
-
-int add_allowed(struct nft_rule *rule, enum direction dir)
-{
-	return nft_rule_add(
-		rule, &(struct nft_stmt){.kind = NFT_VERDICT, .verdict = allowed_verdict(dir)});
 }
 
 /* Where the other end's address stands. */
