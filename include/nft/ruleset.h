@@ -22,14 +22,14 @@
 
 enum nft_table { NFT_TABLE_POLICY, NFT_TABLE_GUARD, NFT_TABLE_COUNT }; /* inet, netdev */
 
-enum nft_verdict_kind { NFT_ACCEPT, NFT_DROP, NFT_JUMP, NFT_GOTO };
+enum nft_verdict_kind { NFT_VERDICT_ACCEPT, NFT_VERDICT_DROP, NFT_VERDICT_JUMP, NFT_VERDICT_GOTO };
 
 struct nft_verdict {
 	enum nft_verdict_kind kind;
 	char chain[NFT_NAME_MAX]; /* of jump and goto */
 };
 
-enum nft_dir { NFT_SOURCE, NFT_DESTINATION }; /* saddr and iifname; daddr and oifname */
+enum nft_dir { NFT_DIR_SOURCE, NFT_DIR_DESTINATION }; /* saddr and iifname; daddr and oifname */
 
 struct nft_ports {
 	uint16_t first, last;
@@ -37,26 +37,26 @@ struct nft_ports {
 
 struct nft_stmt {
 	enum nft_stmt_kind {
-		NFT_CT_ESTABLISHED, /* ct state established,related */
-		NFT_ICMPV6_TYPES,   /* icmpv6 type { ... } */
-		NFT_HOPLIMIT,       /* ip6 hoplimit 255 */
-		NFT_FAMILY,         /* meta nfproto ipv4; netdev: meta protocol ip */
-		NFT_ADDR,           /* ip saddr 10.0.0.0/8; != { ... } */
-		NFT_ADDR_SET,       /* ip saddr @name */
-		NFT_TUPLE_SET,      /* ip daddr . meta l4proto . th dport @name */
-		NFT_PROTO,          /* meta l4proto tcp */
-		NFT_PORTS,          /* tcp dport { 80, 8000-8010 } */
-		NFT_INTERFACE,      /* iifname "veth1" */
-		NFT_INTERFACE_MAP,  /* iifname vmap @name */
-		NFT_ADDR_MAP,       /* ip saddr vmap @name */
-		NFT_PORT_MAP,       /* th dport . meta l4proto vmap @name */
-		NFT_COUNTER,
-		NFT_VERDICT
+		NFT_STMT_CT_ESTABLISHED, /* ct state established,related */
+		NFT_STMT_ICMPV6_TYPES,   /* icmpv6 type { ... } */
+		NFT_STMT_HOPLIMIT,       /* ip6 hoplimit 255 */
+		NFT_STMT_FAMILY,         /* meta nfproto ipv4; netdev: meta protocol ip */
+		NFT_STMT_ADDR,           /* ip saddr 10.0.0.0/8; != { ... } */
+		NFT_STMT_ADDR_SET,       /* ip saddr @name */
+		NFT_STMT_TUPLE_SET,      /* ip daddr . meta l4proto . th dport @name */
+		NFT_STMT_PROTO,          /* meta l4proto tcp */
+		NFT_STMT_PORTS,          /* tcp dport { 80, 8000-8010 } */
+		NFT_STMT_INTERFACE,      /* iifname "veth1" */
+		NFT_STMT_INTERFACE_MAP,  /* iifname vmap @name */
+		NFT_STMT_ADDR_MAP,       /* ip saddr vmap @name */
+		NFT_STMT_PORT_MAP,       /* th dport . meta l4proto vmap @name */
+		NFT_STMT_COUNTER,
+		NFT_STMT_VERDICT
 	} kind;
 	enum family family; /* of addresses */
 	enum nft_dir dir;
 	uint8_t proto; /* IP protocol number */
-	bool negate;   /* NFT_ADDR */
+	bool negate;   /* NFT_STMT_ADDR */
 	uint8_t hoplimit;
 	union {
 		char name[NFT_NAME_MAX]; /* of a set, a map or an interface */
@@ -88,12 +88,12 @@ struct nft_chain {
 };
 
 enum nft_set_type {
-	NFT_SET_IPV4,
-	NFT_SET_IPV6,
-	NFT_SET_INTERFACE,  /* ifname */
-	NFT_SET_PORT_PROTO, /* inet_service . inet_proto: port first, else 15 times slower */
-	NFT_SET_IPV4_TUPLE, /* ipv4_addr . inet_proto . inet_service */
-	NFT_SET_IPV6_TUPLE,
+	NFT_SET_TYPE_IPV4,
+	NFT_SET_TYPE_IPV6,
+	NFT_SET_TYPE_INTERFACE,  /* ifname */
+	NFT_SET_TYPE_PORT_PROTO, /* inet_service . inet_proto: port first, else 15 times slower */
+	NFT_SET_TYPE_IPV4_TUPLE, /* ipv4_addr . inet_proto . inet_service */
+	NFT_SET_TYPE_IPV6_TUPLE,
 };
 
 /* What of it a type has, the rest is zero: two keys are equal when their bytes are. */

@@ -10,10 +10,11 @@
 #define ELEMENTS_WIDTH 88 /* columns, where several elements share a line */
 
 static const char *const family_words[] = {[FAMILY_V4] = "ip", [FAMILY_V6] = "ip6"};
-static const char *const addr_words[] = {[NFT_SOURCE] = "saddr", [NFT_DESTINATION] = "daddr"};
+static const char *const addr_words[] = {
+	[NFT_DIR_SOURCE] = "saddr", [NFT_DIR_DESTINATION] = "daddr"};
 static const char *const interface_words[] = {
-	[NFT_SOURCE] = "iifname",
-	[NFT_DESTINATION] = "oifname",
+	[NFT_DIR_SOURCE] = "iifname",
+	[NFT_DIR_DESTINATION] = "oifname",
 };
 
 static const char *proto_word(uint8_t proto)
@@ -55,7 +56,7 @@ static void print_verdict(const struct nft_verdict *verdict, FILE *out)
 	static const char *const words[] = {"accept", "drop", "jump", "goto"};
 
 	fputs(words[verdict->kind], out);
-	if (verdict->kind == NFT_JUMP || verdict->kind == NFT_GOTO)
+	if (verdict->kind == NFT_VERDICT_JUMP || verdict->kind == NFT_VERDICT_GOTO)
 		fprintf(out, " %s", verdict->chain);
 }
 
@@ -106,56 +107,56 @@ static void print_stmt(const struct nft_stmt *stmt, enum nft_table table, FILE *
 	const char *family = family_words[stmt->family], *addr = addr_words[stmt->dir];
 
 	switch (stmt->kind) {
-	case NFT_CT_ESTABLISHED:
+	case NFT_STMT_CT_ESTABLISHED:
 		fputs("ct state established,related", out);
 		break;
-	case NFT_ICMPV6_TYPES:
+	case NFT_STMT_ICMPV6_TYPES:
 		fputs("icmpv6 type ", out);
 		print_list(stmt, out);
 		break;
-	case NFT_HOPLIMIT:
+	case NFT_STMT_HOPLIMIT:
 		fprintf(out, "ip6 hoplimit %u", stmt->hoplimit);
 		break;
-	case NFT_FAMILY:
+	case NFT_STMT_FAMILY:
 		if (table == NFT_TABLE_GUARD)
 			fprintf(out, "meta protocol %s", family);
 		else
 			fprintf(out, "meta nfproto %s",
 				stmt->family == FAMILY_V4 ? "ipv4" : "ipv6");
 		break;
-	case NFT_ADDR:
+	case NFT_STMT_ADDR:
 		fprintf(out, "%s %s %s", family, addr, stmt->negate ? "!= " : "");
 		print_list(stmt, out);
 		break;
-	case NFT_ADDR_SET:
+	case NFT_STMT_ADDR_SET:
 		fprintf(out, "%s %s @%s", family, addr, stmt->name);
 		break;
-	case NFT_TUPLE_SET:
+	case NFT_STMT_TUPLE_SET:
 		fprintf(out, "%s %s . meta l4proto . th dport @%s", family, addr, stmt->name);
 		break;
-	case NFT_PROTO:
+	case NFT_STMT_PROTO:
 		fprintf(out, "meta l4proto %s", proto_word(stmt->proto));
 		break;
-	case NFT_PORTS:
+	case NFT_STMT_PORTS:
 		fprintf(out, "%s dport ", proto_word(stmt->proto));
 		print_list(stmt, out);
 		break;
-	case NFT_INTERFACE:
+	case NFT_STMT_INTERFACE:
 		fprintf(out, "%s \"%s\"", interface_words[stmt->dir], stmt->name);
 		break;
-	case NFT_INTERFACE_MAP:
+	case NFT_STMT_INTERFACE_MAP:
 		fprintf(out, "%s vmap @%s", interface_words[stmt->dir], stmt->name);
 		break;
-	case NFT_ADDR_MAP:
+	case NFT_STMT_ADDR_MAP:
 		fprintf(out, "%s %s vmap @%s", family, addr, stmt->name);
 		break;
-	case NFT_PORT_MAP:
+	case NFT_STMT_PORT_MAP:
 		fprintf(out, "th dport . meta l4proto vmap @%s", stmt->name);
 		break;
-	case NFT_COUNTER:
+	case NFT_STMT_COUNTER:
 		fputs("counter", out);
 		break;
-	case NFT_VERDICT:
+	case NFT_STMT_VERDICT:
 		print_verdict(&stmt->verdict, out);
 		break;
 	}
@@ -194,12 +195,12 @@ static void print_chain(const struct nft_chain *chain, enum nft_table table, FIL
 static const char *type_words(enum nft_set_type type)
 {
 	static const char *const words[] = {
-		[NFT_SET_IPV4] = "ipv4_addr",
-		[NFT_SET_IPV6] = "ipv6_addr",
-		[NFT_SET_INTERFACE] = "ifname",
-		[NFT_SET_PORT_PROTO] = "inet_service . inet_proto",
-		[NFT_SET_IPV4_TUPLE] = "ipv4_addr . inet_proto . inet_service",
-		[NFT_SET_IPV6_TUPLE] = "ipv6_addr . inet_proto . inet_service",
+		[NFT_SET_TYPE_IPV4] = "ipv4_addr",
+		[NFT_SET_TYPE_IPV6] = "ipv6_addr",
+		[NFT_SET_TYPE_INTERFACE] = "ifname",
+		[NFT_SET_TYPE_PORT_PROTO] = "inet_service . inet_proto",
+		[NFT_SET_TYPE_IPV4_TUPLE] = "ipv4_addr . inet_proto . inet_service",
+		[NFT_SET_TYPE_IPV6_TUPLE] = "ipv6_addr . inet_proto . inet_service",
 	};
 
 	return words[type];
@@ -244,20 +245,20 @@ static int format_key(const struct nft_set *set, const struct nft_elem *elem, ch
 	struct addr addr;
 
 	switch (set->type) {
-	case NFT_SET_IPV4:
+	case NFT_SET_TYPE_IPV4:
 		return format_addr(set, elem, FAMILY_V4, to, len);
-	case NFT_SET_IPV6:
+	case NFT_SET_TYPE_IPV6:
 		return format_addr(set, elem, FAMILY_V6, to, len);
-	case NFT_SET_INTERFACE:
+	case NFT_SET_TYPE_INTERFACE:
 		return snprintf(to, len, "\"%.15s\"", (const char *)key->bytes);
-	case NFT_SET_PORT_PROTO:
+	case NFT_SET_TYPE_PORT_PROTO:
 		if (set->interval && elem->extra->last.port > key->port)
 			return snprintf(to, len, "%u-%u . %s", key->port, elem->extra->last.port,
 					proto_word(key->proto));
 		return snprintf(to, len, "%u . %s", key->port, proto_word(key->proto));
-	case NFT_SET_IPV4_TUPLE:
-	case NFT_SET_IPV6_TUPLE:
-		addr = key_addr(key, set->type == NFT_SET_IPV4_TUPLE ? FAMILY_V4 : FAMILY_V6);
+	case NFT_SET_TYPE_IPV4_TUPLE:
+	case NFT_SET_TYPE_IPV6_TUPLE:
+		addr = key_addr(key, set->type == NFT_SET_TYPE_IPV4_TUPLE ? FAMILY_V4 : FAMILY_V6);
 		return snprintf(to, len, "%s . %s . %u", addr_format(&addr, text),
 				proto_word(key->proto), key->port);
 	}

@@ -16,15 +16,15 @@
 static int add_lookups(struct nft_chain *chain, enum direction dir)
 {
 	/* Ingress is for the pod that the packet goes to. */
-	enum nft_dir at = dir == DIR_INGRESS ? NFT_DESTINATION : NFT_SOURCE;
-	struct nft_stmt stmt = {.kind = NFT_INTERFACE_MAP, .dir = at};
+	enum nft_dir at = dir == DIR_INGRESS ? NFT_DIR_DESTINATION : NFT_DIR_SOURCE;
+	struct nft_stmt stmt = {.kind = NFT_STMT_INTERFACE_MAP, .dir = at};
 	int rc;
 
 	(void)snprintf(stmt.name, sizeof(stmt.name), "%s", interface_map_name(dir));
 	rc = add_rule(chain, &stmt, 1, "");
 	for (int family = 0; family < FAMILY_COUNT && rc == 0; family++) {
 		stmt = (struct nft_stmt){
-			.kind = NFT_ADDR_MAP, .dir = at, .family = (enum family)family};
+			.kind = NFT_STMT_ADDR_MAP, .dir = at, .family = (enum family)family};
 		(void)snprintf(stmt.name, sizeof(stmt.name), "%s",
 			       addr_map_name(dir, (enum family)family));
 		rc = add_rule(chain, &stmt, 1, "");
@@ -32,7 +32,8 @@ static int add_lookups(struct nft_chain *chain, enum direction dir)
 	return rc;
 }
 
-static const struct nft_stmt accept_stmt = {.kind = NFT_VERDICT, .verdict = {.kind = NFT_ACCEPT}};
+static const struct nft_stmt accept_stmt = {.kind = NFT_STMT_VERDICT,
+					    .verdict = {.kind = NFT_VERDICT_ACCEPT}};
 
 static int add_always_allowed(struct nft_chain *chain)
 {
@@ -43,20 +44,22 @@ static int add_always_allowed(struct nft_chain *chain)
 	/* ff02::/16 */
 	struct prefix link_local = {.addr = {.family = FAMILY_V6, .b = {0xff, 0x02}}, .len = 16};
 	/* First, so that all the rest is paid once per connection. */
-	int rc = ADD_RULE(chain, {.kind = NFT_CT_ESTABLISHED}, accept_stmt);
+	int rc = ADD_RULE(chain, {.kind = NFT_STMT_CT_ESTABLISHED}, accept_stmt);
 
 	/* Between pods on one bridge, where netfilter sees it (RFC 4861: hop limit 255 means that
 	 * no router has passed it on). What is routed has 254 at most and is traffic like any
 	 * other. */
 	if (rc == 0)
-		rc = ADD_RULE(chain, {.kind = NFT_ICMPV6_TYPES, .types = nd, .n = ARRAY_LEN(nd)},
-			      {.kind = NFT_HOPLIMIT, .hoplimit = 255}, accept_stmt);
+		rc = ADD_RULE(chain,
+			      {.kind = NFT_STMT_ICMPV6_TYPES, .types = nd, .n = ARRAY_LEN(nd)},
+			      {.kind = NFT_STMT_HOPLIMIT, .hoplimit = 255}, accept_stmt);
 	/* A bridge that snoops multicast drops neighbour discovery for who cannot report. */
 	if (rc == 0)
-		rc = ADD_RULE(chain, {.kind = NFT_ICMPV6_TYPES, .types = mld, .n = ARRAY_LEN(mld)},
-			      {.kind = NFT_ADDR,
+		rc = ADD_RULE(chain,
+			      {.kind = NFT_STMT_ICMPV6_TYPES, .types = mld, .n = ARRAY_LEN(mld)},
+			      {.kind = NFT_STMT_ADDR,
 			       .family = FAMILY_V6,
-			       .dir = NFT_DESTINATION,
+			       .dir = NFT_DIR_DESTINATION,
 			       .prefixes = &link_local,
 			       .n = 1},
 			      accept_stmt);
@@ -75,7 +78,7 @@ static int add_forward(struct render *r)
 	if (rc == 0)
 		rc = add_lookups(chain, DIR_EGRESS);
 	if (rc == 0)
-		rc = ADD_RULE(chain, verdict_stmt(NFT_GOTO, CHAIN_TO_POD));
+		rc = ADD_RULE(chain, verdict_stmt(NFT_VERDICT_GOTO, CHAIN_TO_POD));
 	if (rc == 0)
 		return ruleset_put_chain(&r->ruleset, NFT_TABLE_POLICY, chain);
 	nft_chain_free(chain);
@@ -113,13 +116,13 @@ int render_base(struct render *r)
 	int rc = 0;
 
 	for (int dir = 0; dir < DIR_COUNT && rc == 0; dir++) {
-		rc = add_map(r, interface_map_name((enum direction)dir), NFT_SET_INTERFACE);
+		rc = add_map(r, interface_map_name((enum direction)dir), NFT_SET_TYPE_INTERFACE);
 		if (rc == 0)
 			rc = add_map(r, addr_map_name((enum direction)dir, FAMILY_V4),
-				     NFT_SET_IPV4);
+				     NFT_SET_TYPE_IPV4);
 		if (rc == 0)
 			rc = add_map(r, addr_map_name((enum direction)dir, FAMILY_V6),
-				     NFT_SET_IPV6);
+				     NFT_SET_TYPE_IPV6);
 	}
 	if (rc == 0)
 		rc = add_forward(r);

@@ -53,8 +53,8 @@ static struct prefix host_prefix(const struct addr *addr)
 static int add_self(struct nft_chain *chain, const struct graph_pod *pod, enum direction dir)
 {
 	const char *interface = graph_pod_interface(pod);
-	struct nft_stmt stmts[] = {{.kind = NFT_INTERFACE, .dir = peer_dir(dir)},
-				   verdict_stmt(NFT_ACCEPT, NULL)};
+	struct nft_stmt stmts[] = {{.kind = NFT_STMT_INTERFACE, .dir = peer_dir(dir)},
+				   verdict_stmt(NFT_VERDICT_ACCEPT, NULL)};
 	int rc = 0;
 
 	if (interface) {
@@ -69,7 +69,7 @@ static int add_self(struct nft_chain *chain, const struct graph_pod *pod, enum d
 			continue;
 		/* egress: ip daddr 10.0.0.7 accept */
 		own = host_prefix(pod_addr(pod->object, (enum family)family));
-		stmts[0] = (struct nft_stmt){.kind = NFT_ADDR,
+		stmts[0] = (struct nft_stmt){.kind = NFT_STMT_ADDR,
 					     .family = (enum family)family,
 					     .dir = peer_dir(dir),
 					     .prefixes = &own,
@@ -85,13 +85,14 @@ static int add_jump(struct nft_chain *chain, const struct profile *profile)
 	struct nft_stmt stmt;
 
 	profile_chain_name(name, profile);
-	stmt = verdict_stmt(NFT_JUMP, name);
+	stmt = verdict_stmt(NFT_VERDICT_JUMP, name);
 	return add_rule(chain, &stmt, 1, "");
 }
 
 static int add_drop(struct nft_chain *chain)
 {
-	struct nft_stmt stmts[] = {{.kind = NFT_COUNTER}, verdict_stmt(NFT_DROP, NULL)};
+	struct nft_stmt stmts[] = {{.kind = NFT_STMT_COUNTER},
+				   verdict_stmt(NFT_VERDICT_DROP, NULL)};
 
 	return add_rule(chain, stmts, ARRAY_LEN(stmts), "");
 }
@@ -107,7 +108,7 @@ static struct nft_key addr_key(const struct addr *addr)
 static int set_element(struct render *r, const char *map, const struct nft_key *key,
 		       const char *chain, const char *comment)
 {
-	struct nft_elem_extra extra = {.verdict = {.kind = NFT_GOTO}};
+	struct nft_elem_extra extra = {.verdict = {.kind = NFT_VERDICT_GOTO}};
 
 	(void)snprintf(extra.verdict.chain, sizeof(extra.verdict.chain), "%s", chain);
 	nft_comment(extra.comment, comment);
@@ -195,15 +196,15 @@ static size_t guard_prefixes(const struct graph_pod *pod, enum family family, st
 static int add_guard_rule(struct nft_chain *chain, const struct graph_pod *pod, enum family family)
 {
 	struct prefix allowed[3];
-	struct nft_stmt stmts[] = {{.kind = NFT_ADDR, .family = family, .negate = true},
-				   {.kind = NFT_COUNTER},
-				   verdict_stmt(NFT_DROP, NULL)};
+	struct nft_stmt stmts[] = {{.kind = NFT_STMT_ADDR, .family = family, .negate = true},
+				   {.kind = NFT_STMT_COUNTER},
+				   verdict_stmt(NFT_VERDICT_DROP, NULL)};
 
 	stmts[0].n = guard_prefixes(pod, family, allowed);
 	if (stmts[0].n > 0)
 		stmts[0].prefixes = allowed;
 	else
-		stmts[0].kind = NFT_FAMILY; /* no address of this family: none is its own */
+		stmts[0].kind = NFT_STMT_FAMILY; /* no address of this family: none is its own */
 	return add_rule(chain, stmts, ARRAY_LEN(stmts), "");
 }
 

@@ -8,7 +8,8 @@
 
 const char *const block_prefix[] = {[FAMILY_V4] = "b4", [FAMILY_V6] = "b6"};
 const char *const pods_prefix[] = {[FAMILY_V4] = "p4", [FAMILY_V6] = "p6"};
-const enum nft_set_type addr_set_type[] = {[FAMILY_V4] = NFT_SET_IPV4, [FAMILY_V6] = NFT_SET_IPV6};
+const enum nft_set_type addr_set_type[] = {
+	[FAMILY_V4] = NFT_SET_TYPE_IPV4, [FAMILY_V6] = NFT_SET_TYPE_IPV6};
 
 static void write_ranges(FILE *out, const struct ranges *ranges, enum family family)
 {
@@ -156,7 +157,8 @@ static int add_allow_rule(const struct rule_context *ctx, const struct nft_stmt 
 		stmts[n++] = *ctx->before;
 	if (peer)
 		stmts[n++] = *peer;
-	stmts[n++] = (struct nft_stmt){.kind = NFT_VERDICT, .verdict = allowed_verdict(ctx->dir)};
+	stmts[n++] =
+		(struct nft_stmt){.kind = NFT_STMT_VERDICT, .verdict = allowed_verdict(ctx->dir)};
 	return add_rule(ctx->chain, stmts, n, ctx->comment);
 }
 
@@ -185,14 +187,14 @@ static int add_block_rule(const struct rule_context *ctx, const struct ranges *r
 		return 0;
 	if (name) {
 		/* ip saddr @b4_1f0c33d0aa */
-		peer.kind = NFT_ADDR_SET;
+		peer.kind = NFT_STMT_ADDR_SET;
 		set_name(peer.name, block_prefix[family], name->id);
 		return add_allow_rule(ctx, &peer);
 	}
 	if (!one_prefix(ranges, family, &prefix))
 		return 0;
 	/* ip saddr 10.0.0.0/8, or meta nfproto ipv4 for all of them */
-	peer.kind = prefix.len == 0 ? NFT_FAMILY : NFT_ADDR;
+	peer.kind = prefix.len == 0 ? NFT_STMT_FAMILY : NFT_STMT_ADDR;
 	if (prefix.len > 0) {
 		peer.prefixes = &prefix;
 		peer.n = 1;
@@ -211,7 +213,7 @@ int add_peer_rules(const struct rule_context *ctx, const struct peers *peers,
 		const struct rendered_set *rendered = peers->pods->listener_data;
 
 		/* ip saddr @p4_1f0c33d0aa */
-		rc = add_set_rules(ctx, NFT_ADDR_SET, pods_prefix, rendered->name->id);
+		rc = add_set_rules(ctx, NFT_STMT_ADDR_SET, pods_prefix, rendered->name->id);
 	}
 	for (int family = 0; family < FAMILY_COUNT && rc == 0; family++)
 		rc = add_block_rule(ctx, &peers->blocks[family], (enum family)family,

@@ -10,7 +10,7 @@
 
 static const char *const tuples_prefix[] = {[FAMILY_V4] = "n4", [FAMILY_V6] = "n6"};
 static const enum nft_set_type tuple_type[] = {
-	[FAMILY_V4] = NFT_SET_IPV4_TUPLE, [FAMILY_V6] = NFT_SET_IPV6_TUPLE};
+	[FAMILY_V4] = NFT_SET_TYPE_IPV4_TUPLE, [FAMILY_V6] = NFT_SET_TYPE_IPV6_TUPLE};
 
 /* One of the two names is used, by what the map needs. */
 #define MAP_PORTS  "ports"
@@ -70,11 +70,11 @@ static int class_ports(const struct profile *profile, uint32_t class_index, uint
 	}
 	ret->stmt.proto = proto_number((enum proto)proto);
 	if (ret->all.n == 1 && ret->all.v[0].first == 0 && ret->all.v[0].last == UINT16_MAX) {
-		ret->stmt.kind = NFT_PROTO; /* meta l4proto tcp */
+		ret->stmt.kind = NFT_STMT_PROTO; /* meta l4proto tcp */
 		return 0;
 	}
 	/* tcp dport { 80, 8000-8010 } */
-	ret->stmt.kind = NFT_PORTS;
+	ret->stmt.kind = NFT_STMT_PORTS;
 	ret->stmt.ports = ret->all.v;
 	ret->stmt.n = ret->all.n;
 	return 0;
@@ -166,7 +166,7 @@ static int add_map_element(struct nft_set *map, const struct rendered_profile *r
 		extra.verdict = allowed_verdict(profile->dir);
 	} else {
 		/* Back here when nobody in the class matches: named ports may still. */
-		extra.verdict.kind = NFT_JUMP;
+		extra.verdict.kind = NFT_VERDICT_JUMP;
 		set_name(extra.verdict.chain, class_prefix(profile->dir), names->chain->id);
 	}
 	class_comment(extra.comment, profile, class);
@@ -186,7 +186,7 @@ static bool has_ranges(const struct profile *profile)
 static int add_map(struct render *r, struct rendered_profile *rp, struct nft_chain *chain)
 {
 	const struct profile *profile = rp->profile;
-	struct nft_stmt stmt = {.kind = NFT_PORT_MAP};
+	struct nft_stmt stmt = {.kind = NFT_STMT_PORT_MAP};
 	bool interval = has_ranges(profile);
 	struct nft_set *map;
 	int rc = 0;
@@ -196,7 +196,7 @@ static int add_map(struct render *r, struct rendered_profile *rp, struct nft_cha
 			rc = put_class_chain(r, profile, i, &rp->classes[i]);
 	}
 	set_name(stmt.name, interval ? MAP_RANGES : MAP_PORTS, rp->name->id);
-	map = rc == 0 ? nft_set_new(stmt.name, NFT_SET_PORT_PROTO, "") : NULL;
+	map = rc == 0 ? nft_set_new(stmt.name, NFT_SET_TYPE_PORT_PROTO, "") : NULL;
 	if (!map)
 		return -ENOMEM;
 	map->map = true;
@@ -222,7 +222,7 @@ static int add_named_rules(const struct rendered_profile *rp, struct nft_chain *
 
 	if (rp->profile->n_named == 0)
 		return 0;
-	return add_set_rules(&ctx, NFT_TUPLE_SET, tuples_prefix, rp->name->id);
+	return add_set_rules(&ctx, NFT_STMT_TUPLE_SET, tuples_prefix, rp->name->id);
 }
 
 static int add_every_rules(const struct rendered_profile *rp, struct nft_chain *chain)

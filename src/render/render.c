@@ -232,7 +232,7 @@ static void drop_written(struct render *r)
 			ruleset_drop_chain(&r->ruleset, NFT_TABLE_POLICY, chain->name);
 	}
 	HASH_ITER (hh, r->ruleset.sets, set, next_set) {
-		if (set->type == NFT_SET_PORT_PROTO)
+		if (set->type == NFT_SET_TYPE_PORT_PROTO)
 			ruleset_drop_set(&r->ruleset, set->name);
 	}
 }

@@ -24,7 +24,7 @@ int add_rule(struct nft_chain *chain, const struct nft_stmt *stmts, size_t n, co
 
 struct nft_stmt verdict_stmt(enum nft_verdict_kind kind, const char *chain)
 {
-	struct nft_stmt stmt = {.kind = NFT_VERDICT, .verdict = {.kind = kind}};
+	struct nft_stmt stmt = {.kind = NFT_STMT_VERDICT, .verdict = {.kind = kind}};
 
 	(void)snprintf(stmt.verdict.chain, sizeof(stmt.verdict.chain), "%s", chain ? chain : "");
 	return stmt;
@@ -34,14 +34,14 @@ struct nft_stmt verdict_stmt(enum nft_verdict_kind kind, const char *chain)
 struct nft_verdict allowed_verdict(enum direction dir)
 {
 	if (dir == DIR_INGRESS)
-		return (struct nft_verdict){.kind = NFT_ACCEPT};
-	return (struct nft_verdict){.kind = NFT_GOTO, .chain = CHAIN_TO_POD};
+		return (struct nft_verdict){.kind = NFT_VERDICT_ACCEPT};
+	return (struct nft_verdict){.kind = NFT_VERDICT_GOTO, .chain = CHAIN_TO_POD};
 }
 
 /* Where the other end's address stands. */
 enum nft_dir peer_dir(enum direction dir)
 {
-	return dir == DIR_INGRESS ? NFT_SOURCE : NFT_DESTINATION;
+	return dir == DIR_INGRESS ? NFT_DIR_SOURCE : NFT_DIR_DESTINATION;
 }
 
 const char *addr_map_name(enum direction dir, enum family family)

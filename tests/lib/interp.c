@@ -45,12 +45,12 @@ static const struct nft_chain *chain_named(const struct run *run, const char *na
 
 static const struct addr *packet_addr(const struct packet *packet, enum nft_dir dir)
 {
-	return dir == NFT_SOURCE ? &packet->from : &packet->to;
+	return dir == NFT_DIR_SOURCE ? &packet->from : &packet->to;
 }
 
 static const char *packet_interface(const struct packet *packet, enum nft_dir dir)
 {
-	return dir == NFT_SOURCE ? packet->in : packet->out;
+	return dir == NFT_DIR_SOURCE ? packet->in : packet->out;
 }
 
 static bool in_prefix(const struct addr *addr, const struct prefix *prefix)
@@ -95,14 +95,14 @@ static struct nft_key stmt_key(const struct nft_stmt *stmt, const struct packet 
 	struct nft_key key = {0};
 
 	switch (stmt->kind) {
-	case NFT_INTERFACE_MAP:
+	case NFT_STMT_INTERFACE_MAP:
 		memcpy(key.bytes, packet_interface(packet, stmt->dir), sizeof(key.bytes));
 		break;
-	case NFT_PORT_MAP:
+	case NFT_STMT_PORT_MAP:
 		key.port = packet->port;
 		key.proto = packet->proto;
 		break;
-	case NFT_TUPLE_SET:
+	case NFT_STMT_TUPLE_SET:
 		key.port = packet->port;
 		key.proto = packet->proto;
 		memcpy(key.bytes, packet_addr(packet, stmt->dir)->b, sizeof(key.bytes));
@@ -146,30 +146,30 @@ static bool matches(const struct run *run, const struct nft_stmt *stmt)
 	struct nft_key key = stmt_key(stmt, packet);
 
 	switch (stmt->kind) {
-	case NFT_CT_ESTABLISHED:
+	case NFT_STMT_CT_ESTABLISHED:
 		return packet->established;
-	case NFT_ICMPV6_TYPES:
+	case NFT_STMT_ICMPV6_TYPES:
 		return packet->family == FAMILY_V6 && lists_type(stmt, packet);
-	case NFT_HOPLIMIT:
+	case NFT_STMT_HOPLIMIT:
 		return packet->family == FAMILY_V6 && packet->hoplimit == stmt->hoplimit;
-	case NFT_FAMILY:
+	case NFT_STMT_FAMILY:
 		return family;
-	case NFT_ADDR:
+	case NFT_STMT_ADDR:
 		return family && lists_addr(stmt, packet) != stmt->negate;
-	case NFT_ADDR_SET:
-	case NFT_TUPLE_SET:
+	case NFT_STMT_ADDR_SET:
+	case NFT_STMT_TUPLE_SET:
 		return family && find_elem(set_named(run, stmt->name), &key);
-	case NFT_PROTO:
+	case NFT_STMT_PROTO:
 		return packet->proto == stmt->proto;
-	case NFT_PORTS:
+	case NFT_STMT_PORTS:
 		return packet->proto == stmt->proto && lists_port(stmt, packet);
-	case NFT_INTERFACE:
+	case NFT_STMT_INTERFACE:
 		return strcmp(packet_interface(packet, stmt->dir), stmt->name) == 0;
-	case NFT_COUNTER:
-	case NFT_INTERFACE_MAP:
-	case NFT_ADDR_MAP:
-	case NFT_PORT_MAP:
-	case NFT_VERDICT:
+	case NFT_STMT_COUNTER:
+	case NFT_STMT_INTERFACE_MAP:
+	case NFT_STMT_ADDR_MAP:
+	case NFT_STMT_PORT_MAP:
+	case NFT_STMT_VERDICT:
 		return true;
 	}
 	return false;
@@ -182,14 +182,14 @@ static const struct nft_verdict *verdict_of(const struct run *run, const struct 
 	const struct nft_elem *elem;
 
 	switch (stmt->kind) {
-	case NFT_VERDICT:
+	case NFT_STMT_VERDICT:
 		return &stmt->verdict;
-	case NFT_ADDR_MAP:
+	case NFT_STMT_ADDR_MAP:
 		if (run->packet->family != stmt->family)
 			return NULL;
 		break;
-	case NFT_INTERFACE_MAP:
-	case NFT_PORT_MAP:
+	case NFT_STMT_INTERFACE_MAP:
+	case NFT_STMT_PORT_MAP:
 		break;
 	default:
 		return NULL;
@@ -203,14 +203,14 @@ static enum outcome walk(const struct run *run, const struct nft_chain *chain, u
 static enum outcome obey(const struct run *run, const struct nft_verdict *verdict, unsigned depth,
 			 bool *ret_goto)
 {
-	*ret_goto = verdict->kind == NFT_GOTO;
+	*ret_goto = verdict->kind == NFT_VERDICT_GOTO;
 	switch (verdict->kind) {
-	case NFT_ACCEPT:
+	case NFT_VERDICT_ACCEPT:
 		return PASS;
-	case NFT_DROP:
+	case NFT_VERDICT_DROP:
 		return DROP;
-	case NFT_JUMP:
-	case NFT_GOTO:
+	case NFT_VERDICT_JUMP:
+	case NFT_VERDICT_GOTO:
 		break;
 	}
 	return walk(run, chain_named(run, verdict->chain), depth + 1);
@@ -247,10 +247,13 @@ static void check_references(const struct run *run)
 			for (size_t j = 0; j < chain->rules.v[i].stmts.n; j++) {
 				const struct nft_stmt *stmt = &chain->rules.v[i].stmts.v[j];
 
-				if (stmt->kind == NFT_VERDICT && stmt->verdict.kind >= NFT_JUMP)
+				if (stmt->kind == NFT_STMT_VERDICT &&
+				    stmt->verdict.kind >= NFT_VERDICT_JUMP)
 					(void)chain_named(run, stmt->verdict.chain);
-				if (stmt->kind == NFT_ADDR_SET || stmt->kind == NFT_TUPLE_SET ||
-				    stmt->kind == NFT_PORT_MAP || stmt->kind == NFT_ADDR_MAP)
+				if (stmt->kind == NFT_STMT_ADDR_SET ||
+				    stmt->kind == NFT_STMT_TUPLE_SET ||
+				    stmt->kind == NFT_STMT_PORT_MAP ||
+				    stmt->kind == NFT_STMT_ADDR_MAP)
 					(void)set_named(run, stmt->name);
 			}
 		}
@@ -258,7 +261,7 @@ static void check_references(const struct run *run)
 	for (const struct nft_set *set = run->ruleset->sets; set && run->table == NFT_TABLE_POLICY;
 	     set = set->hh.next) {
 		for (const struct nft_elem *elem = set->elems; elem; elem = elem->hh.next) {
-			if (set->map && elem->extra->verdict.kind >= NFT_JUMP)
+			if (set->map && elem->extra->verdict.kind >= NFT_VERDICT_JUMP)
 				(void)chain_named(run, elem->extra->verdict.chain);
 		}
 	}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A ruleset's parts as netlink messages: what `nft -f` would send for the text that the printer
+ * writes. Pure: fills a batch, sends nothing. All return 0 or -ENOMEM. */
+#ifndef NFT_ENCODE_H
+#define NFT_ENCODE_H
+
+#include "nft/batch.h"
+
+int nft_build_table(struct nft_batch *batch, enum nft_table table);
+int nft_build_table_delete(struct nft_batch *batch, enum nft_table table);
+
+/* The chain itself, without its rules. */
+int nft_build_chain(struct nft_batch *batch, enum nft_table table, const struct nft_chain *chain);
+int nft_build_chain_delete(struct nft_batch *batch, enum nft_table table, const char *name);
+
+int nft_build_rule(struct nft_batch *batch, enum nft_table table, const char *chain,
+		   const struct nft_rule *rule);
+/* All of the chain's. */
+int nft_build_rules_flush(struct nft_batch *batch, enum nft_table table, const char *chain);
+
+/* The set itself, without its elements. */
+int nft_build_set(struct nft_batch *batch, const struct nft_set *set);
+int nft_build_set_delete(struct nft_batch *batch, const char *name);
+
+/* Elements of a set (with its type and flags), as many messages as it takes. */
+int nft_build_elems(struct nft_batch *batch, const struct nft_set *set,
+		    const struct nft_elem *const elems[], size_t n, bool add);
+
+#endif

@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "nft/encode.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <libnftnl/chain.h>
+#include <libnftnl/rule.h>
+#include <libnftnl/set.h>
+#include <libnftnl/table.h>
+#include <libnftnl/udata.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "encode_expr.h"
+#include "keys.h"
+
+/* A message has at most this many bytes of elements: an attribute's length is 16 bits, and wraps
+ * silently. */
+#define ELEMS_BYTES_MAX   48000
+#define ELEM_BYTES_MAX    512
+#define SMALL_MESSAGE     4096
+#define RULE_MESSAGE      65536
+
+#define BYTEORDER_HOST    1
+#define BYTEORDER_NETWORK 2
+
+int nft_build_table(struct nft_batch *batch, enum nft_table table)
+{
+	struct nlmsghdr *message = nft_batch_open(batch, NFT_MSG_NEWTABLE, NLM_F_CREATE,
+						  NFT_SUBJECT_TABLE, table, "", SMALL_MESSAGE);
+
+	if (!message)
+		return -ENOMEM;
+	mnl_attr_put_strz(message, NFTA_TABLE_NAME, NFT_TABLE_NAME);
+	mnl_attr_put_u32(message, NFTA_TABLE_FLAGS, 0);
+	return nft_batch_close(batch, message);
+}
+
+int nft_build_table_delete(struct nft_batch *batch, enum nft_table table)
+{
+	struct nlmsghdr *message = nft_batch_open(batch, NFT_MSG_DELTABLE, 0, NFT_SUBJECT_TABLE,
+						  table, "", SMALL_MESSAGE);
+
+	if (!message)
+		return -ENOMEM;
+	mnl_attr_put_strz(message, NFTA_TABLE_NAME, NFT_TABLE_NAME);
+	return nft_batch_close(batch, message);
+}
+
+/* A comment as nft keeps it: a type, a length, text with its NUL. */
+static size_t comment_udata(uint8_t *to, uint8_t type, const char *comment)
+{
+	size_t len = strlen(comment) + 1;
+
+	if (len == 1)
+		return 0;
+	to[0] = type;
+	to[1] = (uint8_t)len; /* bounded by NFT_COMMENT_MAX */
+	memcpy(to + 2, comment, len);
+	return 2 + len;
+}
+
+static struct nftnl_chain *chain_object(const struct nft_chain *chain)
+{
+	struct nftnl_chain *object = nftnl_chain_alloc();
+	uint8_t udata[NFT_COMMENT_MAX + 3];
+	size_t len = comment_udata(udata, NFTNL_UDATA_CHAIN_COMMENT, chain->comment);
+
+	if (!object)
+		return NULL;
+	nftnl_chain_set_str(object, NFTNL_CHAIN_TABLE, NFT_TABLE_NAME);
+	nftnl_chain_set_str(object, NFTNL_CHAIN_NAME, chain->name);
+	if (len > 0)
+		nftnl_chain_set_data(object, NFTNL_CHAIN_USERDATA, udata, (uint32_t)len);
+	if (chain->hook == NFT_HOOK_NONE)
+		return object;
+	nftnl_chain_set_str(object, NFTNL_CHAIN_TYPE, "filter");
+	nftnl_chain_set_u32(object, NFTNL_CHAIN_POLICY, NF_ACCEPT);
+	if (chain->hook == NFT_HOOK_FORWARD) {
+		nftnl_chain_set_u32(object, NFTNL_CHAIN_HOOKNUM, NF_INET_FORWARD);
+		nftnl_chain_set_s32(object, NFTNL_CHAIN_PRIO, 0);
+	} else {
+		nftnl_chain_set_u32(object, NFTNL_CHAIN_HOOKNUM, NF_NETDEV_INGRESS);
+		nftnl_chain_set_s32(object, NFTNL_CHAIN_PRIO, -300);
+		nftnl_chain_set_str(object, NFTNL_CHAIN_DEV, chain->device);
+	}
+	return object;
+}
+
+int nft_build_chain(struct nft_batch *batch, enum nft_table table, const struct nft_chain *chain)
+{
+	struct nlmsghdr *message =
+		nft_batch_open(batch, NFT_MSG_NEWCHAIN, NLM_F_CREATE, NFT_SUBJECT_CHAIN, table,
+			       chain->name, SMALL_MESSAGE);
+	struct nftnl_chain *object = message ? chain_object(chain) : NULL;
+
+	if (!object)
+		return -ENOMEM;
+	nftnl_chain_nlmsg_build_payload(message, object);
+	nftnl_chain_free(object);
+	return nft_batch_close(batch, message);
+}
+
+int nft_build_chain_delete(struct nft_batch *batch, enum nft_table table, const char *name)
+{
+	struct nlmsghdr *message = nft_batch_open(batch, NFT_MSG_DELCHAIN, 0, NFT_SUBJECT_CHAIN,
+						  table, name, SMALL_MESSAGE);
+
+	if (!message)
+		return -ENOMEM;
+	mnl_attr_put_strz(message, NFTA_CHAIN_TABLE, NFT_TABLE_NAME);
+	mnl_attr_put_strz(message, NFTA_CHAIN_NAME, name);
+	return nft_batch_close(batch, message);
+}
+
+int nft_build_rules_flush(struct nft_batch *batch, enum nft_table table, const char *chain)
+{
+	struct nlmsghdr *message = nft_batch_open(batch, NFT_MSG_DELRULE, 0, NFT_SUBJECT_CHAIN,
+						  table, chain, SMALL_MESSAGE);
+
+	if (!message)
+		return -ENOMEM;
+	mnl_attr_put_strz(message, NFTA_RULE_TABLE, NFT_TABLE_NAME);
+	mnl_attr_put_strz(message, NFTA_RULE_CHAIN, chain);
+	return nft_batch_close(batch, message);
+}
+
+int nft_build_rule(struct nft_batch *batch, enum nft_table table, const char *chain,
+		   const struct nft_rule *rule)
+{
+	struct nftnl_rule *object = nftnl_rule_alloc();
+	uint8_t udata[NFT_COMMENT_MAX + 3];
+	size_t len = comment_udata(udata, NFTNL_UDATA_RULE_COMMENT, rule->comment);
+	struct nlmsghdr *message;
+	int rc = object ? 0 : -ENOMEM;
+
+	/* Anonymous sets first: the rule looks them up. */
+	for (size_t i = 0; i < rule->stmts.n && rc == 0; i++)
+		rc = nft_build_stmt(batch, table, object, &rule->stmts.v[i]);
+	message = rc == 0 ? nft_batch_open(batch, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND,
+					   NFT_SUBJECT_CHAIN, table, chain, RULE_MESSAGE)
+			  : NULL;
+	if (message) {
+		nftnl_rule_set_str(object, NFTNL_RULE_TABLE, NFT_TABLE_NAME);
+		nftnl_rule_set_str(object, NFTNL_RULE_CHAIN, chain);
+		if (len > 0)
+			nftnl_rule_set_data(object, NFTNL_RULE_USERDATA, udata, (uint32_t)len);
+		nftnl_rule_nlmsg_build_payload(message, object);
+		rc = nft_batch_close(batch, message);
+	}
+	nftnl_rule_free(object);
+	return message ? rc : -ENOMEM;
+}
+
+static uint32_t set_flags(const struct nft_set *set)
+{
+	uint32_t flags = 0;
+
+	if (set->map)
+		flags |= NFT_SET_MAP;
+	if (set->interval)
+		flags |= NFT_SET_INTERVAL;
+	if (set->interval && nft_key_fields(set->type, NULL) > 1)
+		flags |= NFT_SET_CONCAT;
+	return flags;
+}
+
+/* nft reads key and data back by what it noted here. */
+static int set_udata(struct nftnl_set *object, const struct nft_set *set)
+{
+	struct nftnl_udata_buf *udata = nftnl_udata_buf_alloc(NFT_USERDATA_MAXLEN);
+	uint32_t order = BYTEORDER_NETWORK;
+
+	if (!udata)
+		return -ENOMEM;
+	if (set->type == NFT_SET_TYPE_INTERFACE)
+		order = BYTEORDER_HOST;
+	else if (nft_key_fields(set->type, NULL) > 1)
+		order = 0;
+	(void)nftnl_udata_put_u32(udata, NFTNL_UDATA_SET_KEYBYTEORDER, order); /* fits */
+	if (set->map)
+		(void)nftnl_udata_put_u32(udata, NFTNL_UDATA_SET_DATABYTEORDER, BYTEORDER_HOST);
+	(void)nftnl_udata_put_u32(udata, NFTNL_UDATA_SET_MERGE_ELEMENTS, 0);
+	if (set->comment[0])
+		(void)nftnl_udata_put_strz(udata, NFTNL_UDATA_SET_COMMENT, set->comment);
+	nftnl_set_set_data(object, NFTNL_SET_USERDATA, nftnl_udata_buf_data(udata),
+			   nftnl_udata_buf_len(udata));
+	nftnl_udata_buf_free(udata);
+	return 0;
+}
+
+static struct nftnl_set *set_object(const struct nft_set *set, uint32_t id)
+{
+	struct nftnl_set *object = nftnl_set_alloc();
+	uint8_t fields[4];
+	size_t n = nft_key_fields(set->type, fields);
+
+	if (!object)
+		return NULL;
+	nftnl_set_set_str(object, NFTNL_SET_TABLE, NFT_TABLE_NAME);
+	nftnl_set_set_str(object, NFTNL_SET_NAME, set->name);
+	nftnl_set_set_u32(object, NFTNL_SET_FLAGS, set_flags(set));
+	nftnl_set_set_u32(object, NFTNL_SET_KEY_TYPE, nft_key_type(set->type));
+	nftnl_set_set_u32(object, NFTNL_SET_KEY_LEN, (uint32_t)nft_key_len(set->type));
+	nftnl_set_set_u32(object, NFTNL_SET_ID, id);
+	if (set->map) {
+		nftnl_set_set_u32(object, NFTNL_SET_DATA_TYPE, NFT_DATA_VERDICT);
+		nftnl_set_set_u32(object, NFTNL_SET_DATA_LEN, 0);
+	}
+	if (set->interval && n > 1)
+		nftnl_set_set_data(object, NFTNL_SET_DESC_CONCAT, fields, (uint32_t)n);
+	if (set_udata(object, set) == 0)
+		return object;
+	nftnl_set_free(object);
+	return NULL;
+}
+
+int nft_build_set(struct nft_batch *batch, const struct nft_set *set)
+{
+	struct nlmsghdr *message =
+		nft_batch_open(batch, NFT_MSG_NEWSET, NLM_F_CREATE, NFT_SUBJECT_SET,
+			       NFT_TABLE_POLICY, set->name, SMALL_MESSAGE);
+	struct nftnl_set *object = message ? set_object(set, batch->seq) : NULL;
+
+	if (!object)
+		return -ENOMEM;
+	nftnl_set_nlmsg_build_payload(message, object);
+	nftnl_set_free(object);
+	return nft_batch_close(batch, message);
+}
+
+int nft_build_set_delete(struct nft_batch *batch, const char *name)
+{
+	struct nlmsghdr *message = nft_batch_open(batch, NFT_MSG_DELSET, 0, NFT_SUBJECT_SET,
+						  NFT_TABLE_POLICY, name, SMALL_MESSAGE);
+
+	if (!message)
+		return -ENOMEM;
+	mnl_attr_put_strz(message, NFTA_SET_TABLE, NFT_TABLE_NAME);
+	mnl_attr_put_strz(message, NFTA_SET_NAME, name);
+	return nft_batch_close(batch, message);
+}
+
+/* Elements, by hand: libnftnl's objects take eight times the memory and five times the time. */
+
+static void put_value(struct nlmsghdr *message, uint16_t type, const uint8_t *value, size_t len)
+{
+	struct nlattr *nest = mnl_attr_nest_start(message, type);
+
+	mnl_attr_put(message, NFTA_DATA_VALUE, len, value);
+	mnl_attr_nest_end(message, nest);
+}
+
+static void put_verdict(struct nlmsghdr *message, const struct nft_verdict *verdict)
+{
+	static const int32_t codes[] = {NF_ACCEPT, NF_DROP, NFT_JUMP, NFT_GOTO};
+	struct nlattr *data = mnl_attr_nest_start(message, NFTA_SET_ELEM_DATA);
+	struct nlattr *nest = mnl_attr_nest_start(message, NFTA_DATA_VERDICT);
+
+	mnl_attr_put_u32(message, NFTA_VERDICT_CODE, htonl((uint32_t)codes[verdict->kind]));
+	if (verdict->chain[0])
+		mnl_attr_put_strz(message, NFTA_VERDICT_CHAIN, verdict->chain);
+	mnl_attr_nest_end(message, nest);
+	mnl_attr_nest_end(message, data);
+}
+
+struct elem_parts {
+	const uint8_t *key, *key_end; /* key_end NULL: none */
+	size_t len;
+	uint32_t flags;
+	const struct nft_elem_extra *extra; /* NULL: neither verdict nor comment */
+	bool map;
+};
+
+static void put_elem(struct nlmsghdr *message, const struct elem_parts *parts)
+{
+	struct nlattr *nest = mnl_attr_nest_start(message, NFTA_LIST_ELEM);
+	uint8_t udata[NFT_COMMENT_MAX + 3];
+	size_t len;
+
+	if (parts->flags)
+		mnl_attr_put_u32(message, NFTA_SET_ELEM_FLAGS, htonl(parts->flags));
+	put_value(message, NFTA_SET_ELEM_KEY, parts->key, parts->len);
+	if (parts->key_end)
+		put_value(message, NFTA_SET_ELEM_KEY_END, parts->key_end, parts->len);
+	if (parts->map && parts->extra)
+		put_verdict(message, &parts->extra->verdict);
+	len = parts->extra
+		      ? comment_udata(udata, NFTNL_UDATA_SET_ELEM_COMMENT, parts->extra->comment)
+		      : 0;
+	if (len > 0)
+		mnl_attr_put(message, NFTA_SET_ELEM_USERDATA, len, udata);
+	mnl_attr_nest_end(message, nest);
+}
+
+/* Messages of elements, begun and ended as they fill. */
+struct elem_writer {
+	struct nft_batch *batch;
+	const char *set; /* a name, or __set%d with its id */
+	uint32_t id;
+	enum nft_table table;
+	bool add;
+	struct nlmsghdr *message;
+	struct nlattr *list;
+};
+
+static int writer_open(struct elem_writer *w)
+{
+	w->message = nft_batch_open(w->batch, w->add ? NFT_MSG_NEWSETELEM : NFT_MSG_DELSETELEM,
+				    w->add ? NLM_F_CREATE : 0, NFT_SUBJECT_SET, w->table, w->set,
+				    ELEMS_BYTES_MAX + 2 * ELEM_BYTES_MAX);
+	if (!w->message)
+		return -ENOMEM;
+	mnl_attr_put_strz(w->message, NFTA_SET_ELEM_LIST_SET, w->set);
+	if (w->id)
+		mnl_attr_put_u32(w->message, NFTA_SET_ELEM_LIST_SET_ID, htonl(w->id));
+	mnl_attr_put_strz(w->message, NFTA_SET_ELEM_LIST_TABLE, NFT_TABLE_NAME);
+	w->list = mnl_attr_nest_start(w->message, NFTA_SET_ELEM_LIST_ELEMENTS);
+	return 0;
+}
+
+static int writer_close(struct elem_writer *w)
+{
+	if (!w->message)
+		return 0;
+	mnl_attr_nest_end(w->message, w->list);
+	int rc = nft_batch_close(w->batch, w->message);
+	w->message = NULL;
+	return rc;
+}
+
+static int write_elem(struct elem_writer *w, const struct elem_parts *parts)
+{
+	if (w->message && w->message->nlmsg_len > ELEMS_BYTES_MAX) {
+		int rc = writer_close(w);
+		if (rc < 0)
+			return rc;
+	}
+	if (!w->message && writer_open(w) < 0)
+		return -ENOMEM;
+	put_elem(w->message, parts);
+	return 0;
+}
+
+/* rbtree sets have a start and, exclusive, an end; the last address has none. */
+static int write_interval(struct elem_writer *w, const uint8_t *first, const uint8_t *last,
+			  size_t len, const struct nft_elem_extra *extra)
+{
+	uint8_t after[16];
+	int rc = write_elem(w, &(struct elem_parts){.key = first, .len = len, .extra = extra});
+	size_t i = len;
+
+	memcpy(after, last, len);
+	while (i > 0 && ++after[i - 1] == 0)
+		i--;
+	if (rc < 0 || i == 0)
+		return rc;
+	return write_elem(w, &(struct elem_parts){
+				     .key = after, .len = len, .flags = NFT_SET_ELEM_INTERVAL_END});
+}
+
+/* Where the first interval does not begin at 0, nft marks the gap before it. */
+static int write_first_gap(struct elem_writer *w, const uint8_t *first, size_t len)
+{
+	static const uint8_t zero[16];
+
+	if (memcmp(first, zero, len) == 0)
+		return 0;
+	return write_elem(w, &(struct elem_parts){
+				     .key = zero, .len = len, .flags = NFT_SET_ELEM_INTERVAL_END});
+}
+
+static int write_set_elem(struct elem_writer *w, const struct nft_set *set,
+			  const struct nft_elem *elem, bool first)
+{
+	uint8_t key[NFT_KEY_BYTES_MAX], last[NFT_KEY_BYTES_MAX];
+	size_t len = nft_key_encode(set->type, &elem->key, key);
+	struct elem_parts parts = {
+		.key = key, .len = len, .extra = w->add ? elem->extra : NULL, .map = set->map};
+	int rc = 0;
+
+	if (!set->interval)
+		return write_elem(w, &parts);
+	(void)nft_key_encode(set->type, &elem->extra->last, last);
+	if (nft_key_fields(set->type, NULL) > 1) {
+		parts.key_end = last;
+		return write_elem(w, &parts);
+	}
+	if (first)
+		rc = write_first_gap(w, key, len);
+	return rc == 0 ? write_interval(w, key, last, len, NULL) : rc;
+}
+
+int nft_build_elems(struct nft_batch *batch, const struct nft_set *set,
+		    const struct nft_elem *const elems[], size_t n, bool add)
+{
+	struct elem_writer w = {
+		.batch = batch, .set = set->name, .table = NFT_TABLE_POLICY, .add = add};
+	int rc = 0;
+
+	for (size_t i = 0; i < n && rc == 0; i++)
+		rc = write_set_elem(&w, set, elems[i], i == 0);
+	return rc == 0 ? writer_close(&w) : rc;
+}
+
+int nft_build_anonymous_set(struct nft_batch *batch, enum nft_table table,
+			    const struct nft_anonymous *set, const struct nft_anonymous_elem *elems,
+			    size_t n)
+{
+	struct elem_writer w = {
+		.batch = batch, .set = "__set%d", .id = set->id, .table = table, .add = true};
+	struct nlmsghdr *message = nft_batch_open(batch, NFT_MSG_NEWSET, NLM_F_CREATE,
+						  NFT_SUBJECT_SET, table, "", SMALL_MESSAGE);
+	int rc;
+
+	if (!message)
+		return -ENOMEM;
+	mnl_attr_put_strz(message, NFTA_SET_TABLE, NFT_TABLE_NAME);
+	mnl_attr_put_strz(message, NFTA_SET_NAME, "__set%d");
+	mnl_attr_put_u32(message, NFTA_SET_FLAGS,
+			 htonl(NFT_SET_ANONYMOUS | NFT_SET_CONSTANT |
+			       (set->interval ? NFT_SET_INTERVAL : 0)));
+	mnl_attr_put_u32(message, NFTA_SET_KEY_TYPE, htonl(set->key_type));
+	mnl_attr_put_u32(message, NFTA_SET_KEY_LEN, htonl(set->key_len));
+	mnl_attr_put_u32(message, NFTA_SET_ID, htonl(set->id));
+	rc = nft_batch_close(batch, message);
+	if (rc == 0 && set->interval)
+		rc = write_first_gap(&w, elems[0].first, set->key_len);
+	for (size_t i = 0; i < n && rc == 0; i++) {
+		if (set->interval)
+			rc = write_interval(&w, elems[i].first, elems[i].last, set->key_len, NULL);
+		else
+			rc = write_elem(&w, &(struct elem_parts){.key = elems[i].first,
+								 .len = set->key_len});
+	}
+	return rc == 0 ? writer_close(&w) : rc;
+}

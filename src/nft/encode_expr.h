@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef NFT_ENCODE_EXPR_H
+#define NFT_ENCODE_EXPR_H
+
+#include <libnftnl/rule.h>
+
+#include "nft/batch.h"
+
+/* nft's numbers for the types of keys, concatenations folded six bits each: what `nft list` goes
+ * by. */
+enum {
+	NFT_TYPE_ID_NFPROTO = 3,
+	NFT_TYPE_ID_IPADDR = 7,
+	NFT_TYPE_ID_IP6ADDR = 8,
+	NFT_TYPE_ID_ETHERADDR = 9,
+	NFT_TYPE_ID_INET_PROTO = 12,
+	NFT_TYPE_ID_INET_SERVICE = 13,
+	NFT_TYPE_ID_ICMPV6_TYPE = 29,
+	NFT_TYPE_ID_IFNAME = 41,
+};
+
+/* Adds a statement's expressions. A list becomes an anonymous set, which goes into the batch before
+ * the rule. 0 or -ENOMEM. */
+int nft_build_stmt(struct nft_batch *batch, enum nft_table table, struct nftnl_rule *rule,
+		   const struct nft_stmt *stmt);
+
+/* An anonymous set of the batch, found by this id. */
+struct nft_anonymous {
+	uint32_t id, key_type, key_len;
+	bool interval;
+};
+
+/* One element: [first, last], bytes in network order; equal where the set has no intervals. */
+struct nft_anonymous_elem {
+	uint8_t first[16], last[16];
+};
+
+int nft_build_anonymous_set(struct nft_batch *batch, enum nft_table table,
+			    const struct nft_anonymous *set, const struct nft_anonymous_elem *elems,
+			    size_t n);
+
+#endif
