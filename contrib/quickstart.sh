@@ -29,6 +29,8 @@ need pkg-config pkg-config
 need uthash-dev /usr/include/uthash.h
 need libjansson-dev /usr/include/jansson.h
 need libyaml-dev /usr/include/yaml.h
+need libmnl-dev /usr/include/libmnl/libmnl.h
+need libnftnl-dev /usr/include/libnftnl/rule.h
 need python3 python3
 need iproute2 ip
 need nftables nft

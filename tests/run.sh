@@ -42,6 +42,8 @@ install_missing()
 	need uthash-dev /usr/include/uthash.h
 	need libjansson-dev /usr/include/jansson.h
 	need libyaml-dev /usr/include/yaml.h
+	need libmnl-dev /usr/include/libmnl/libmnl.h
+	need libnftnl-dev /usr/include/libnftnl/rule.h
 	need libcmocka-dev /usr/include/cmocka.h
 	need mandoc mandoc
 	need python3 python3

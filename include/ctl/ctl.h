@@ -21,8 +21,8 @@ struct ctl {
 	struct offline cluster;
 };
 
-/* Exit statuses. */
-enum { CTL_OK = 0, CTL_FAILED = 1, CTL_UNUSABLE = 2 };
+/* Exit statuses; the last one stands for the second, and for a message. */
+enum { CTL_OK = 0, CTL_FAILED = 1, CTL_UNUSABLE = 2, CTL_NO_MEMORY };
 
 /* Runs `netpolctl ARGV`; returns its exit status. */
 int ctl_main(int argc, char *argv[], const char *version);
@@ -45,8 +45,9 @@ struct flow_line {
 typedef int (*flow_line_fn)(void *ctx, const struct flow_line *line);
 
 /* Calls `fn` for each flow of a file ("-": standard input): FROM [->] TO PROTO[/PORT] [allow|deny],
- * # begins a comment. Lines that are none are told in `faults`. 0, -ENOMEM, or what fn returned. */
+ * # begins a comment. Lines that are none are told in `faults` and counted in *unusable. 0, or what
+ * fn returned. */
 int flows_read(const char *path, bool need_expectation, struct faults *faults, flow_line_fn fn,
-	       void *ctx);
+	       void *ctx, size_t *unusable);
 
 #endif

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What netpold is told to do: by its command line and its configuration file. One table describes
- * every setting; the options, --help and the keys of the file come from it. */
+/* What netpold is told to do: by its command line and its configuration file. */
 #ifndef DAEMON_SETTINGS_H
 #define DAEMON_SETTINGS_H
 

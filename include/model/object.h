@@ -99,6 +99,7 @@ struct pod {
 	uint8_t phase; /* enum pod_phase */
 	bool host_network;
 	bool terminating;
+	bool replicated; /* a stand-in for any number of pods: one may meet another */
 	struct origin origin;
 };
 
@@ -175,6 +176,9 @@ const struct origin *object_origin(const struct object *object);
 /* Do labels meet a selector? Kubernetes' labels.Requirement.Matches: NotIn holds when the key is
  * absent; In wants it present. */
 bool label_selector_matches(const struct label_selector *selector, const struct labels *labels);
+
+/* Gives the strings back and frees the array. */
+void labels_done(struct intern *strings, struct labels *labels);
 
 /* The value of a key (an interned string), or NULL. */
 const char *labels_find(const struct labels *labels, const char *interned_key);

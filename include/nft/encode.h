@@ -26,4 +26,7 @@ int nft_build_set_delete(struct nft_batch *batch, const char *name);
 int nft_build_elems(struct nft_batch *batch, const struct nft_set *set,
 		    const struct nft_elem *const elems[], size_t n, bool add);
 
+/* All of them. */
+int nft_build_elems_flush(struct nft_batch *batch, const char *set);
+
 #endif

@@ -117,6 +117,14 @@ struct nft_elem {
 	UT_hash_handle hh;            /* by key */
 };
 
+/* An element of a set that is in the kernel, as it is there. */
+struct nft_elem_before {
+	struct nft_key key;
+	bool present;
+	struct nft_elem_extra *extra; /* owned */
+	UT_hash_handle hh;            /* by key */
+};
+
 struct nft_set {
 	char name[NFT_NAME_MAX];
 	char comment[NFT_COMMENT_MAX + 1];
@@ -124,14 +132,46 @@ struct nft_set {
 	bool interval, map; /* map: to verdicts */
 	struct nft_elem *elems;
 	UT_hash_handle hh;
+
+	/* While the set is in the kernel: what has changed since. */
+	struct ruleset *journal;        /* NULL: not in the kernel */
+	struct nft_elem_before *before; /* elements that have changed */
+	struct nft_set *prev_touched, *next_touched;
+};
+
+/* A chain or set that has been put in, replaced or dropped, and what the kernel has under its name.
+ */
+struct nft_chain_before {
+	enum nft_table table;
+	char name[NFT_NAME_MAX];
+	struct nft_chain *chain; /* NULL: nothing */
+	UT_hash_handle hh;
+};
+
+struct nft_set_before {
+	char name[NFT_NAME_MAX];
+	struct nft_set *set; /* NULL: nothing */
+	UT_hash_handle hh;
 };
 
 struct ruleset {
 	struct nft_chain *chains[NFT_TABLE_COUNT];
 	struct nft_set *sets; /* only the policy table has any */
+
+	/* What has changed since ruleset_committed(): the way back to what the kernel has. */
+	struct nft_chain_before *chains_before[NFT_TABLE_COUNT];
+	struct nft_set_before *sets_before;
+	struct nft_set *touched;         /* sets in the kernel whose elements have changed */
+	bool in_kernel[NFT_TABLE_COUNT]; /* the table is there */
 };
 
 void ruleset_done(struct ruleset *ruleset);
+
+/* The kernel has all of this now: changes count from here. */
+void ruleset_committed(struct ruleset *ruleset);
+
+/* Is anything different from what the kernel has? */
+bool ruleset_changed(const struct ruleset *ruleset);
 
 /* NULL: not there. */
 struct nft_chain *ruleset_chain(const struct ruleset *ruleset, enum nft_table table,
@@ -142,20 +182,27 @@ struct nft_set *ruleset_set(const struct ruleset *ruleset, const char *name);
 int ruleset_put_chain(struct ruleset *ruleset, enum nft_table table, struct nft_chain *chain);
 int ruleset_put_set(struct ruleset *ruleset, struct nft_set *set);
 
-/* Nothing happens when it is not there. */
-void ruleset_drop_chain(struct ruleset *ruleset, enum nft_table table, const char *name);
-void ruleset_drop_set(struct ruleset *ruleset, const char *name);
+/* 0 also when it is not there; or -ENOMEM. */
+int ruleset_drop_chain(struct ruleset *ruleset, enum nft_table table, const char *name);
+int ruleset_drop_set(struct ruleset *ruleset, const char *name);
 
-/* Gives a set another, unused name. 0 or -ENOMEM. */
+/* Gives a set another, unused name; the pointer stays good. 0 or -ENOMEM. */
 int ruleset_rename_set(struct ruleset *ruleset, const char *from, const char *to);
 
 /* Adds or replaces an element; `extra` may be NULL and is copied. 0 or -ENOMEM. */
 int nft_set_add(struct nft_set *set, const struct nft_key *key, const struct nft_elem_extra *extra);
-void nft_set_remove(struct nft_set *set, const struct nft_key *key);
+int nft_set_remove(struct nft_set *set, const struct nft_key *key);
 
 /* The elements, ascending, for whoever wants an order; n is HASH_COUNT(set->elems). Free it. NULL:
  * none, or no memory. */
 const struct nft_elem **nft_set_sorted(const struct nft_set *set);
+
+/* Would the kernel have the same? Chains: apart from the name. */
+bool nft_chain_same_head(const struct nft_chain *a, const struct nft_chain *b);
+bool nft_chain_same_rules(const struct nft_chain *a, const struct nft_chain *b);
+bool nft_set_same_head(const struct nft_set *a, const struct nft_set *b);
+bool nft_extra_same(const struct nft_set *set, const struct nft_elem_extra *a,
+		    const struct nft_elem_extra *b);
 
 struct nft_chain *nft_chain_new(const char *name, const char *comment);
 void nft_chain_free(struct nft_chain *chain);

@@ -23,7 +23,9 @@ int offline_load(struct offline *ret, const char *const paths[], size_t n_paths,
 
 void offline_done(struct offline *offline);
 
-/* A warning for each policy of a kind that we do not enforce. */
-void offline_warn_unenforced(struct offline *offline);
+/* Warns of all that the operator should know and that is no fault of one object: policies of kinds
+ * that we do not enforce, policies that close their pods for being too complicated, a node (NULL:
+ * none was named) that nobody speaks of. 0 or -ENOMEM. */
+int offline_warn(struct offline *offline, const char *node);
 
 #endif

@@ -110,19 +110,20 @@ static int run_command(struct ctl *ctl, const struct command *command, int argc,
 		return CTL_UNUSABLE;
 	}
 	rc = offline_load(&ctl->cluster, ctl->manifests.v, ctl->manifests.n, NULL, NULL);
-	offline_warn_unenforced(&ctl->cluster);
-	status = rc < 0 ? CTL_FAILED : command->run(ctl, argc, argv);
+	if (rc == 0)
+		rc = offline_warn(&ctl->cluster, NULL);
+	status = rc < 0 ? CTL_NO_MEMORY : command->run(ctl, argc, argv);
 	if (fflush(stdout) != 0) {
 		fprintf(stderr, "netpolctl: cannot write: %s\n", strerror(errno));
-		status = CTL_FAILED;
+		return CTL_FAILED;
 	}
 	faults->colour = isatty(STDERR_FILENO) && !getenv("NO_COLOR");
 	faults_print(faults, stderr);
-	if (rc == -ENOMEM)
+	if (status == CTL_NO_MEMORY) {
 		fprintf(stderr, "netpolctl: out of memory\n");
-	if (status != CTL_FAILED || rc == 0)
-		status = faults->errors > 0 ? CTL_UNUSABLE : status;
-	return status;
+		return CTL_FAILED;
+	}
+	return faults->errors > 0 ? CTL_UNUSABLE : status;
 }
 
 int ctl_main(int argc, char *argv[], const char *version)

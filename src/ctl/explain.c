@@ -58,7 +58,8 @@ int ctl_explain(struct ctl *ctl, int argc, char *argv[])
 	int rc;
 
 	if (argc == 1 && strcmp(argv[0], "-") == 0) {
-		rc = flows_read("-", false, &ctl->cluster.faults, explain_line, &explain);
+		rc = flows_read("-", false, &ctl->cluster.faults, explain_line, &explain,
+				&explain.unusable);
 	} else if (argc == 3) {
 		rc = explain_one(&explain, argv);
 	} else {
@@ -68,6 +69,6 @@ int ctl_explain(struct ctl *ctl, int argc, char *argv[])
 		return CTL_UNUSABLE;
 	}
 	if (rc == -ENOMEM)
-		return CTL_FAILED;
+		return CTL_NO_MEMORY;
 	return rc < 0 || explain.unusable > 0 ? CTL_UNUSABLE : CTL_OK;
 }

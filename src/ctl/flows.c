@@ -89,7 +89,7 @@ static bool is_blank(const char *text)
 }
 
 int flows_read(const char *path, bool need_expectation, struct faults *faults, flow_line_fn fn,
-	       void *ctx)
+	       void *ctx, size_t *unusable)
 {
 	bool is_stdin = strcmp(path, "-") == 0;
 	struct flow_file file = {.name = is_stdin ? "(standard input)" : path,
@@ -109,9 +109,12 @@ int flows_read(const char *path, bool need_expectation, struct faults *faults, f
 		struct flow_line line = {.file = file.name, .line = ++file.line};
 
 		text[strcspn(text, "#")] = '\0';
-		if (is_blank(text) || parse_line(&file, text, &line) < 0)
+		if (is_blank(text))
 			continue;
-		rc = fn(ctx, &line);
+		if (parse_line(&file, text, &line) == 0)
+			rc = fn(ctx, &line);
+		else
+			++*unusable;
 	}
 	if (rc == 0 && ferror(in))
 		(void)line_fault(&file, NULL, "cannot be read");

@@ -92,18 +92,20 @@ static json_t *json_policies(const struct profile *profile)
 static int print_json(const struct graph_pod *pod, struct profile *const profiles[DIR_COUNT])
 {
 	const struct pod *object = pod->object;
-	json_t *addrs = json_array();
+	json_t *addrs = json_array(), *lost = json_array();
 	char text[ADDR_TEXT_MAX];
-	AUTO_JSON json_t *json = json_pack(
-		"{s:s, s:s, s:s, s:o, s:s?, s:s?, s:o, s:o}", "namespace", object->ns, "name",
-		object->name, "role", role(object), "addresses", addrs, "node", object->node,
-		"interface", object->interface, "ingress", json_policies(profiles[DIR_INGRESS]),
-		"egress", json_policies(profiles[DIR_EGRESS]));
+	AUTO_JSON json_t *json =
+		json_pack("{s:s, s:s, s:s, s:o, s:o, s:s?, s:s?, s:o, s:o}", "namespace",
+			  object->ns, "name", object->name, "role", role(object), "addresses",
+			  addrs, "lost", lost, "node", object->node, "interface",
+			  graph_pod_interface(pod), "ingress", json_policies(profiles[DIR_INGRESS]),
+			  "egress", json_policies(profiles[DIR_EGRESS]));
 
 	for (size_t i = 0; i < object->n_addrs; i++) {
-		if (counts(pod, (enum family)object->addrs[i].family))
-			(void)json_array_append_new(
-				addrs, json_string(addr_format(&object->addrs[i], text)));
+		bool own = counts(pod, (enum family)object->addrs[i].family);
+
+		(void)json_array_append_new(own ? addrs : lost,
+					    json_string(addr_format(&object->addrs[i], text)));
 	}
 	if (!json || json_dumpf(json, stdout, JSON_COMPACT) < 0)
 		return -ENOMEM;
@@ -140,5 +142,5 @@ int ctl_graph(struct ctl *ctl, int argc, char *argv[])
 	for (size_t i = 0; i < list.all.n && rc == 0; i++)
 		rc = print_pod(ctl, list.all.v[i]);
 	vec_free(&list.all);
-	return rc < 0 ? CTL_FAILED : CTL_OK;
+	return rc < 0 ? CTL_NO_MEMORY : CTL_OK;
 }

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <string.h>
+
 #include "describe.h"
 #include "report.h"
 
@@ -87,7 +89,7 @@ static int print_direction(struct ctl *ctl, const struct flow_pair *pair, enum d
 {
 	const struct flow_end *end = dir == DIR_EGRESS ? &pair->from : &pair->to;
 	const struct flow_stretch *stretch = &pair->stretches.v[0];
-	bool one_port = pair->stretches.n == 1;
+	bool one_port = pair->stretches.n == 1 && stretch->first == stretch->last;
 	struct direction_report report;
 	int rc;
 
@@ -119,22 +121,43 @@ static void print_stretches(const struct flow_pair *pair, enum answer answer, FI
 	bool first = true;
 
 	for (size_t i = 0; i < pair->stretches.n; i++) {
-		if (pair_answer(&pair->stretches.v[i]) != answer)
+		struct flow_stretch whole = pair->stretches.v[i];
+
+		if (pair_answer(&whole) != answer)
 			continue;
+		/* Stretches that differ only in which direction decides read as one. */
+		while (i + 1 < pair->stretches.n && pair->stretches.v[i + 1].proto == whole.proto &&
+		       pair_answer(&pair->stretches.v[i + 1]) == answer)
+			whole.last = pair->stretches.v[++i].last;
 		if (first)
 			fprintf(out, "  %s: ", words[answer]);
 		else
 			fputs(", ", out);
 		first = false;
-		describe_stretch(out, &pair->stretches.v[i]);
+		describe_stretch(out, &whole);
 	}
 	if (!first)
 		fputc('\n', out);
 }
 
-static int print_pair(struct ctl *ctl, const struct flow_result *result,
-		      const struct flow_pair *pair, FILE *out)
+/* Do both addresses of a pod fare alike? */
+static bool same_answers(const struct flow_pair *a, const struct flow_pair *b)
 {
+	if (a->reason != b->reason || a->stretches.n != b->stretches.n)
+		return false;
+	for (size_t i = 0; i < a->stretches.n; i++) {
+		const struct flow_stretch *x = &a->stretches.v[i], *y = &b->stretches.v[i];
+
+		if (x->proto != y->proto || x->first != y->first || x->last != y->last ||
+		    memcmp(x->dir, y->dir, sizeof(x->dir)) != 0)
+			return false;
+	}
+	return true;
+}
+
+static int print_pair(struct ctl *ctl, const struct flow_result *result, size_t index, FILE *out)
+{
+	const struct flow_pair *pair = &result->pairs.v[index];
 	int rc;
 
 	if (result->pairs.n > 1) {
@@ -142,6 +165,10 @@ static int print_pair(struct ctl *ctl, const struct flow_result *result,
 		describe_end(out, &pair->from);
 		fputs(" -> ", out);
 		describe_end(out, &pair->to);
+		if (index > 0 && same_answers(pair, &result->pairs.v[index - 1])) {
+			fputs(": the same\n", out);
+			return 0;
+		}
 		fputc('\n', out);
 	}
 	switch (pair->reason) {
@@ -156,7 +183,7 @@ static int print_pair(struct ctl *ctl, const struct flow_result *result,
 	}
 	if (pair->stretches.n == 0)
 		return 0;
-	if (pair->stretches.n > 1 || result->pairs.n > 1) {
+	if (pair->stretches.n > 1 || (result->pairs.n > 1 && result->verdict == VERDICT_MIXED)) {
 		print_stretches(pair, ANSWER_YES, out);
 		print_stretches(pair, ANSWER_MAYBE, out);
 		print_stretches(pair, ANSWER_NO, out);
@@ -175,7 +202,7 @@ int report_text(struct ctl *ctl, const struct flow *flow, const struct flow_resu
 	fprintf(out, " %s -> %s %s\n", flow->from, flow->to, flow_proto_text(flow, proto));
 	if (result->verdict == VERDICT_NONE)
 		fprintf(out, "  %s\n", result->reason);
-	for (size_t i = 0; i < result->pairs.n && rc == 0; i++)
-		rc = print_pair(ctl, result, &result->pairs.v[i], out);
+	for (size_t i = 0; i < result->pairs.n && result->verdict != VERDICT_NONE && rc == 0; i++)
+		rc = print_pair(ctl, result, i, out);
 	return rc;
 }

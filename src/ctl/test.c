@@ -32,13 +32,9 @@ static int judge_text(const struct test *test, const struct flow_line *line,
 	bool holds = result->verdict == line->expected;
 
 	if (result->verdict == VERDICT_NONE) {
-		char proto[32];
-
 		faults_add(&test->ctl->cluster.faults, FAULT_ERROR,
-			   &(struct fault_place){.file = line->file,
-						 .line = line->line,
-						 .object = flow_proto_text(&line->flow, proto)},
-			   "%s", result->reason);
+			   &(struct fault_place){.file = line->file, .line = line->line}, "%s",
+			   result->reason);
 		return 0;
 	}
 	if (!holds || test->ctl->verbose)
@@ -78,6 +74,7 @@ static void sum_up(const struct test *test)
 int ctl_test(struct ctl *ctl, int argc, char *argv[])
 {
 	struct test test = {.ctl = ctl};
+	size_t broken = 0;
 	int rc = 0;
 
 	if (argc == 0) {
@@ -86,9 +83,11 @@ int ctl_test(struct ctl *ctl, int argc, char *argv[])
 		return CTL_UNUSABLE;
 	}
 	for (int i = 0; i < argc && rc == 0; i++)
-		rc = flows_read(argv[i], true, &ctl->cluster.faults, judge, &test);
+		rc = flows_read(argv[i], true, &ctl->cluster.faults, judge, &test, &broken);
 	if (rc < 0)
-		return CTL_FAILED;
+		return CTL_NO_MEMORY;
+	test.flows += broken;
+	test.unusable += broken;
 	sum_up(&test);
 	if (test.unusable > 0)
 		return CTL_UNUSABLE;

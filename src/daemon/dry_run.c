@@ -29,12 +29,14 @@ static int need_manifests(const struct settings *settings)
 	return -EINVAL;
 }
 
-static int report(struct offline *offline)
+/* 0 or 2, an exit status; or -ENOMEM. */
+static int report(struct offline *offline, const char *node)
 {
+	int rc = offline_warn(offline, node);
+
 	offline->faults.colour = isatty(STDERR_FILENO) && !getenv("NO_COLOR");
-	offline_warn_unenforced(offline);
 	faults_print(&offline->faults, stderr);
-	return offline->faults.errors > 0 ? 2 : 0;
+	return rc == 0 && offline->faults.errors > 0 ? 2 : rc;
 }
 
 static int no_memory(void)
@@ -81,10 +83,13 @@ static bool is_selected_host(const struct graph_pod *pod)
 	return false;
 }
 
-/* Stand-ins have no node: they may land on any. */
+/* Stand-ins have no node: their pods may land on any. Those of a cluster are in the input
+ * themselves. */
 static bool concerns_node(const struct pod *pod, const char *node)
 {
-	return !node || pod->workload || (pod->node && strcmp(pod->node, node) == 0);
+	if (pod->workload)
+		return !pod->uid;
+	return !node || (pod->node && strcmp(pod->node, node) == 0);
 }
 
 static int list_pods(const struct graph *graph, const char *node, pod_test_fn test,
@@ -145,7 +150,7 @@ static int print_header(const struct offline *offline, const char *node, FILE *o
 	int rc;
 
 	fprintf(out,
-		"# netpold ruleset for %s%s: %zu pods, %zu isolated for ingress, %zu for egress\n",
+		"# netpold ruleset for %s%s: pods %zu, isolated for ingress %zu, for egress %zu\n",
 		node ? "node " : "every pod as local", node ? node : "", counts.endpoints,
 		counts.isolated[DIR_INGRESS], counts.isolated[DIR_EGRESS]);
 	fputs("# load: nft -f FILE    remove: nft delete table inet " NFT_TABLE_NAME
@@ -164,7 +169,7 @@ static int print_header(const struct offline *offline, const char *node, FILE *o
 	if (rc == 0)
 		rc = list_unenforced(&offline->report, out);
 	if (offline->faults.errors > 0)
-		fprintf(out, "# incomplete: %zu faults in the input, see standard error\n",
+		fprintf(out, "# incomplete, faults in the input: %zu (see standard error)\n",
 			offline->faults.errors);
 	fputc('\n', out);
 	return rc;
@@ -199,10 +204,10 @@ int dry_run(const struct settings *settings)
 	rc = load(settings, &listener, &offline);
 	if (rc == 0)
 		rc = render_settle(render);
-	if (rc == 0) {
-		status = report(&offline);
+	if (rc == 0)
+		rc = status = report(&offline, settings->node);
+	if (rc >= 0)
 		rc = print_ruleset(&offline, render, settings->node);
-	}
 	if (rc == -ENOMEM) {
 		status = no_memory();
 	} else if (rc < 0) {
@@ -225,15 +230,22 @@ int check(const struct settings *settings)
 		offline_done(&offline);
 		return no_memory();
 	}
-	status = report(&offline);
-	printf("%zu files: %zu namespaces, %zu nodes, %zu pods, %zu network policies; %zu objects "
-	       "of "
-	       "other kinds; %zu errors, %zu warnings\n",
+	status = report(&offline, settings->node);
+	if (status < 0) {
+		offline_done(&offline);
+		return no_memory();
+	}
+	printf("files %zu: namespaces %zu, nodes %zu, pods %zu, network policies %zu, others %zu; "
+	       "errors %zu, warnings %zu\n",
 	       offline.report.files, offline.report.objects[KIND_NAMESPACE],
 	       offline.report.objects[KIND_NODE], offline.report.objects[KIND_POD],
 	       offline.report.objects[KIND_NETWORK_POLICY],
 	       offline.report.unused + offline.report.unenforced.n, offline.faults.errors,
 	       offline.faults.warnings);
+	if (fflush(stdout) != 0) {
+		log_err("netpold", "cannot write: %s", strerror(errno));
+		status = 1;
+	}
 	offline_done(&offline);
 	return status;
 }

@@ -88,6 +88,10 @@ static int take_option(void *ctx, const char *name, const char *value)
 		s->manifests_given = true;
 		return add_manifest(s, value);
 	}
+	if (strcmp(name, "node") == 0 && value[0] == '\0') {
+		fprintf(stderr, "netpold: --node: expected a node's name\n");
+		return -EINVAL;
+	}
 	if (strcmp(name, "node") == 0) {
 		s->node_given = true;
 		return set_text(&s->node, value);
@@ -124,7 +128,7 @@ struct config_reader {
 	struct faults *faults;
 	const char *file;
 	struct yaml_lines *lines;
-	size_t errors;
+	size_t documents, errors;
 };
 
 static void config_fault(struct config_reader *r, const char *key, const char *expected)
@@ -133,8 +137,9 @@ static void config_fault(struct config_reader *r, const char *key, const char *e
 
 	r->errors++;
 	faults_add(r->faults, FAULT_ERROR,
-		   &(struct fault_place){
-			   .file = r->file, .line = yaml_line_of(r->lines, &path, 1), .field = key},
+		   &(struct fault_place){.file = r->file,
+					 .line = yaml_line_of(r->lines, &path, key ? 1 : 0),
+					 .field = key},
 		   "%s", expected);
 }
 
@@ -189,8 +194,8 @@ static int take_config(void *ctx, const json_t *root, struct yaml_lines *lines)
 	int rc = 0;
 
 	r->lines = lines;
-	if (!json_is_object(root)) {
-		config_fault(r, NULL, "expected settings, such as node: worker-1");
+	if (!json_is_object(root) || r->documents++ > 0) {
+		config_fault(r, NULL, "expected one document of settings, such as node: worker-1");
 		return 0;
 	}
 	json_object_foreach ((json_t *)root, key, value) {

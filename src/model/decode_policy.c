@@ -275,9 +275,14 @@ struct network_policy *decode_network_policy(struct decoder *d, const json_t *js
 						 NULL};
 	struct network_policy *policy = decode_alloc(d, 1, sizeof(*policy));
 	const json_t *spec = get_object(d, json, "spec");
+	struct labels labels = {0};
 
 	if (!policy)
 		return NULL;
+	path_key(d, "metadata");
+	decode_labels(d, get_any(json, "metadata"), "labels", &labels); /* only to be refused */
+	path_pop(d);
+	labels_done(d->strings, &labels);
 	policy->ns = decode_intern(d, ns);
 	policy->name = decode_strdup(d, name);
 

@@ -52,14 +52,17 @@ bool is_workload(const char *group, const char *kind)
 
 /* One stand-in from the template at the current path. */
 static struct pod *stand_in(struct decoder *d, const json_t *template,
-			    const struct workload *workload, const char *ns, const char *name)
+			    const struct workload *workload, const char *uid, const char *ns,
+			    const char *name)
 {
 	struct pod *pod = decode_alloc(d, 1, sizeof(*pod));
 
 	if (!pod)
 		return NULL;
 	pod->ns = decode_intern(d, ns);
+	pod->uid = decode_strdup(d, uid);
 	pod->workload = workload->kind;
+	pod->replicated = strcmp(workload->kind, "StatefulSet") != 0;
 	if (asprintf(&pod->name, "%s/%s", workload->kind, name) < 0) {
 		pod->name = NULL;
 		d->no_memory = true;
@@ -104,7 +107,7 @@ static json_int_t get_count(struct decoder *d, const json_t *parent, const char 
 
 /* spec.replicas pods named NAME-ORDINAL; none scaled up yet is one to test with. */
 static void stateful_set(struct decoder *d, const json_t *spec, const json_t *template,
-			 const char *ns, const char *name, struct decoded *ret)
+			 const char *uid, const char *ns, const char *name, struct decoded *ret)
 {
 	json_int_t replicas = get_count(d, spec, "replicas", 1);
 	json_int_t start = get_count(d, get_object(d, spec, "ordinals"), "start", 0);
@@ -123,7 +126,7 @@ static void stateful_set(struct decoder *d, const json_t *spec, const json_t *te
 
 		(void)snprintf(ordinal, sizeof(ordinal), "%" JSON_INTEGER_FORMAT, start + i);
 		(void)snprintf(pod_name, sizeof(pod_name), "%s-%s", name, ordinal);
-		struct pod *pod = stand_in(d, template, find("StatefulSet"), ns, pod_name);
+		struct pod *pod = stand_in(d, template, find("StatefulSet"), uid, ns, pod_name);
 		if (pod) {
 			labels_set(d, &pod->labels, "statefulset.kubernetes.io/pod-name", pod_name);
 			labels_set(d, &pod->labels, "apps.kubernetes.io/pod-index", ordinal);
@@ -137,6 +140,8 @@ void decode_workload(struct decoder *d, const json_t *json, const char *kind, co
 		     const char *name, struct decoded *ret)
 {
 	const json_t *spec = get_object(d, json, "spec");
+	/* An object with one comes from a cluster, where its pods are too. */
+	const char *uid = json_string_value(get_any(get_any(json, "metadata"), "uid"));
 	size_t depth = d->depth;
 
 	path_key(d, "spec");
@@ -153,10 +158,10 @@ void decode_workload(struct decoder *d, const json_t *json, const char *kind, co
 		path_key(d, "template");
 		refuse(d, NULL, "expected a pod template");
 	} else if (strcmp(kind, "StatefulSet") == 0) {
-		stateful_set(d, spec, template, ns, name, ret);
+		stateful_set(d, spec, template, uid, ns, name, ret);
 	} else {
 		path_key(d, "template");
-		append(d, stand_in(d, template, find(kind), ns, name), ret);
+		append(d, stand_in(d, template, find(kind), uid, ns, name), ret);
 	}
 	while (d->depth > depth)
 		path_pop(d);

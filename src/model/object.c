@@ -38,7 +38,7 @@ bool pod_finished(const struct pod *pod)
 	return pod->phase == POD_SUCCEEDED || pod->phase == POD_FAILED;
 }
 
-static void labels_done(struct intern *strings, struct labels *labels)
+void labels_done(struct intern *strings, struct labels *labels)
 {
 	for (size_t i = 0; i < labels->n; i++) {
 		intern_put(strings, labels->v[i].key);

@@ -406,6 +406,18 @@ int nft_build_elems(struct nft_batch *batch, const struct nft_set *set,
 	return rc == 0 ? writer_close(&w) : rc;
 }
 
+int nft_build_elems_flush(struct nft_batch *batch, const char *set)
+{
+	struct nlmsghdr *message = nft_batch_open(batch, NFT_MSG_DELSETELEM, 0, NFT_SUBJECT_SET,
+						  NFT_TABLE_POLICY, set, SMALL_MESSAGE);
+
+	if (!message)
+		return -ENOMEM;
+	mnl_attr_put_strz(message, NFTA_SET_ELEM_LIST_SET, set);
+	mnl_attr_put_strz(message, NFTA_SET_ELEM_LIST_TABLE, NFT_TABLE_NAME);
+	return nft_batch_close(batch, message);
+}
+
 int nft_build_anonymous_set(struct nft_batch *batch, enum nft_table table,
 			    const struct nft_anonymous *set, const struct nft_anonymous_elem *elems,
 			    size_t n)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
 
 void nft_comment(char to[static NFT_COMMENT_MAX + 1], const char *text)
 {
@@ -103,11 +104,34 @@ struct nft_set *nft_set_new(const char *name, enum nft_set_type type, const char
 	return set;
 }
 
+static struct nft_elem_extra *copy_extra(const struct nft_elem_extra *extra)
+{
+	struct nft_elem_extra *copy = malloc(sizeof(*copy));
+
+	if (copy)
+		*copy = *extra;
+	return copy;
+}
+
 static void remove_elem(struct nft_set *set, struct nft_elem *elem)
 {
 	HASH_DEL(set->elems, elem);
 	free(elem->extra);
 	free(elem);
+}
+
+static void forget_before(struct nft_set *set)
+{
+	struct nft_elem_before *before, *tmp;
+
+	HASH_ITER (hh, set->before, before, tmp) {
+		HASH_DEL(set->before, before);
+		free(before->extra);
+		free(before);
+	}
+	if (set->journal && set->prev_touched)
+		DL_DELETE2(set->journal->touched, set, prev_touched, next_touched);
+	set->prev_touched = set->next_touched = NULL;
 }
 
 void nft_set_free(struct nft_set *set)
@@ -116,6 +140,7 @@ void nft_set_free(struct nft_set *set)
 
 	if (!set)
 		return;
+	forget_before(set);
 	HASH_ITER (hh, set->elems, elem, tmp)
 		remove_elem(set, elem);
 	free(set);
@@ -129,41 +154,83 @@ static struct nft_elem *find_elem(const struct nft_set *set, const struct nft_ke
 	return elem;
 }
 
-int nft_set_add(struct nft_set *set, const struct nft_key *key, const struct nft_elem_extra *extra)
+/* Before the first change of an element that the kernel has, or has not: what it has. */
+static int note_elem(struct nft_set *set, const struct nft_key *key, const struct nft_elem *elem)
+{
+	struct nft_elem_before *before;
+
+	if (!set->journal)
+		return 0;
+	HASH_FIND(hh, set->before, key, sizeof(*key), before);
+	if (before)
+		return 0;
+	before = calloc(1, sizeof(*before));
+	if (!before)
+		return -ENOMEM;
+	before->key = *key;
+	before->present = elem != NULL;
+	before->extra = elem && elem->extra ? copy_extra(elem->extra) : NULL;
+	if (elem && elem->extra && !before->extra) {
+		free(before);
+		return -ENOMEM;
+	}
+	HASH_ADD(hh, set->before, key, sizeof(before->key), before);
+	if (!table_added(before)) {
+		free(before->extra);
+		free(before);
+		return -ENOMEM;
+	}
+	if (!set->prev_touched)
+		DL_APPEND2(set->journal->touched, set, prev_touched, next_touched);
+	return 0;
+}
+
+/* Adds or replaces; takes `extra` over. */
+static int put_elem(struct nft_set *set, const struct nft_key *key, struct nft_elem_extra *extra)
 {
 	struct nft_elem *elem = find_elem(set, key);
-	struct nft_elem_extra *copy = NULL;
 
-	if (extra) {
-		copy = malloc(sizeof(*copy));
-		if (!copy)
-			return -ENOMEM;
-		*copy = *extra;
-	}
 	if (elem) {
 		free(elem->extra);
-		elem->extra = copy;
+		elem->extra = extra;
 		return 0;
 	}
 	elem = calloc(1, sizeof(*elem));
 	if (elem) {
 		elem->key = *key;
-		elem->extra = copy;
+		elem->extra = extra;
 		HASH_ADD(hh, set->elems, key, sizeof(elem->key), elem);
 		if (table_added(elem))
 			return 0;
 	}
 	free(elem);
-	free(copy);
+	free(extra);
 	return -ENOMEM;
 }
 
-void nft_set_remove(struct nft_set *set, const struct nft_key *key)
+int nft_set_add(struct nft_set *set, const struct nft_key *key, const struct nft_elem_extra *extra)
+{
+	struct nft_elem_extra *copy = extra ? copy_extra(extra) : NULL;
+
+	if (extra && !copy)
+		return -ENOMEM;
+	if (note_elem(set, key, find_elem(set, key)) < 0) {
+		free(copy);
+		return -ENOMEM;
+	}
+	return put_elem(set, key, copy);
+}
+
+int nft_set_remove(struct nft_set *set, const struct nft_key *key)
 {
 	struct nft_elem *elem = find_elem(set, key);
 
-	if (elem)
-		remove_elem(set, elem);
+	if (!elem)
+		return 0;
+	if (note_elem(set, key, elem) < 0)
+		return -ENOMEM;
+	remove_elem(set, elem);
+	return 0;
 }
 
 static int compare_elems(const void *left, const void *right)
@@ -207,64 +274,234 @@ struct nft_set *ruleset_set(const struct ruleset *ruleset, const char *name)
 	return set;
 }
 
-void ruleset_drop_chain(struct ruleset *ruleset, enum nft_table table, const char *name)
+/* Before the first change under a name that the kernel has, or has not: what it has. Takes `chain`.
+ */
+static int note_chain(struct ruleset *ruleset, enum nft_table table, const char *name,
+		      struct nft_chain *chain)
+{
+	struct nft_chain_before *before;
+
+	HASH_FIND_STR(ruleset->chains_before[table], name, before);
+	if (before) {
+		nft_chain_free(chain);
+		return 0;
+	}
+	before = calloc(1, sizeof(*before));
+	if (before) {
+		before->table = table;
+		(void)snprintf(before->name, sizeof(before->name), "%s", name);
+		before->chain = chain;
+		HASH_ADD_STR(ruleset->chains_before[table], name, before);
+		if (table_added(before))
+			return 0;
+	}
+	free(before);
+	nft_chain_free(chain);
+	return -ENOMEM;
+}
+
+int ruleset_drop_chain(struct ruleset *ruleset, enum nft_table table, const char *name)
 {
 	struct nft_chain *chain = ruleset_chain(ruleset, table, name);
 
 	if (!chain)
-		return;
+		return 0;
 	HASH_DEL(ruleset->chains[table], chain);
-	nft_chain_free(chain);
-}
-
-void ruleset_drop_set(struct ruleset *ruleset, const char *name)
-{
-	struct nft_set *set = ruleset_set(ruleset, name);
-
-	if (!set)
-		return;
-	HASH_DEL(ruleset->sets, set);
-	nft_set_free(set);
+	return note_chain(ruleset, table, chain->name, chain);
 }
 
 int ruleset_put_chain(struct ruleset *ruleset, enum nft_table table, struct nft_chain *chain)
 {
-	ruleset_drop_chain(ruleset, table, chain->name);
-	HASH_ADD_STR(ruleset->chains[table], name, chain);
-	if (table_added(chain))
-		return 0;
+	struct nft_chain *old = ruleset_chain(ruleset, table, chain->name);
+
+	if (old)
+		HASH_DEL(ruleset->chains[table], old);
+	if (note_chain(ruleset, table, chain->name, old) == 0) {
+		HASH_ADD_STR(ruleset->chains[table], name, chain);
+		if (table_added(chain))
+			return 0;
+	}
 	nft_chain_free(chain);
 	return -ENOMEM;
 }
 
-int ruleset_put_set(struct ruleset *ruleset, struct nft_set *set)
+/* The set as the kernel has it: what has changed is undone. */
+static int revert(struct nft_set *set)
 {
-	ruleset_drop_set(ruleset, set->name);
-	HASH_ADD_STR(ruleset->sets, name, set);
-	if (table_added(set))
+	struct nft_elem_before *before, *tmp;
+	int rc = 0;
+
+	HASH_ITER (hh, set->before, before, tmp) {
+		struct nft_elem *elem = find_elem(set, &before->key);
+
+		if (before->present) {
+			if (put_elem(set, &before->key, before->extra) < 0)
+				rc = -ENOMEM;
+			before->extra = NULL;
+		} else if (elem) {
+			remove_elem(set, elem);
+		}
+	}
+	forget_before(set);
+	set->journal = NULL;
+	return rc;
+}
+
+static int note_set(struct ruleset *ruleset, const char *name, struct nft_set *set)
+{
+	struct nft_set_before *before;
+
+	HASH_FIND_STR(ruleset->sets_before, name, before);
+	if (before) {
+		nft_set_free(set);
 		return 0;
+	}
+	before = calloc(1, sizeof(*before));
+	if (before && (!set || revert(set) == 0)) {
+		(void)snprintf(before->name, sizeof(before->name), "%s", name);
+		before->set = set;
+		HASH_ADD_STR(ruleset->sets_before, name, before);
+		if (table_added(before))
+			return 0;
+	}
+	free(before);
 	nft_set_free(set);
 	return -ENOMEM;
 }
 
-int ruleset_rename_set(struct ruleset *ruleset, const char *from, const char *to)
+int ruleset_drop_set(struct ruleset *ruleset, const char *name)
 {
-	struct nft_set *set = ruleset_set(ruleset, from);
+	struct nft_set *set = ruleset_set(ruleset, name);
 
 	if (!set)
 		return 0;
 	HASH_DEL(ruleset->sets, set);
+	return note_set(ruleset, set->name, set);
+}
+
+int ruleset_put_set(struct ruleset *ruleset, struct nft_set *set)
+{
+	struct nft_set *old = ruleset_set(ruleset, set->name);
+
+	if (old)
+		HASH_DEL(ruleset->sets, old);
+	if (note_set(ruleset, set->name, old) == 0) {
+		HASH_ADD_STR(ruleset->sets, name, set);
+		if (table_added(set))
+			return 0;
+	}
+	nft_set_free(set);
+	return -ENOMEM;
+}
+
+static struct nft_set *clone_set(const struct nft_set *set)
+{
+	struct nft_set *clone = nft_set_new(set->name, set->type, set->comment);
+
+	if (!clone)
+		return NULL;
+	clone->interval = set->interval;
+	clone->map = set->map;
+	for (const struct nft_elem *elem = set->elems; elem; elem = elem->hh.next) {
+		if (nft_set_add(clone, &elem->key, elem->extra) < 0) {
+			nft_set_free(clone);
+			return NULL;
+		}
+	}
+	return clone;
+}
+
+int ruleset_rename_set(struct ruleset *ruleset, const char *from, const char *to)
+{
+	struct nft_set *set = ruleset_set(ruleset, from), *in_kernel = NULL;
+	struct nft_elem_before *before;
+	int rc = 0;
+
+	if (!set)
+		return 0;
+	HASH_DEL(ruleset->sets, set);
+	if (set->journal) {
+		/* The kernel's stays under the old name until it is dropped there. */
+		in_kernel = clone_set(set);
+		if (!in_kernel)
+			rc = -ENOMEM;
+		for (before = set->before; before && rc == 0; before = before->hh.next) {
+			struct nft_elem *elem = find_elem(in_kernel, &before->key);
+
+			if (before->present)
+				rc = nft_set_add(in_kernel, &before->key, before->extra);
+			else if (elem)
+				remove_elem(in_kernel, elem);
+		}
+		forget_before(set);
+		set->journal = NULL;
+	}
+	if (rc == 0)
+		rc = note_set(ruleset, from, in_kernel);
 	(void)snprintf(set->name, sizeof(set->name), "%s", to);
-	return ruleset_put_set(ruleset, set);
+	if (rc == 0)
+		return ruleset_put_set(ruleset, set);
+	nft_set_free(set);
+	return rc;
+}
+
+static void forget_changes(struct ruleset *ruleset)
+{
+	struct nft_chain_before *chain, *next_chain;
+	struct nft_set_before *set, *next_set;
+
+	for (int table = 0; table < NFT_TABLE_COUNT; table++) {
+		HASH_ITER (hh, ruleset->chains_before[table], chain, next_chain) {
+			HASH_DEL(ruleset->chains_before[table], chain);
+			nft_chain_free(chain->chain);
+			free(chain);
+		}
+	}
+	HASH_ITER (hh, ruleset->sets_before, set, next_set) {
+		HASH_DEL(ruleset->sets_before, set);
+		nft_set_free(set->set);
+		free(set);
+	}
+	while (ruleset->touched)
+		forget_before(ruleset->touched);
+}
+
+void ruleset_committed(struct ruleset *ruleset)
+{
+	/* Those that are new are in the journal; the others have theirs already. */
+	for (struct nft_set_before *before = ruleset->sets_before; before;
+	     before = before->hh.next) {
+		struct nft_set *set = ruleset_set(ruleset, before->name);
+
+		if (set)
+			set->journal = ruleset;
+	}
+	forget_changes(ruleset);
+	ruleset->in_kernel[NFT_TABLE_POLICY] = true;
+	ruleset->in_kernel[NFT_TABLE_GUARD] |= ruleset->chains[NFT_TABLE_GUARD] != NULL;
+}
+
+bool ruleset_changed(const struct ruleset *ruleset)
+{
+	return ruleset->chains_before[NFT_TABLE_POLICY] ||
+	       ruleset->chains_before[NFT_TABLE_GUARD] || ruleset->sets_before || ruleset->touched;
 }
 
 void ruleset_done(struct ruleset *ruleset)
 {
 	for (int table = 0; table < NFT_TABLE_COUNT; table++) {
-		while (ruleset->chains[table])
-			ruleset_drop_chain(ruleset, (enum nft_table)table,
-					   ruleset->chains[table]->name);
+		struct nft_chain *chain, *tmp;
+
+		HASH_ITER (hh, ruleset->chains[table], chain, tmp) {
+			HASH_DEL(ruleset->chains[table], chain);
+			nft_chain_free(chain);
+		}
 	}
-	while (ruleset->sets)
-		ruleset_drop_set(ruleset, ruleset->sets->name);
+	forget_changes(ruleset);
+	while (ruleset->sets) {
+		struct nft_set *set = ruleset->sets;
+
+		HASH_DEL(ruleset->sets, set);
+		nft_set_free(set);
+	}
 }

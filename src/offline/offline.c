@@ -2,6 +2,8 @@
 #include "offline/offline.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "base/intern.h"
 
@@ -41,7 +43,7 @@ void offline_done(struct offline *offline)
 	intern_free(offline->strings);
 }
 
-void offline_warn_unenforced(struct offline *offline)
+static void warn_unenforced(struct offline *offline)
 {
 	for (size_t i = 0; i < offline->report.unenforced.n; i++) {
 		const struct unenforced *one = &offline->report.unenforced.v[i];
@@ -53,4 +55,64 @@ void offline_warn_unenforced(struct offline *offline)
 						 .field = one->name},
 			   "not enforced: only NetworkPolicy of networking.k8s.io/v1 is");
 	}
+}
+
+static void warn_closed(struct offline *offline, const struct graph_pod *pod,
+			const struct profile *profile)
+{
+	const struct network_policy *policy = profile->policies[0];
+	char name[OBJECT_NAME_MAX + 16];
+
+	(void)snprintf(name, sizeof(name), "NetworkPolicy %s/%s", policy->ns, policy->name);
+	faults_add(
+		&offline->faults, FAULT_WARNING,
+		&(struct fault_place){
+			.file = policy->origin.file, .line = policy->origin.line, .object = name},
+		"pod %s/%s is closed for %s: with the other policies that select it, more than %d "
+		"combinations of rules and port ranges",
+		pod->object->ns, pod->object->name, direction_name(profile->dir), PROFILE_WORK_MAX);
+}
+
+static int check_pod(struct offline *offline, struct graph_pod *pod)
+{
+	for (int dir = 0; dir < DIR_COUNT; dir++) {
+		struct profile *profile = NULL;
+		int rc = graph_profile(offline->graph, pod, (enum direction)dir, &profile);
+
+		if (rc < 0)
+			return rc;
+		if (profile && profile->overflow)
+			warn_closed(offline, pod, profile);
+	}
+	return 0;
+}
+
+static bool speaks_of(const struct graph_namespace *ns, const char *node)
+{
+	for (const struct graph_pod *pod = ns->pods; pod; pod = pod->hh.next) {
+		if (pod->object->node && strcmp(pod->object->node, node) == 0)
+			return true;
+	}
+	return false;
+}
+
+int offline_warn(struct offline *offline, const char *node)
+{
+	struct graph_namespace *ns = NULL;
+	bool known = !node || graph_find_node(offline->graph, node);
+	int rc = 0;
+
+	warn_unenforced(offline);
+	while ((ns = graph_next_namespace(offline->graph, ns)) && rc == 0) {
+		known = known || speaks_of(ns, node);
+		for (struct graph_pod *pod = ns->pods; pod && rc == 0; pod = pod->hh.next) {
+			if (!node || pod->is_endpoint)
+				rc = graph_pod_is_peer(pod->object) ? check_pod(offline, pod) : 0;
+		}
+	}
+	if (rc == 0 && !known)
+		faults_add(&offline->faults, FAULT_WARNING, &(struct fault_place){.object = node},
+			   "no such node, and no pod of it, in the input: there is nothing to "
+			   "enforce");
+	return rc;
 }

@@ -242,7 +242,8 @@ static bool runs_on(const struct flow_end *pod, const struct flow_end *node)
 /* Always allowed, whatever policies say: SEMANTICS of Kubernetes' NetworkPolicy documentation. */
 static enum pair_reason pair_reason(const struct flow_end *from, const struct flow_end *to)
 {
-	if (from->kind == END_POD && to->kind == END_POD && from->pod == to->pod)
+	if (from->kind == END_POD && to->kind == END_POD && from->pod == to->pod &&
+	    !from->pod->object->replicated)
 		return PAIR_SELF;
 	if (runs_on(from, to) || runs_on(to, from))
 		return PAIR_NODE_LOCAL;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Profiles: one for all pods that the same policies select. Immutable once built; a changed policy
- * makes new ones, and those that nobody uses any more are swept before the next change. */
+ * makes new ones, and those that nobody uses any more are swept at the end of each. */
 #include <stdlib.h>
 #include <string.h>
 

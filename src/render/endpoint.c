@@ -127,7 +127,7 @@ static int dispatch(struct render *r, const struct graph_pod *pod, enum directio
 		memcpy(key.bytes, interface, strlen(interface));
 		if (chain)
 			return set_element(r, interface_map_name(dir), &key, chain, comment);
-		nft_set_remove(ruleset_set(&r->ruleset, interface_map_name(dir)), &key);
+		drop_elem(r, ruleset_set(&r->ruleset, interface_map_name(dir)), &key);
 		return 0;
 	}
 	for (int family = 0; family < FAMILY_COUNT && rc == 0; family++) {
@@ -139,7 +139,7 @@ static int dispatch(struct render *r, const struct graph_pod *pod, enum directio
 		if (chain)
 			rc = set_element(r, map, &key, chain, comment);
 		else
-			nft_set_remove(ruleset_set(&r->ruleset, map), &key);
+			drop_elem(r, ruleset_set(&r->ruleset, map), &key);
 	}
 	return rc;
 }
@@ -257,11 +257,11 @@ static void erase_endpoint(struct render *r, const struct graph_pod *pod)
 			continue;
 		chain_name(name, dir == DIR_INGRESS ? 'i' : 'e', pod);
 		(void)dispatch(r, pod, (enum direction)dir, NULL, NULL); /* removing cannot fail */
-		ruleset_drop_chain(&r->ruleset, NFT_TABLE_POLICY, name);
+		drop_chain(r, NFT_TABLE_POLICY, name);
 	}
 	if (has_guard(pod)) {
 		chain_name(name, 'g', pod);
-		ruleset_drop_chain(&r->ruleset, NFT_TABLE_GUARD, name);
+		drop_chain(r, NFT_TABLE_GUARD, name);
 	}
 }
 

@@ -55,6 +55,11 @@ void put_name(struct render *r, struct name *name);
 /* Gives the set of a name whose id has changed its new name, over one that nobody has. */
 void rename_set(struct render *r, const char *prefix, const struct name *name, bool to_final);
 
+/* Out of the ruleset; a lack of memory is noted in r->failed. */
+void drop_chain(struct render *r, enum nft_table table, const char *name);
+void drop_set(struct render *r, const char *name);
+void drop_elem(struct render *r, struct nft_set *set, const struct nft_key *key);
+
 /* base.c: what is always there. */
 int render_base(struct render *r);
 

@@ -111,7 +111,7 @@ void drop_blocks(struct render *r, struct class_names *names)
 
 		if (name && name->refs == 1) {
 			set_name(text, block_prefix[family], name->used);
-			ruleset_drop_set(&r->ruleset, text);
+			drop_set(r, text);
 		}
 		put_name(r, name);
 		names->blocks[family] = NULL;

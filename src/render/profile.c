@@ -250,9 +250,9 @@ static void drop_maps(struct render *r, const struct rendered_profile *rp)
 	char text[NFT_NAME_MAX];
 
 	set_name(text, MAP_PORTS, rp->name->id);
-	ruleset_drop_set(&r->ruleset, text);
+	drop_set(r, text);
 	set_name(text, MAP_RANGES, rp->name->id);
-	ruleset_drop_set(&r->ruleset, text);
+	drop_set(r, text);
 }
 
 int write_profile(struct render *r, struct rendered_profile *rp)
@@ -309,7 +309,7 @@ static int put_tuple_sets(struct render *r, struct rendered_profile *rp)
 		struct nft_set *set;
 
 		set_name(text, tuples_prefix[family], rp->name->id);
-		ruleset_drop_set(&r->ruleset, text); /* of a version before */
+		drop_set(r, text); /* of a version before */
 		if (rp->profile->n_named == 0)
 			continue;
 		profile_comment(comment, sizeof(comment), rp->profile);
@@ -353,7 +353,7 @@ static void drop_class(struct render *r, struct class_names *names, enum directi
 
 	if (names->chain && names->chain->refs == 1) {
 		set_name(text, class_prefix(dir), names->chain->id);
-		ruleset_drop_chain(&r->ruleset, NFT_TABLE_POLICY, text);
+		drop_chain(r, NFT_TABLE_POLICY, text);
 	}
 	put_name(r, names->chain);
 	names->chain = NULL;
@@ -369,11 +369,11 @@ static void rendered_profile_free(struct render *r, struct rendered_profile *rp)
 	/* A newer version of it may have taken over chain and sets by name. */
 	if (rp->name && rp->name->refs == 1) {
 		profile_chain_name(text, profile);
-		ruleset_drop_chain(&r->ruleset, NFT_TABLE_POLICY, text);
+		drop_chain(r, NFT_TABLE_POLICY, text);
 		drop_maps(r, rp);
 		for (int family = 0; family < FAMILY_COUNT; family++) {
 			set_name(text, tuples_prefix[family], rp->name->id);
-			ruleset_drop_set(&r->ruleset, text);
+			drop_set(r, text);
 		}
 	}
 	drop_class(r, &rp->every, profile->dir);
@@ -418,7 +418,7 @@ void listen_named(void *ctx, struct profile *profile, const struct endpoint_port
 		return;
 	memcpy(key.bytes, port->addr.b, sizeof(key.bytes));
 	if (!present)
-		nft_set_remove(rp->tuples[port->addr.family], &key);
+		drop_elem(r, rp->tuples[port->addr.family], &key);
 	else if (nft_set_add(rp->tuples[port->addr.family], &key, NULL) < 0)
 		r->failed = true;
 }

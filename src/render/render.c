@@ -8,6 +8,24 @@
 
 #include "internal.h"
 
+void drop_chain(struct render *r, enum nft_table table, const char *name)
+{
+	if (ruleset_drop_chain(&r->ruleset, table, name) < 0)
+		r->failed = true;
+}
+
+void drop_set(struct render *r, const char *name)
+{
+	if (ruleset_drop_set(&r->ruleset, name) < 0)
+		r->failed = true;
+}
+
+void drop_elem(struct render *r, struct nft_set *set, const struct nft_key *key)
+{
+	if (nft_set_remove(set, key) < 0)
+		r->failed = true;
+}
+
 void rename_set(struct render *r, const char *prefix, const struct name *name, bool to_final)
 {
 	char from[NFT_NAME_MAX], to[NFT_NAME_MAX], between[NFT_NAME_MAX];
@@ -130,7 +148,7 @@ static void rendered_set_free(struct render *r, struct rendered_set *rs)
 		char name[NFT_NAME_MAX];
 
 		set_name(name, pods_prefix[family], rs->name->used);
-		ruleset_drop_set(&r->ruleset, name);
+		drop_set(r, name);
 	}
 	DL_DELETE(r->sets, rs);
 	put_name(r, rs->name);
@@ -170,7 +188,7 @@ static void listen_peer(void *ctx, struct peer_set *set, const struct addr *addr
 		return;
 	memcpy(key.bytes, addr->b, sizeof(key.bytes));
 	if (!present)
-		nft_set_remove(rs->sets[addr->family], &key);
+		drop_elem(r, rs->sets[addr->family], &key);
 	else if (nft_set_add(rs->sets[addr->family], &key, NULL) < 0)
 		r->failed = true;
 }
@@ -229,11 +247,11 @@ static void drop_written(struct render *r)
 
 	HASH_ITER (hh, r->ruleset.chains[NFT_TABLE_POLICY], chain, next_chain) {
 		if (chain->hook == NFT_HOOK_NONE && strcmp(chain->name, CHAIN_TO_POD) != 0)
-			ruleset_drop_chain(&r->ruleset, NFT_TABLE_POLICY, chain->name);
+			drop_chain(r, NFT_TABLE_POLICY, chain->name);
 	}
 	HASH_ITER (hh, r->ruleset.sets, set, next_set) {
 		if (set->type == NFT_SET_TYPE_PORT_PROTO)
-			ruleset_drop_set(&r->ruleset, set->name);
+			drop_set(r, set->name);
 	}
 }
 

@@ -93,7 +93,14 @@ static int expand_one(const char *path, struct faults *faults, struct manifest_p
 		fault(faults, path, strerror(errno));
 		return 0;
 	}
-	return S_ISDIR(st.st_mode) ? walk(path, 0, faults, ret) : add(ret, path, &st);
+	if (!S_ISDIR(st.st_mode))
+		return add(ret, path, &st);
+	size_t before = ret->all.n;
+	int rc = walk(path, 0, faults, ret);
+	if (rc == 0 && ret->all.n == before)
+		faults_add(faults, FAULT_WARNING, &(struct fault_place){.file = path},
+			   "no manifests in here: expected *.yaml, *.yml or *.json");
+	return rc;
 }
 
 static int compare_path(const void *a, const void *b)

@@ -115,14 +115,19 @@ same "links to files, not to directories" "$tmp/directory" "$tmp/out"
 expect 0 '' "$netpold" --dry-run -f "$examples" -f "$examples/shop.yaml" -f "$tmp/links"
 same "a file named twice" "$tmp/directory" "$tmp/out"
 expect 0 '' "$netpold" --dry-run --node worker-2 -f "$examples"
-grep -q 'node worker-2: 2 pods' "$tmp/out" && ok || fail "--node"
+grep -q 'node worker-2: pods 2' "$tmp/out" && ok || fail "--node"
+
+expect 0 'no such node' "$netpold" --dry-run --node worker-9 -f "$examples"
+expect 2 "expected a node's name" "$netpold" --dry-run --node '' -f "$examples"
+mkdir "$tmp/empty"
+expect 0 'no manifests in here' "$netpold" --check -f "$tmp/empty"
 
 # The configuration file; the command line wins.
 printf 'node: worker-2\nmanifests: [%s]\nlog-level: err\n' "$examples" > "$tmp/conf"
 expect 0 '' "$netpold" --config "$tmp/conf" --dry-run
-grep -q 'node worker-2: 2 pods' "$tmp/out" && ok || fail "--config"
+grep -q 'node worker-2: pods 2' "$tmp/out" && ok || fail "--config"
 expect 0 '' "$netpold" --config "$tmp/conf" --node worker-1 --dry-run
-grep -q 'node worker-1: 2 pods' "$tmp/out" && ok || fail "--config and --node"
+grep -q 'node worker-1: pods 2' "$tmp/out" && ok || fail "--config and --node"
 printf 'nodes: x\nmanifests: y\nlog-level: loud\n' > "$tmp/conf"
 expect 2 'conf:1: error: nodes: unknown setting' "$netpold" --config "$tmp/conf" --check -f "$examples"
 expect 2 'conf:2: error: manifests: expected a list' "$netpold" --config "$tmp/conf" --check -f "$examples"
@@ -133,7 +138,7 @@ expect 2 'No such file' "$netpold" --config "$tmp/none" --check -f "$examples"
 cp "$tmp/all.yaml" "$tmp/faulty.yaml"
 policy '  podSelector: 7' | sed 's/^apiVersion/---\napiVersion/' >> "$tmp/faulty.yaml"
 expect 2 'expected an object' "$netpold" --dry-run -f "$tmp/faulty.yaml"
-grep -q '^# incomplete: 1 faults' "$tmp/out" && grep -q 'chain i_vethapi' "$tmp/out" && ok || fail "the rest of a faulty file"
+grep -q '^# incomplete, faults in the input: 1' "$tmp/out" && grep -q 'chain i_vethapi' "$tmp/out" && ok || fail "the rest of a faulty file"
 (cat "$tmp/all.yaml"; echo ---; cat "$tmp/all.yaml") > "$tmp/twice.yaml"
 expect 2 'defined twice: the first is in' "$netpold" --check -f "$tmp/twice.yaml"
 
@@ -182,6 +187,8 @@ expect 2 'nested too deeply' "$netpold" --check -f "$tmp/nest"
 if [ -e /dev/full ]; then
 	"$netpold" --dry-run -f "$examples" > /dev/full 2> "$tmp/err"
 	[ $? = 1 ] && ok || fail "a full device under --dry-run"
+	"$netpold" --check -f "$examples" > /dev/full 2> "$tmp/err"
+	[ $? = 1 ] && ok || fail "a full device under --check"
 	"$netpolctl" graph -f "$examples" > /dev/full 2> "$tmp/err"
 	[ $? = 1 ] && ok || fail "a full device under netpolctl"
 fi

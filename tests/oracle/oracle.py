@@ -48,6 +48,7 @@ class Pod:
     claimed: list  # addresses in its status
     host_addresses: list  # addresses of its host in its status: hostIPs, else hostIP
     named_ports: set  # of (name, protocol, number)
+    replicated: bool = False  # stands for any number of pods: one may meet another
 
     @property
     def key(self):
@@ -208,6 +209,7 @@ def stand_ins(obj):
             claimed=[],
             host_addresses=[],
             named_ports=read_named_ports(template.get("spec") or {}),
+            replicated=kind != "StatefulSet",
         )
 
 
@@ -449,7 +451,7 @@ class Oracle:
     def always_allowed(a, b):
         """A pod and itself; a pod and the node it runs on."""
         if a.pod and b.pod:
-            return a.pod is b.pod
+            return a.pod is b.pod and not a.pod.replicated
         if a.pod:
             return a.pod.node in b.nodes
         if b.pod:

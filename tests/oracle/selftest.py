@@ -850,7 +850,12 @@ class Hairpin(Case):
             x/a 10.0.0.1 any allow
             10.0.0.1 10.0.0.1 any allow
             x/late x/late any allow
-            x/w x/w any allow
+        """)
+
+    def test_a_workloads_pods_are_strangers_to_each_other(self):
+        self.check([workload("Job", "x/w"), workload("StatefulSet", "x/s"), DENY_BOTH], """
+            x/w x/w any deny
+            x/s-0 x/s-0 any allow
         """)
 
     def test_its_addresses_of_two_families_do_not_meet(self):

@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Statements as expressions: the bytecode that nft makes of the line above each function. */
+#include "encode_expr.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <libnftnl/expr.h>
+#include <linux/if_ether.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/netfilter/nf_tables.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Offsets in the headers. */
+#define IP_SADDR     12
+#define IP_DADDR     16
+#define IP6_SADDR    8
+#define IP6_DADDR    24
+#define IP6_HOPLIMIT 7
+#define TH_DPORT     2
+#define ICMPV6_TYPE  0
+
+/* The conntrack states as bits, which the kernel keeps to itself: NF_CT_STATE_BIT(). */
+#define CT_ESTABLISHED_RELATED ((1u << (IP_CT_ESTABLISHED + 1)) | (1u << (IP_CT_RELATED + 1)))
+
+static int add(struct nftnl_rule *rule, struct nftnl_expr *expr)
+{
+	if (!expr)
+		return -ENOMEM;
+	nftnl_rule_add_expr(rule, expr);
+	return 0;
+}
+
+static int add_meta(struct nftnl_rule *rule, uint32_t key, uint32_t reg)
+{
+	struct nftnl_expr *expr = nftnl_expr_alloc("meta");
+
+	if (expr) {
+		nftnl_expr_set_u32(expr, NFTNL_EXPR_META_KEY, key);
+		nftnl_expr_set_u32(expr, NFTNL_EXPR_META_DREG, reg);
+	}
+	return add(rule, expr);
+}
+
+static int add_payload(struct nftnl_rule *rule, uint32_t base, uint32_t offset, uint32_t len,
+		       uint32_t reg)
+{
+	struct nftnl_expr *expr = nftnl_expr_alloc("payload");
+
+	if (expr) {
+		nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_BASE, base);
+		nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_OFFSET, offset);
+		nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_LEN, len);
+		nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_DREG, reg);
+	}
+	return add(rule, expr);
+}
+
+static int add_cmp(struct nftnl_rule *rule, uint32_t op, const void *data, uint32_t len)
+{
+	struct nftnl_expr *expr = nftnl_expr_alloc("cmp");
+
+	if (expr) {
+		nftnl_expr_set_u32(expr, NFTNL_EXPR_CMP_SREG, NFT_REG_1);
+		nftnl_expr_set_u32(expr, NFTNL_EXPR_CMP_OP, op);
+		nftnl_expr_set(expr, NFTNL_EXPR_CMP_DATA, data, len);
+	}
+	return add(rule, expr);
+}
+
+static int add_cmp_u8(struct nftnl_rule *rule, uint32_t op, uint8_t value)
+{
+	return add_cmp(rule, op, &value, sizeof(value));
+}
+
+static int add_mask(struct nftnl_rule *rule, const uint8_t *mask, uint32_t len)
+{
+	static const uint8_t zero[16];
+	struct nftnl_expr *expr = nftnl_expr_alloc("bitwise");
+
+	if (expr) {
+		nftnl_expr_set_u32(expr, NFTNL_EXPR_BITWISE_SREG, NFT_REG_1);
+		nftnl_expr_set_u32(expr, NFTNL_EXPR_BITWISE_DREG, NFT_REG_1);
+		nftnl_expr_set_u32(expr, NFTNL_EXPR_BITWISE_OP, NFT_BITWISE_BOOL);
+		nftnl_expr_set_u32(expr, NFTNL_EXPR_BITWISE_LEN, len);
+		nftnl_expr_set(expr, NFTNL_EXPR_BITWISE_MASK, mask, len);
+		nftnl_expr_set(expr, NFTNL_EXPR_BITWISE_XOR, zero, len);
+	}
+	return add(rule, expr);
+}
+
+struct lookup {
+	const char *set;
+	uint32_t id; /* of an anonymous set in this batch; 0: a named one */
+	bool verdicts, negate;
+};
+
+static int add_lookup(struct nftnl_rule *rule, const struct lookup *lookup)
+{
+	struct nftnl_expr *expr = nftnl_expr_alloc("lookup");
+
+	if (!expr)
+		return -ENOMEM;
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_LOOKUP_SREG, NFT_REG_1);
+	nftnl_expr_set_str(expr, NFTNL_EXPR_LOOKUP_SET, lookup->set);
+	if (lookup->id)
+		nftnl_expr_set_u32(expr, NFTNL_EXPR_LOOKUP_SET_ID, lookup->id);
+	if (lookup->verdicts)
+		nftnl_expr_set_u32(expr, NFTNL_EXPR_LOOKUP_DREG, NFT_REG_VERDICT);
+	if (lookup->negate)
+		nftnl_expr_set_u32(expr, NFTNL_EXPR_LOOKUP_FLAGS, NFT_LOOKUP_F_INV);
+	return add(rule, expr);
+}
+
+static int add_named_lookup(struct nftnl_rule *rule, const char *set, bool verdicts)
+{
+	return add_lookup(rule, &(struct lookup){.set = set, .verdicts = verdicts});
+}
+
+/* An inet table sees both families, and a netdev device sees frames: say which is meant before
+ * looking into a header. */
+static int add_family(struct nftnl_rule *rule, enum nft_table table, enum family family)
+{
+	static const uint8_t nfproto[] = {[FAMILY_V4] = NFPROTO_IPV4, [FAMILY_V6] = NFPROTO_IPV6};
+	const uint16_t ethertype = htons(family == FAMILY_V4 ? ETH_P_IP : ETH_P_IPV6);
+	int rc;
+
+	if (table == NFT_TABLE_POLICY) {
+		rc = add_meta(rule, NFT_META_NFPROTO, NFT_REG_1);
+		return rc == 0 ? add_cmp_u8(rule, NFT_CMP_EQ, nfproto[family]) : rc;
+	}
+	rc = add_meta(rule, NFT_META_PROTOCOL, NFT_REG_1);
+	return rc == 0 ? add_cmp(rule, NFT_CMP_EQ, &ethertype, sizeof(ethertype)) : rc;
+}
+
+static int add_l4proto(struct nftnl_rule *rule, uint8_t proto)
+{
+	int rc = add_meta(rule, NFT_META_L4PROTO, NFT_REG_1);
+
+	return rc == 0 ? add_cmp_u8(rule, NFT_CMP_EQ, proto) : rc;
+}
+
+static uint32_t addr_offset(enum family family, enum nft_dir dir)
+{
+	if (family == FAMILY_V4)
+		return dir == NFT_DIR_SOURCE ? IP_SADDR : IP_DADDR;
+	return dir == NFT_DIR_SOURCE ? IP6_SADDR : IP6_DADDR;
+}
+
+/* The family, and the address into the first register. */
+static int add_addr(struct nftnl_rule *rule, enum nft_table table, const struct nft_stmt *stmt)
+{
+	int rc = add_family(rule, table, stmt->family);
+
+	return rc == 0 ? add_payload(rule, NFT_PAYLOAD_NETWORK_HEADER,
+				     addr_offset(stmt->family, stmt->dir),
+				     (uint32_t)addr_bytes(stmt->family), NFT_REG_1)
+		       : rc;
+}
+
+/* ip saddr 10.0.0.0/8: whole bytes are compared as such, the rest under a mask. */
+static int build_prefix(enum nft_table table, struct nftnl_rule *rule, const struct nft_stmt *stmt)
+{
+	const struct prefix *prefix = &stmt->prefixes[0];
+	uint32_t op = stmt->negate ? NFT_CMP_NEQ : NFT_CMP_EQ;
+	uint32_t bytes = (uint32_t)addr_bytes(stmt->family);
+	uint8_t mask[16] = {0};
+	int rc;
+
+	if (prefix->len % 8 == 0) {
+		rc = add_family(rule, table, stmt->family);
+		if (rc == 0)
+			rc = add_payload(rule, NFT_PAYLOAD_NETWORK_HEADER,
+					 addr_offset(stmt->family, stmt->dir), prefix->len / 8u,
+					 NFT_REG_1);
+		return rc == 0 ? add_cmp(rule, op, prefix->addr.b, prefix->len / 8u) : rc;
+	}
+	for (unsigned bit = 0; bit < prefix->len; bit++)
+		mask[bit / 8] |= (uint8_t)(0x80u >> (bit % 8));
+	rc = add_addr(rule, table, stmt);
+	if (rc == 0)
+		rc = add_mask(rule, mask, bytes);
+	return rc == 0 ? add_cmp(rule, op, prefix->addr.b, bytes) : rc;
+}
+
+/* An anonymous set of what the statement lists, and its lookup. */
+static int look_up_list(struct nft_batch *batch, enum nft_table table, struct nftnl_rule *rule,
+			const struct nft_stmt *stmt, struct nft_anonymous *set,
+			const struct nft_anonymous_elem *elems)
+{
+	int rc;
+
+	set->id = batch->seq + 1; /* as good as any: unique in the batch */
+	rc = nft_build_anonymous_set(batch, table, set, elems, stmt->n);
+	return rc == 0 ? add_lookup(rule, &(struct lookup){.set = "__set%d",
+							   .id = set->id,
+							   .negate = stmt->negate})
+		       : rc;
+}
+
+/* ip saddr != { 10.0.0.7, fe80::/10 } */
+static int build_addr(struct nft_batch *batch, enum nft_table table, struct nftnl_rule *rule,
+		      const struct nft_stmt *stmt)
+{
+	uint32_t bytes = (uint32_t)addr_bytes(stmt->family);
+	struct nft_anonymous set = {
+		.key_len = bytes,
+		.key_type = stmt->family == FAMILY_V4 ? NFT_TYPE_ID_IPADDR : NFT_TYPE_ID_IP6ADDR,
+	};
+	struct nft_anonymous_elem *elems;
+	int rc;
+
+	if (stmt->n == 1)
+		return build_prefix(table, rule, stmt);
+	elems = calloc(stmt->n, sizeof(elems[0]));
+	if (!elems)
+		return -ENOMEM;
+	for (size_t i = 0; i < stmt->n; i++) {
+		const struct prefix *prefix = &stmt->prefixes[i];
+
+		memcpy(elems[i].first, prefix->addr.b, bytes);
+		memcpy(elems[i].last, prefix->addr.b, bytes);
+		for (unsigned bit = prefix->len; bit < bytes * 8; bit++)
+			elems[i].last[bit / 8] |= (uint8_t)(0x80u >> (bit % 8));
+		set.interval |= prefix->len < bytes * 8;
+	}
+	rc = add_addr(rule, table, stmt);
+	if (rc == 0)
+		rc = look_up_list(batch, table, rule, stmt, &set, elems);
+	free(elems);
+	return rc;
+}
+
+static void put_port(uint8_t to[16], uint16_t port)
+{
+	to[0] = (uint8_t)(port >> 8);
+	to[1] = (uint8_t)port;
+}
+
+/* tcp dport 8000-8010 */
+static int build_one_port(struct nftnl_rule *rule, const struct nft_ports *ports)
+{
+	uint16_t first = htons(ports->first), last = htons(ports->last);
+	int rc;
+
+	if (ports->first == ports->last)
+		return add_cmp(rule, NFT_CMP_EQ, &first, sizeof(first));
+	rc = add_cmp(rule, NFT_CMP_GTE, &first, sizeof(first));
+	return rc == 0 ? add_cmp(rule, NFT_CMP_LTE, &last, sizeof(last)) : rc;
+}
+
+/* tcp dport { 80, 8000-8010 } */
+static int build_ports(struct nft_batch *batch, enum nft_table table, struct nftnl_rule *rule,
+		       const struct nft_stmt *stmt)
+{
+	struct nft_anonymous set = {.key_type = NFT_TYPE_ID_INET_SERVICE, .key_len = 2};
+	struct nft_anonymous_elem *elems;
+	int rc = add_l4proto(rule, stmt->proto);
+
+	if (rc == 0)
+		rc = add_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, TH_DPORT, 2, NFT_REG_1);
+	if (rc < 0 || stmt->n == 1)
+		return rc < 0 ? rc : build_one_port(rule, &stmt->ports[0]);
+	elems = calloc(stmt->n, sizeof(elems[0]));
+	if (!elems)
+		return -ENOMEM;
+	for (size_t i = 0; i < stmt->n; i++) {
+		put_port(elems[i].first, stmt->ports[i].first);
+		put_port(elems[i].last, stmt->ports[i].last);
+		set.interval |= stmt->ports[i].first != stmt->ports[i].last;
+	}
+	rc = look_up_list(batch, table, rule, stmt, &set, elems);
+	free(elems);
+	return rc;
+}
+
+/* icmpv6 type { nd-router-solicit, nd-router-advert } */
+static int build_icmpv6(struct nft_batch *batch, enum nft_table table, struct nftnl_rule *rule,
+			const struct nft_stmt *stmt)
+{
+	struct nft_anonymous set = {.key_type = NFT_TYPE_ID_ICMPV6_TYPE, .key_len = 1};
+	struct nft_anonymous_elem *elems = calloc(stmt->n + 1, sizeof(elems[0]));
+	int rc = elems ? add_family(rule, table, FAMILY_V6) : -ENOMEM;
+
+	for (size_t i = 0; elems && i < stmt->n; i++)
+		elems[i].first[0] = elems[i].last[0] = stmt->types[i];
+	if (rc == 0)
+		rc = add_l4proto(rule, IPPROTO_ICMPV6);
+	if (rc == 0)
+		rc = add_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, ICMPV6_TYPE, 1, NFT_REG_1);
+	if (rc == 0 && stmt->n == 1)
+		rc = add_cmp_u8(rule, NFT_CMP_EQ, stmt->types[0]);
+	else if (rc == 0)
+		rc = look_up_list(batch, table, rule, stmt, &set, elems);
+	free(elems);
+	return rc;
+}
+
+/* ct state established,related */
+static int build_established(struct nftnl_rule *rule)
+{
+	const uint32_t states = CT_ESTABLISHED_RELATED, none = 0;
+	struct nftnl_expr *expr = nftnl_expr_alloc("ct");
+	int rc;
+
+	if (expr) {
+		nftnl_expr_set_u32(expr, NFTNL_EXPR_CT_KEY, NFT_CT_STATE);
+		nftnl_expr_set_u32(expr, NFTNL_EXPR_CT_DREG, NFT_REG_1);
+	}
+	rc = add(rule, expr);
+	if (rc == 0)
+		rc = add_mask(rule, (const uint8_t *)&states, sizeof(states));
+	return rc == 0 ? add_cmp(rule, NFT_CMP_NEQ, &none, sizeof(none)) : rc;
+}
+
+/* ip6 hoplimit 255 */
+static int build_hoplimit(struct nftnl_rule *rule, enum nft_table table, uint8_t hoplimit)
+{
+	int rc = add_family(rule, table, FAMILY_V6);
+
+	if (rc == 0)
+		rc = add_payload(rule, NFT_PAYLOAD_NETWORK_HEADER, IP6_HOPLIMIT, 1, NFT_REG_1);
+	return rc == 0 ? add_cmp_u8(rule, NFT_CMP_EQ, hoplimit) : rc;
+}
+
+static uint32_t interface_key(enum nft_dir dir)
+{
+	return dir == NFT_DIR_SOURCE ? NFT_META_IIFNAME : NFT_META_OIFNAME;
+}
+
+/* iifname "veth1" */
+static int build_interface(struct nftnl_rule *rule, const struct nft_stmt *stmt)
+{
+	char name[IFNAMSIZ] = {0};
+	int rc = add_meta(rule, interface_key(stmt->dir), NFT_REG_1);
+
+	memcpy(name, stmt->name, strnlen(stmt->name, sizeof(name) - 1));
+	return rc == 0 ? add_cmp(rule, NFT_CMP_EQ, name, sizeof(name)) : rc;
+}
+
+/* th dport . meta l4proto vmap @ports: fields take registers of four bytes, one after the other. */
+static int build_port_map(struct nftnl_rule *rule, const char *set)
+{
+	int rc = add_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, TH_DPORT, 2, NFT_REG_1);
+
+	if (rc == 0)
+		rc = add_meta(rule, NFT_META_L4PROTO, NFT_REG32_01);
+	return rc == 0 ? add_named_lookup(rule, set, true) : rc;
+}
+
+/* ip daddr . meta l4proto . th dport @named */
+static int build_tuple(struct nftnl_rule *rule, enum nft_table table, const struct nft_stmt *stmt)
+{
+	uint32_t proto = stmt->family == FAMILY_V4 ? NFT_REG32_01 : NFT_REG32_04;
+	int rc = add_addr(rule, table, stmt);
+
+	if (rc == 0)
+		rc = add_meta(rule, NFT_META_L4PROTO, proto);
+	if (rc == 0)
+		rc = add_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, TH_DPORT, 2, proto + 1);
+	return rc == 0 ? add_named_lookup(rule, stmt->name, false) : rc;
+}
+
+static int build_verdict(struct nftnl_rule *rule, const struct nft_verdict *verdict)
+{
+	static const int codes[] = {NF_ACCEPT, NF_DROP, NFT_JUMP, NFT_GOTO};
+	struct nftnl_expr *expr = nftnl_expr_alloc("immediate");
+
+	if (expr) {
+		nftnl_expr_set_u32(expr, NFTNL_EXPR_IMM_DREG, NFT_REG_VERDICT);
+		nftnl_expr_set_u32(expr, NFTNL_EXPR_IMM_VERDICT, (uint32_t)codes[verdict->kind]);
+		if (verdict->chain[0])
+			nftnl_expr_set_str(expr, NFTNL_EXPR_IMM_CHAIN, verdict->chain);
+	}
+	return add(rule, expr);
+}
+
+int nft_build_stmt(struct nft_batch *batch, enum nft_table table, struct nftnl_rule *rule,
+		   const struct nft_stmt *stmt)
+{
+	int rc;
+
+	switch (stmt->kind) {
+	case NFT_STMT_CT_ESTABLISHED:
+		return build_established(rule);
+	case NFT_STMT_ICMPV6_TYPES:
+		return build_icmpv6(batch, table, rule, stmt);
+	case NFT_STMT_HOPLIMIT:
+		return build_hoplimit(rule, table, stmt->hoplimit);
+	case NFT_STMT_FAMILY:
+		return add_family(rule, table, stmt->family);
+	case NFT_STMT_ADDR:
+		return build_addr(batch, table, rule, stmt);
+	case NFT_STMT_ADDR_SET:
+	case NFT_STMT_ADDR_MAP:
+		rc = add_addr(rule, table, stmt);
+		return rc == 0 ? add_named_lookup(rule, stmt->name, stmt->kind == NFT_STMT_ADDR_MAP)
+			       : rc;
+	case NFT_STMT_TUPLE_SET:
+		return build_tuple(rule, table, stmt);
+	case NFT_STMT_PROTO:
+		return add_l4proto(rule, stmt->proto);
+	case NFT_STMT_PORTS:
+		return build_ports(batch, table, rule, stmt);
+	case NFT_STMT_INTERFACE:
+		return build_interface(rule, stmt);
+	case NFT_STMT_INTERFACE_MAP:
+		rc = add_meta(rule, interface_key(stmt->dir), NFT_REG_1);
+		return rc == 0 ? add_named_lookup(rule, stmt->name, true) : rc;
+	case NFT_STMT_PORT_MAP:
+		return build_port_map(rule, stmt->name);
+	case NFT_STMT_COUNTER:
+		return add(rule, nftnl_expr_alloc("counter"));
+	case NFT_STMT_VERDICT:
+		return build_verdict(rule, &stmt->verdict);
+	}
+	return 0;
+}
