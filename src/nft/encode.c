@@ -181,9 +181,10 @@ static int set_udata(struct nftnl_set *object, const struct nft_set *set)
 	else if (nft_key_fields(set->type, NULL) > 1)
 		order = 0;
 	(void)nftnl_udata_put_u32(udata, NFTNL_UDATA_SET_KEYBYTEORDER, order); /* fits */
-	if (set->map)
-		(void)nftnl_udata_put_u32(udata, NFTNL_UDATA_SET_DATABYTEORDER, BYTEORDER_HOST);
-	(void)nftnl_udata_put_u32(udata, NFTNL_UDATA_SET_MERGE_ELEMENTS, 0);
+	if (set->map) {
+		(void)nftnl_udata_put_u32(udata, NFTNL_UDATA_SET_DATABYTEORDER, 0);
+		(void)nftnl_udata_put_u32(udata, NFTNL_UDATA_SET_DATA_INTERVAL, 0);
+	}
 	if (set->comment[0])
 		(void)nftnl_udata_put_strz(udata, NFTNL_UDATA_SET_COMMENT, set->comment);
 	nftnl_set_set_data(object, NFTNL_SET_USERDATA, nftnl_udata_buf_data(udata),

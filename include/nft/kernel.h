@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The socket that rulesets go to the kernel by: one, open for life (closing one after deletions waits for the
+ * kernel to be done with them). */
+#ifndef NFT_KERNEL_H
+#define NFT_KERNEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "nft/plan.h"
+
+/* A message that the kernel refused, and why. Nothing of its transaction has happened. */
+struct nft_refusal {
+	int code; /* negative errno */
+	struct nft_message message;
+};
+
+/* More than this many of one transaction are only counted. */
+#define NFT_REFUSALS_MAX 64
+
+struct nft_kernel {
+	int fd; /* -1: closed */
+	uint32_t portid, seq;
+	size_t send_max; /* bytes that one transaction may have, as far as is known */
+	VEC(struct nft_refusal) refusals; /* of the last transaction */
+	uint64_t transactions, bytes;	  /* sent since it was opened */
+};
+
+/* 0; or a negative errno with err: -EPERM without CAP_NET_ADMIN, -EPROTONOSUPPORT without nf_tables. */
+int nft_kernel_open(struct nft_kernel *kernel, struct err *err);
+void nft_kernel_close(struct nft_kernel *kernel);
+
+/* Carries a plan out: in one transaction where it fits the socket, else what is unreachable before and after
+ * in several, the change itself always in one. 0: all of it has happened. -EINVAL with kernel->refusals: the
+ * kernel refused, and of the transaction that it refused nothing has happened. -ENOMEM, -ENOBUFS, -EAGAIN:
+ * try again, after a read-back. Other errors: see err. */
+int nft_kernel_apply(struct nft_kernel *kernel, const struct nft_plan *plan, struct err *err);
+
+/* Removes our tables, whatever is in them. 0 also when there are none. */
+int nft_kernel_cleanup(struct nft_kernel *kernel, struct err *err);
+
+/* The kernel's count of changes to all of its rulesets. 0 or a negative errno. */
+int nft_kernel_generation(struct nft_kernel *kernel, uint32_t *ret_generation);
+
+#endif

@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One transaction is one sendmsg() from BEGIN to END: a batch cut in two is acknowledged and then not
+ * committed. One acknowledgement is asked for, on the last message that is neither; errors come unasked, all of
+ * them, and the kernel has queued every reply by the time sendmsg() returns. */
+#include "nft/kernel.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "nft/encode.h"
+
+#define REPLY_BYTES    16384
+#define RECEIVE_BUFFER (1 << 20)
+#define SEND_MIN       65536
+/* What the kernel keeps of a send buffer for itself: EMSGSIZE beyond twice the value less this. */
+#define SEND_OVERHEAD 64
+#define RETRIES_MAX   10
+
+int nft_kernel_open(struct nft_kernel *k, struct err *err)
+{
+	struct sockaddr_nl address = {.nl_family = AF_NETLINK};
+	socklen_t len = sizeof(address);
+	int one = 1, receive = RECEIVE_BUFFER;
+
+	*k = (struct nft_kernel){.send_max = SEND_MIN};
+	k->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
+	if (k->fd < 0)
+		return err_set(err, -errno, "cannot open a netfilter socket: %s", strerror(errno));
+	if (bind(k->fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+	    getsockname(k->fd, (struct sockaddr *)&address, &len) < 0) {
+		int code = -errno;
+		nft_kernel_close(k);
+		return err_set(err, code, "cannot bind a netfilter socket: %s", strerror(-code));
+	}
+	k->portid = address.nl_pid;
+	/* Both only help: fewer bytes come with errors, and all of them fit. */
+	(void)setsockopt(k->fd, SOL_NETLINK, NETLINK_CAP_ACK, &one, sizeof(one));
+	if (setsockopt(k->fd, SOL_SOCKET, SO_RCVBUFFORCE, &receive, sizeof(receive)) < 0)
+		(void)setsockopt(k->fd, SOL_SOCKET, SO_RCVBUF, &receive, sizeof(receive));
+	return 0;
+}
+
+void nft_kernel_close(struct nft_kernel *k)
+{
+	if (k->fd >= 0)
+		(void)close(k->fd); /* nothing is pending */
+	k->fd = -1;
+	vec_free(&k->refusals);
+}
+
+/* Makes the socket take a transaction of so many bytes, or as many as it will. CAP_NET_ADMIN in the first user
+ * namespace may have any; others have net.core.wmem_max. */
+static bool grow_send_buffer(struct nft_kernel *k, size_t bytes)
+{
+	int want = (int)(bytes / 2 + SEND_OVERHEAD), got = 0;
+	socklen_t len = sizeof(got);
+
+	if (bytes <= k->send_max)
+		return true;
+	if (setsockopt(k->fd, SOL_SOCKET, SO_SNDBUFFORCE, &want, sizeof(want)) < 0)
+		(void)setsockopt(k->fd, SOL_SOCKET, SO_SNDBUF, &want, sizeof(want));
+	if (getsockopt(k->fd, SOL_SOCKET, SO_SNDBUF, &got, &len) == 0 && got > SEND_OVERHEAD)
+		k->send_max = (size_t)got - SEND_OVERHEAD; /* reported doubled */
+	return bytes <= k->send_max;
+}
+
+static int send_batch(struct nft_kernel *k, const struct nft_batch *batch)
+{
+	struct sockaddr_nl address = {.nl_family = AF_NETLINK};
+	struct iovec bytes = {.iov_base = batch->bytes, .iov_len = batch->len};
+	struct msghdr message = {.msg_name = &address,
+				 .msg_namelen = sizeof(address),
+				 .msg_iov = &bytes,
+				 .msg_iovlen = 1};
+
+	for (int tries = 0; tries < RETRIES_MAX; tries++) {
+		if (sendmsg(k->fd, &message, 0) >= 0)
+			return 0;
+		if (errno != EINTR && errno != EAGAIN && errno != ENOBUFS)
+			return -errno;
+	}
+	return -errno;
+}
+
+static void note_refusal(struct nft_kernel *k, const struct nft_batch *batch, uint32_t seq, int code)
+{
+	const struct nft_message *message = nft_batch_find(batch, seq);
+	struct nft_refusal refusal = {.code = code};
+
+	if (message)
+		refusal.message = *message;
+	if (k->refusals.n < NFT_REFUSALS_MAX)
+		(void)vec_push(&k->refusals, refusal); /* without memory: one the less to tell */
+}
+
+struct replies {
+	bool acknowledged, refused;
+	int code; /* of the first refusal */
+};
+
+static void take_reply(struct nft_kernel *k, const struct nft_batch *batch,
+		       const struct nlmsghdr *message, struct replies *replies)
+{
+	const struct nlmsgerr *reply = mnl_nlmsg_get_payload(message);
+
+	if (message->nlmsg_type != NLMSG_ERROR ||
+	    mnl_nlmsg_get_payload_len(message) < sizeof(*reply))
+		return;
+	if (reply->error == 0) {
+		replies->acknowledged = true;
+		return;
+	}
+	if (!replies->refused)
+		replies->code = reply->error;
+	replies->refused = true;
+	note_refusal(k, batch, message->nlmsg_seq, reply->error);
+}
+
+/* All that is queued. 0 or a negative errno. */
+static int read_replies(struct nft_kernel *k, const struct nft_batch *batch, struct replies *replies)
+{
+	char buffer[REPLY_BYTES];
+
+	for (;;) {
+		ssize_t n = recv(k->fd, buffer, sizeof(buffer), MSG_DONTWAIT);
+		int left = (int)n;
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno == EAGAIN ? 0 : -errno;
+		for (const struct nlmsghdr *message = (const struct nlmsghdr *)buffer;
+		     mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left))
+			take_reply(k, batch, message, replies);
+	}
+}
+
+/* One transaction: BEGIN, the messages, END. */
+static int commit(struct nft_kernel *k, struct nft_batch *batch, struct err *err)
+{
+	struct replies replies = {0};
+	struct nft_message *last = &batch->messages.v[batch->messages.n - 2];
+	int rc;
+
+	((struct nlmsghdr *)(batch->bytes + last->offset))->nlmsg_flags |= NLM_F_ACK;
+	k->refusals.n = 0;
+	rc = send_batch(k, batch);
+	if (rc < 0)
+		return err_set(err, rc, "cannot send %zu bytes to nf_tables: %s", batch->len,
+			       strerror(-rc));
+	k->transactions++;
+	k->bytes += batch->len;
+	rc = read_replies(k, batch, &replies);
+	if (rc < 0)
+		return err_set(err, rc, "cannot read what nf_tables answers: %s", strerror(-rc));
+	if (replies.refused)
+		return err_set(err, replies.code == -EPERM ? -EPERM : -EINVAL,
+			       "nf_tables refuses: %s", strerror(-replies.code));
+	return replies.acknowledged ? 0
+				    : err_set(err, -EAGAIN, "nf_tables does not answer");
+}
+
+/* The messages of some parts of a plan, as one transaction. */
+static int open_envelope(struct nft_kernel *k, struct nft_batch *batch)
+{
+	*batch = (struct nft_batch){.seq = k->seq};
+	return nft_batch_begin(batch, 0);
+}
+
+static int close_envelope(struct nft_kernel *k, struct nft_batch *batch, uint32_t after)
+{
+	batch->seq = after;
+	int rc = nft_batch_end(batch);
+	k->seq = batch->seq;
+	return rc;
+}
+
+static int no_memory(struct err *err)
+{
+	return err_set(err, -ENOMEM, "no memory for the transaction");
+}
+
+static size_t parts_bytes(const struct nft_plan *plan, int from, int to)
+{
+	size_t bytes = 0;
+
+	for (int i = from; i < to; i++)
+		bytes += plan->parts[i].len;
+	return bytes;
+}
+
+static int apply_at_once(struct nft_kernel *k, const struct nft_plan *plan, int from, int to,
+			 struct err *err)
+{
+	struct nft_batch batch;
+	int rc = open_envelope(k, &batch);
+
+	for (int i = from; i < to && rc == 0; i++)
+		rc = nft_batch_append(&batch, &plan->parts[i], 0, plan->parts[i].messages.n);
+	if (rc == 0)
+		rc = close_envelope(k, &batch, plan->seq);
+	if (rc < 0)
+		rc = no_memory(err);
+	else if (batch.messages.n > 2)
+		rc = commit(k, &batch, err);
+	nft_batch_done(&batch);
+	return rc;
+}
+
+/* A rule's anonymous sets are of its transaction: never cut between a set and what follows it. */
+static size_t next_cut(const struct nft_batch *part, size_t from, size_t room)
+{
+	size_t to = from, cut = from, bytes = 0;
+
+	while (to < part->messages.n && bytes + part->messages.v[to].len <= room) {
+		bytes += part->messages.v[to].len;
+		to++;
+		if (to == part->messages.n || part->messages.v[to - 1].name[0])
+			cut = to;
+	}
+	return cut > from ? cut : from + 1; /* one that does not fit is for the kernel to refuse */
+}
+
+/* In as many transactions as it takes. */
+static int apply_in_pieces(struct nft_kernel *k, const struct nft_plan *plan, int from, int to,
+			   struct err *err)
+{
+	size_t room = k->send_max - 4 * SEND_OVERHEAD;
+	int rc = 0;
+
+	for (int i = from; i < to && rc == 0; i++) {
+		const struct nft_batch *part = &plan->parts[i];
+
+		for (size_t at = 0; at < part->messages.n && rc == 0;) {
+			size_t end = next_cut(part, at, room);
+			struct nft_batch batch;
+
+			rc = open_envelope(k, &batch);
+			if (rc == 0)
+				rc = nft_batch_append(&batch, part, at, end);
+			if (rc == 0)
+				rc = close_envelope(k, &batch, plan->seq);
+			rc = rc < 0 ? no_memory(err) : commit(k, &batch, err);
+			nft_batch_done(&batch);
+			at = end;
+		}
+	}
+	return rc;
+}
+
+int nft_kernel_apply(struct nft_kernel *k, const struct nft_plan *plan, struct err *err)
+{
+	size_t whole = parts_bytes(plan, 0, NFT_PLAN_PARTS) + 2 * SEND_OVERHEAD;
+	int rc;
+
+	k->refusals.n = 0;
+	if (nft_plan_empty(plan))
+		return 0;
+	if (grow_send_buffer(k, whole))
+		return apply_at_once(k, plan, 0, NFT_PLAN_PARTS, err);
+	rc = apply_in_pieces(k, plan, 0, NFT_PLAN_CHANGE, err);
+	if (rc == 0)
+		rc = apply_at_once(k, plan, NFT_PLAN_CHANGE, NFT_PLAN_CLEANUP, err);
+	return rc == 0 ? apply_in_pieces(k, plan, NFT_PLAN_CLEANUP, NFT_PLAN_PARTS, err) : rc;
+}
+
+int nft_kernel_cleanup(struct nft_kernel *k, struct err *err)
+{
+	int rc = 0;
+
+	/* Made so that it can be removed: there may be none. */
+	for (int table = 0; table < NFT_TABLE_COUNT && rc == 0; table++) {
+		struct nft_batch batch;
+
+		rc = open_envelope(k, &batch);
+		if (rc == 0)
+			rc = nft_build_table(&batch, (enum nft_table)table);
+		if (rc == 0)
+			rc = nft_build_table_delete(&batch, (enum nft_table)table);
+		if (rc == 0)
+			rc = close_envelope(k, &batch, batch.seq);
+		rc = rc < 0 ? no_memory(err) : commit(k, &batch, err);
+		nft_batch_done(&batch);
+	}
+	return rc;
+}
+
+int nft_kernel_generation(struct nft_kernel *k, uint32_t *ret_generation)
+{
+	char buffer[REPLY_BYTES];
+	struct nlmsghdr *message = mnl_nlmsg_put_header(buffer);
+	struct nfgenmsg *header;
+	const struct nlattr *attr;
+	ssize_t n;
+
+	message->nlmsg_type = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETGEN;
+	message->nlmsg_flags = NLM_F_REQUEST;
+	message->nlmsg_seq = ++k->seq;
+	header = mnl_nlmsg_put_extra_header(message, sizeof(*header));
+	*header = (struct nfgenmsg){.nfgen_family = AF_UNSPEC, .version = NFNETLINK_V0};
+	if (send(k->fd, message, message->nlmsg_len, 0) < 0)
+		return -errno;
+	n = recv(k->fd, buffer, sizeof(buffer), MSG_DONTWAIT);
+	if (n < 0)
+		return -errno;
+	mnl_attr_for_each (attr, (struct nlmsghdr *)buffer, sizeof(struct nfgenmsg)) {
+		if (mnl_attr_get_type(attr) == NFTA_GEN_ID) {
+			*ret_generation = ntohl(mnl_attr_get_u32(attr));
+			return 0;
+		}
+	}
+	return -EBADMSG;
+}
