@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* However it came about, a graph is the one that its objects alone would have given; and the ruleset is. */
+#include "unit.h"
+
+#include "render/names.h"
+#include "world.h"
+
+#define SEQUENCES 2000
+#define EVENTS_MAX 24
+
+static uint32_t pick_random(void *ctx, uint32_t below)
+{
+	return unit_random(ctx, below);
+}
+
+static void apply(const struct world *world, size_t slot, struct cluster *c)
+{
+	struct faults faults = {0};
+
+	if (world_apply(world, slot, c, &faults) < 0)
+		fail_msg("%s: %s in:\n%s", faults.n ? faults.v[0].field : "?",
+			 faults.n ? faults.v[0].text : "?", world->yaml[slot]);
+	faults_done(&faults);
+}
+
+/* The same objects put in another order, before or after graph_sync(). */
+static char *text_from_scratch(const struct world *world, const char *node, unsigned digits,
+			       struct unit_random *random)
+{
+	size_t shift = unit_random(random, WORLD_SLOTS), sync_at = unit_random(random, WORLD_SLOTS);
+	struct cluster c;
+	char *text;
+
+	unit_cluster_start(&c, node, digits);
+	for (size_t i = 0; i < WORLD_SLOTS; i++) {
+		size_t slot = (i * 7 + shift) % WORLD_SLOTS; /* 7 and 26 have no common factor */
+
+		if (i == sync_at)
+			assert_int_equal(graph_sync(c.graph), 0);
+		if (world->yaml[slot])
+			apply(world, slot, &c);
+	}
+	assert_int_equal(graph_sync(c.graph), 0);
+	text = unit_text(&c);
+	unit_cluster_stop(&c);
+	return text;
+}
+
+static void print_world(const struct world *world)
+{
+	for (size_t i = 0; i < WORLD_SLOTS; i++) {
+		if (world->yaml[i])
+			print_error("---\n%s", world->yaml[i]);
+	}
+}
+
+static void compare(struct cluster *c, const struct world *world, const char *node, unsigned digits,
+		    struct unit_random *random, uint64_t seed)
+{
+	char *updated = unit_text(c);
+	char *scratch = text_from_scratch(world, node, digits, random);
+	size_t at = 0, from;
+
+	while (updated[at] && updated[at] == scratch[at])
+		at++;
+	if (updated[at] != scratch[at]) {
+		from = at > 200 ? at - 200 : 0;
+		print_world(world);
+		fail_msg("NETPOLD_SEED=%llu: updated:\n...%.700s\nfrom scratch:\n...%.700s",
+			 (unsigned long long)seed, updated + from, scratch + from);
+	}
+	free(updated);
+	free(scratch);
+}
+
+static void compare_flows(struct cluster *c, const struct world *world, const struct picker *picker,
+			  uint64_t seed)
+{
+	for (int i = 0; i < 12; i++) {
+		struct flow flow;
+		char *detail;
+
+		world_flow(picker, &flow);
+		if (cluster_agrees(c, &flow, &detail))
+			continue;
+		print_world(world);
+		fail_msg("NETPOLD_SEED=%llu: %s to %s: %s", (unsigned long long)seed, flow.from,
+			 flow.to, detail ? detail : "?");
+	}
+}
+
+static void run_sequence(struct unit_random *random, uint64_t seed)
+{
+	struct picker picker = {pick_random, random};
+	const char *node = unit_random(random, 2) ? "n1" : NULL;
+	unsigned digits = unit_random(random, 2) ? 1 : NAME_DIGITS;
+	size_t events = 4 + unit_random(random, EVENTS_MAX - 4);
+	size_t sync_at = unit_random(random, 4) ? 0 : unit_random(random, (uint32_t)events);
+	struct world world = {0};
+	struct cluster c;
+
+	unit_cluster_start(&c, node, digits);
+	for (size_t i = 0; i < events; i++) {
+		size_t slot;
+
+		if (i == sync_at)
+			assert_int_equal(graph_sync(c.graph), 0);
+		slot = world_change(&world, &picker);
+		apply(&world, slot, &c);
+		if (unit_random(random, 8) == 0) /* again, unchanged */
+			apply(&world, slot, &c);
+		if (i >= sync_at && unit_random(random, 5) == 0) {
+			compare(&c, &world, node, digits, random, seed);
+			compare_flows(&c, &world, &picker, seed);
+		}
+	}
+	compare(&c, &world, node, digits, random, seed);
+	compare_flows(&c, &world, &picker, seed);
+	/* Away with all of it: nothing may stay. */
+	for (size_t slot = 0; slot < WORLD_SLOTS; slot++) {
+		free(world.yaml[slot]);
+		world.yaml[slot] = NULL;
+		apply(&world, slot, &c);
+	}
+	compare(&c, &world, node, digits, random, seed);
+	unit_cluster_stop(&c);
+	world_done(&world);
+}
+
+static void single_events_lead_to_the_graph_of_the_objects_alone(void **state)
+{
+	struct unit_random seeds = unit_random_start("graph_updates");
+	const char *many = getenv("NETPOLD_SEQUENCES");
+	size_t n = many ? strtoul(many, NULL, 10) : SEQUENCES;
+
+	(void)state;
+	for (size_t i = 0; i < n; i++) {
+		/* Each has a seed of its own, so that it can be run alone. */
+		struct unit_random random = {.state = seeds.state + i};
+
+		run_sequence(&random, seeds.state + i);
+	}
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(single_events_lead_to_the_graph_of_the_objects_alone),
+	};
+
+	return cmocka_run_group_tests_name("graph updates", tests, NULL, NULL);
+}

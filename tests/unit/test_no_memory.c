@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Every allocation fails once. Nothing crashes, nothing leaks, and whoever asked is told.
+ *
+ * Each round runs in a child, so that one that dies does not hide the others. NETPOLD_FAIL_AT=N runs
+ * round N alone, in this process. */
+#include "unit.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "render/names.h"
+#include "source/yaml.h"
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *p, size_t size);
+char *__real_strdup(const char *text);
+FILE *__real_open_memstream(char **text, size_t *len);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *p, size_t size);
+char *__wrap_strdup(const char *text);
+FILE *__wrap_open_memstream(char **text, size_t *len);
+
+/* Only with the sanitizer. */
+int __lsan_do_recoverable_leak_check(void) __attribute__((weak));
+
+static size_t allocations, fail_at; /* 0: none fails */
+
+static bool fails(void)
+{
+	return fail_at > 0 && ++allocations == fail_at;
+}
+
+void *__wrap_malloc(size_t size)
+{
+	return fails() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+	return fails() ? NULL : __real_calloc(n, size);
+}
+
+void *__wrap_realloc(void *p, size_t size)
+{
+	return fails() ? NULL : __real_realloc(p, size);
+}
+
+char *__wrap_strdup(const char *text)
+{
+	return fails() ? NULL : __real_strdup(text);
+}
+
+FILE *__wrap_open_memstream(char **text, size_t *len)
+{
+	if (!fails())
+		return __real_open_memstream(text, len);
+	errno = ENOMEM;
+	return NULL;
+}
+
+static const char cluster_yaml[] =
+	"apiVersion: v1\nkind: Namespace\nmetadata: {name: a, labels: {team: red}}\n"
+	"---\n"
+	"apiVersion: v1\nkind: Node\nmetadata: {name: n1}\n"
+	"status: {addresses: [{address: 192.168.0.1}, {address: host}, {address: 'fd00::9'}]}\n"
+	"---\n"
+	"apiVersion: v1\nkind: Pod\nmetadata: {name: p1, namespace: a, uid: u, labels: {app: web, "
+	"tier: x}, annotations: {netpold.io/interface: v1}}\n"
+	"spec: {nodeName: n1, containers: [{ports: [{name: http, containerPort: 80}, {name: dns, "
+	"containerPort: 53, protocol: UDP}]}]}\n"
+	"status: {phase: Running, podIPs: [{ip: 10.0.0.1}, {ip: 'fd00::1'}], hostIP: 192.168.0.1}\n"
+	"---\n"
+	"apiVersion: v1\nkind: Pod\nmetadata: {name: p2, namespace: b, labels: {app: api}}\n"
+	"spec: {nodeName: n1, containers: [{ports: [{name: http, containerPort: 8080}]}]}\n"
+	"status: {phase: Running, podIP: 10.0.0.1}\n"
+	"---\n"
+	"apiVersion: v1\nkind: Pod\nmetadata: {name: p3, namespace: b, labels: {app: api}}\n"
+	"spec: {nodeName: n1, hostNetwork: true}\nstatus: {phase: Running, podIP: 192.168.0.1}\n"
+	"---\n"
+	"apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: s, namespace: a}\n"
+	"spec: {replicas: 2, template: {metadata: {labels: {app: db}}}}\n"
+	"---\n"
+	"apiVersion: batch/v1\nkind: Job\nmetadata: {name: j, namespace: a}\n"
+	"spec: {template: {metadata: {labels: {app: job}}}}\n"
+	"---\n"
+	"apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: x, namespace: a}\n"
+	"spec: {podSelector: {matchLabels: {app: web}, matchExpressions: [{key: tier, operator: "
+	"NotIn, values: [z, y1, z]}, {key: tier, operator: Exists}, {key: tier, operator: "
+	"Exists}]},\n"
+	"  policyTypes: [Ingress, Egress],\n"
+	"  ingress: [{from: [{podSelector: {matchLabels: {app: db}}}, {namespaceSelector: "
+	"{matchLabels: {team: red}}}, {ipBlock: {cidr: 10.0.0.0/8, except: [10.1.0.0/16]}}], ports: "
+	"[{port: http}, {port: 80, endPort: 90}]}, {ports: [{port: 443}]},\n"
+	"    {from: [{ipBlock: {cidr: 'fd00::/64', except: ['fd00::2/128']}}], ports: [{protocol: "
+	"UDP}, {port: 1}, {port: 3}, {port: 5}]},\n"
+	"    {from: [{podSelector: {}}], ports: [{port: 85, endPort: 100}, {protocol: SCTP, port: "
+	"7}]}],\n"
+	"  egress: [{to: [{podSelector: {}}, {namespaceSelector: {}}], ports: [{port: http}, {port: "
+	"dns, protocol: UDP}]}, {to: [{ipBlock: {cidr: 192.168.0.0/16}}]}]}\n"
+	"---\n"
+	"apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: y1, namespace: b}\n"
+	"spec: {ingress: [{from: [{podSelector: {}}]}]}\n";
+
+/* An event each, after the cluster stands. */
+static const char changes_yaml[] =
+	"apiVersion: v1\nkind: Pod\nmetadata: {name: p1, namespace: a, labels: {app: web, tier: q}}\n"
+	"spec: {nodeName: n1}\nstatus: {phase: Running, podIP: 10.0.0.5}\n"
+	"---\n"
+	"apiVersion: v1\nkind: Namespace\nmetadata: {name: a, labels: {team: blue}}\n"
+	"---\n"
+	"apiVersion: v1\nkind: Namespace\nmetadata: {name: b, labels: {team: red}}\n"
+	"---\n"
+	"apiVersion: v1\nkind: Node\nmetadata: {name: n1}\nstatus: {addresses: [{address: "
+	"192.168.0.7}]}\n"
+	"---\n"
+	"apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: x, namespace: a}\n"
+	"spec: {egress: [{to: [{podSelector: {matchLabels: {app: api}}, namespaceSelector: {}}], "
+	"ports: [{port: http}]}]}\n";
+
+static int decode_only(void *ctx, const json_t *root, struct yaml_lines *lines)
+{
+	struct faults faults = {0};
+	struct decoder d = {
+		.strings = ctx, .faults = &faults, .file = "test.yaml", .trusted = true};
+	struct decoded decoded;
+	int rc = decode_object(&d, root, NULL, NULL, &decoded);
+
+	(void)lines;
+	faults_done(&faults);
+	decoded_done(d.strings, &decoded);
+	return rc;
+}
+
+static int parse_and_decode(void)
+{
+	struct intern *strings = intern_new();
+	struct err err = {0};
+	int rc;
+
+	if (!strings)
+		return -ENOMEM;
+	rc = yaml_parse(cluster_yaml, strlen(cluster_yaml), decode_only, strings, &err, NULL);
+	intern_free(strings);
+	return rc;
+}
+
+static int take_it(void *ctx, const json_t *root, struct yaml_lines *lines)
+{
+	static const struct path_seg path[] = {{.key = "d"}, {.key = "s"}};
+
+	(void)ctx;
+	(void)root;
+	return yaml_line_of(lines, path, 2) == 4 ? 0 : -EINVAL;
+}
+
+static int merge_and_alias(void)
+{
+	static const char yaml[] =
+		"a: &x {p: 1, q: [1, 2.5, text]}\nb: &y {<<: *x, r: 3}\nc: [*x, *y]\n"
+		"d: {<<: [*x, *y], s: !!str 1}\n1: true\n1.5: null\n? &k key\n: *k\n";
+	struct err err = {0};
+
+	return yaml_parse(yaml, strlen(yaml), take_it, NULL, &err, NULL);
+}
+
+static int put(struct cluster *c, const char *yaml)
+{
+	struct faults faults = {0};
+	struct err err = {0};
+	int rc = cluster_put_yaml(c, yaml, strlen(yaml), &faults, &err, NULL);
+
+	if (rc == 0 && faults.errors > 0)
+		rc = -EINVAL;
+	faults_done(&faults);
+	return rc;
+}
+
+static int graph_and_render_with(const char *after, unsigned digits)
+{
+	struct cluster c;
+	int rc;
+
+	if (!cluster_start(&c, "n1", digits))
+		return -ENOMEM;
+	rc = put(&c, cluster_yaml);
+	if (rc == 0)
+		rc = graph_sync(c.graph);
+	if (rc == 0)
+		rc = render_settle(c.render);
+	if (rc == 0 && after)
+		rc = put(&c, after);
+	if (rc == 0 && after)
+		rc = graph_remove(c.graph, KIND_POD, "b", "p2");
+	if (rc == 0 && after)
+		rc = graph_remove(c.graph, KIND_NAMESPACE, NULL, "a");
+	if (rc == 0 && after)
+		rc = graph_remove(c.graph, KIND_NETWORK_POLICY, "a", "x");
+	if (rc == 0)
+		rc = render_settle(c.render);
+	cluster_stop(&c);
+	return rc;
+}
+
+static int graph_and_render(void)
+{
+	return graph_and_render_with(NULL, NAME_DIGITS);
+}
+
+static int graph_and_render_with_collisions(void)
+{
+	return graph_and_render_with(NULL, 1);
+}
+
+static int changes_to_a_graph(void)
+{
+	return graph_and_render_with(changes_yaml, NAME_DIGITS);
+}
+
+static int flow(struct graph *graph, const char *from, const char *to, const char *proto)
+{
+	struct flow one = {0};
+	struct flow_result result;
+	struct err err = {0};
+	int rc;
+
+	(void)snprintf(one.from, sizeof(one.from), "%s", from);
+	(void)snprintf(one.to, sizeof(one.to), "%s", to);
+	rc = flow_parse_proto(proto, &one, &err);
+	if (rc == 0)
+		rc = eval_flow(graph, &one, &result);
+	for (size_t i = 0; rc == 0 && i < result.pairs.n; i++) {
+		struct direction_report report;
+
+		rc = eval_rules(graph, &result.pairs.v[i], DIR_INGRESS, PROTO_TCP, 80, &report);
+		direction_report_done(&report);
+	}
+	flow_result_done(&result);
+	return rc;
+}
+
+static int evaluate(void)
+{
+	struct cluster c;
+	int rc;
+
+	if (!cluster_start(&c, NULL, 0))
+		return -ENOMEM;
+	rc = put(&c, cluster_yaml);
+	if (rc == 0)
+		rc = graph_sync(c.graph);
+	if (rc == 0)
+		rc = flow(c.graph, "b/p2", "a/p1", "any");
+	if (rc == 0)
+		rc = flow(c.graph, "a/p1", "a/s-0", "tcp/http");
+	if (rc == 0)
+		rc = flow(c.graph, "a/s-1", "192.168.0.1", "tcp/80");
+	cluster_stop(&c);
+	return rc;
+}
+
+/* One round: 0, or what was wrong. `ret_done`: no allocation failed, there were fewer. */
+enum wrong { WRONG_NOTHING, WRONG_CODE = 10, WRONG_LEAK, WRONG_DIED };
+
+static enum wrong run_round(int (*scenario)(void), size_t at, bool *ret_done)
+{
+	int rc;
+
+	allocations = 0;
+	fail_at = at;
+	rc = scenario();
+	fail_at = 0;
+	*ret_done = allocations < at;
+	if (rc != (*ret_done ? 0 : -ENOMEM))
+		return WRONG_CODE;
+	if (__lsan_do_recoverable_leak_check && at % 8 == 0 && __lsan_do_recoverable_leak_check())
+		return WRONG_LEAK;
+	return WRONG_NOTHING;
+}
+
+static _Noreturn void run_child(int (*scenario)(void), volatile size_t *at, bool each)
+{
+	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	enum wrong wrong = WRONG_NOTHING;
+	bool done = false;
+
+	if (null >= 0)
+		(void)dup2(null, STDERR_FILENO); /* the parent says what matters */
+	(void)signal(SIGSEGV, SIG_DFL);
+	for (; !done && wrong == WRONG_NOTHING; ++*at) {
+		wrong = run_round(scenario, *at, &done);
+		if (each)
+			break;
+	}
+	if (wrong != WRONG_NOTHING)
+		--*at;
+	if (wrong == WRONG_NOTHING && __lsan_do_recoverable_leak_check &&
+	    __lsan_do_recoverable_leak_check())
+		wrong = WRONG_LEAK;
+	_exit((int)wrong);
+}
+
+static void survives(int (*scenario)(void))
+{
+	const char *alone = getenv("NETPOLD_FAIL_AT");
+	volatile size_t *at = mmap(NULL, sizeof(*at), PROT_READ | PROT_WRITE,
+				   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	size_t failures = 0;
+	int status = 1;
+	bool done;
+
+	assert_true(at != MAP_FAILED);
+	if (alone) {
+		assert_int_equal(run_round(scenario, strtoul(alone, NULL, 10), &done), 0);
+		return;
+	}
+	*at = 1;
+	while (status != 0 && failures < 2000) {
+		pid_t pid;
+
+		(void)fflush(NULL);
+		pid = fork();
+		assert_true(pid >= 0);
+		if (pid == 0)
+			run_child(scenario, at, false);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		if (status == 0)
+			break;
+		if (failures < 12)
+			print_error("allocation %zu: %s\n", *at,
+			    !WIFEXITED(status)			? "the process died"
+			    : WEXITSTATUS(status) == WRONG_CODE ? "no error came back, or another"
+			    : WEXITSTATUS(status) == WRONG_LEAK ? "a leak, here or in the 7 before"
+								: "a sanitizer stopped it");
+		failures++;
+		++*at;
+	}
+	print_message("    %zu allocations\n", *at - 1);
+	(void)munmap((void *)(uintptr_t)at, sizeof(*at));
+	assert_int_equal(failures, 0);
+}
+
+static void reading_yaml_survives(void **state)
+{
+	(void)state;
+	survives(parse_and_decode);
+}
+
+static void merging_yaml_survives(void **state)
+{
+	(void)state;
+	survives(merge_and_alias);
+}
+
+static void a_graph_and_its_ruleset_survive(void **state)
+{
+	(void)state;
+	survives(graph_and_render);
+}
+
+static void colliding_names_survive(void **state)
+{
+	(void)state;
+	survives(graph_and_render_with_collisions);
+}
+
+static void changes_survive(void **state)
+{
+	(void)state;
+	survives(changes_to_a_graph);
+}
+
+static void flows_survive(void **state)
+{
+	(void)state;
+	survives(evaluate);
+}
+
+/* jansson asks here, to be refused too. */
+static void *json_malloc_(size_t size)
+{
+	return malloc(size);
+}
+
+static void json_free_(void *p)
+{
+	free(p);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(reading_yaml_survives),
+		cmocka_unit_test(merging_yaml_survives),
+		cmocka_unit_test(flows_survive),
+		cmocka_unit_test(a_graph_and_its_ruleset_survive),
+		cmocka_unit_test(colliding_names_survive),
+		cmocka_unit_test(changes_survive),
+	};
+	const char *only = getenv("NETPOLD_ONLY");
+
+	json_set_alloc_funcs(json_malloc_, json_free_);
+	if (only)
+		cmocka_set_test_filter(only);
+	return cmocka_run_group_tests_name("no memory", tests, NULL, NULL);
+}
