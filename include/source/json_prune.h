@@ -7,8 +7,11 @@
 
 #include <stddef.h>
 
-/* In place; returns the new length. `list_kind`: of the typed list that it is an item of, or NULL.
- * Bytes that are no JSON are left for the parser to refuse. */
+/* What goes is checked for being JSON (not for members that stand twice): what is none stays, for
+ * the parser to refuse.
+ *
+ * In place; returns the new length. `list_kind`: of the typed list that it is an item of, or NULL.
+ */
 size_t json_prune(char *bytes, size_t len, const char *list_kind);
 
 #endif

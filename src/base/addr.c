@@ -94,14 +94,17 @@ static bool mask(struct prefix *prefix)
 	return host_bits;
 }
 
-static bool parse_length(const char *text, unsigned max, uint8_t *ret)
+/* Leading zeros mean nothing, as in Go's dtoi(). */
+static bool parse_length(const char *text, unsigned max, uint8_t *ret, unsigned *sloppy)
 {
 	unsigned value = 0;
 	size_t digits = strspn(text, "0123456789");
 
-	if (digits == 0 || digits > 3 || text[digits] != '\0' || (digits > 1 && text[0] == '0'))
+	if (digits == 0 || text[digits] != '\0')
 		return false;
-	for (; *text; text++)
+	if (digits > 1 && text[0] == '0')
+		*sloppy |= SLOPPY_ZEROS;
+	for (; *text && value <= max; text++)
 		value = value * 10 + (unsigned)(*text - '0');
 	if (value > max)
 		return false;
@@ -122,7 +125,8 @@ bool prefix_parse(const char *text, struct prefix *ret_prefix, unsigned *ret_slo
 	address[slash - text] = '\0';
 	if (!parse_plain(address, &prefix.addr, &sloppy))
 		return false;
-	if (!parse_length(slash + 1, (unsigned)addr_bytes(prefix.addr.family) * 8, &prefix.len))
+	if (!parse_length(slash + 1, (unsigned)addr_bytes(prefix.addr.family) * 8, &prefix.len,
+			  &sloppy))
 		return false;
 	if (is_mapped(&prefix.addr))
 		sloppy |= SLOPPY_MAPPED;

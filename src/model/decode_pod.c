@@ -80,7 +80,7 @@ static void decode_ports(struct decoder *d, const json_t *container, struct pod 
 		const json_t *port = element_object(d, ports, i);
 		const json_t *number = get_any(port, "containerPort");
 		const char *name = get_string(d, port, "name");
-		uint8_t proto = decode_protocol(d, port);
+		uint8_t proto = decode_protocol(d, port, true);
 
 		path_key(d, "containerPort");
 		if (!json_is_integer(number) || json_integer_value(number) < 1 ||

@@ -8,12 +8,12 @@
 
 #define PORT_MAX 65535
 
-uint8_t decode_protocol(struct decoder *d, const json_t *parent)
+uint8_t decode_protocol(struct decoder *d, const json_t *parent, bool empty_is_tcp)
 {
 	static const char *const words[] = {"TCP", "UDP", "SCTP"};
 	const char *word = get_string(d, parent, "protocol");
 
-	if (!word)
+	if (!word || (empty_is_tcp && !word[0]))
 		return PROTO_TCP;
 	for (unsigned i = 0; i < ARRAY_LEN(words); i++) {
 		if (strcmp(word, words[i]) == 0)
@@ -73,7 +73,7 @@ static void decode_port(struct decoder *d, const json_t *json, struct policy_por
 	const json_t *value = get_any(json, "port");
 
 	refuse_unknown(d, json, known);
-	port->proto = decode_protocol(d, json);
+	port->proto = decode_protocol(d, json, false);
 	port->first = 0;
 	port->last = PORT_MAX;
 	if (value)
@@ -266,6 +266,46 @@ static void decode_types(struct decoder *d, const json_t *spec, struct network_p
 	}
 }
 
+/* Nothing in it has a meaning for us; what an API server refuses is refused all the same. */
+static void check_metadata(struct decoder *d, const json_t *metadata)
+{
+	static const char *const known[] = {"name",
+					    "generateName",
+					    "namespace",
+					    "selfLink",
+					    "uid",
+					    "resourceVersion",
+					    "generation",
+					    "creationTimestamp",
+					    "deletionTimestamp",
+					    "deletionGracePeriodSeconds",
+					    "labels",
+					    "annotations",
+					    "ownerReferences",
+					    "finalizers",
+					    "managedFields",
+					    NULL};
+	const json_t *annotations;
+	struct labels labels = {0};
+	const char *key;
+	json_t *value;
+
+	path_key(d, "metadata");
+	refuse_unknown(d, metadata, known);
+	decode_labels(d, metadata, "labels", &labels);
+	labels_done(d->strings, &labels);
+	annotations = get_object(d, metadata, "annotations");
+	path_key(d, "annotations");
+	json_object_foreach ((json_t *)annotations, key, value) {
+		path_map_key(d, key);
+		if (!json_is_string(value) && !json_is_null(value))
+			refuse(d, value, "expected a string (quote it)");
+		path_pop(d);
+	}
+	path_pop(d);
+	path_pop(d);
+}
+
 struct network_policy *decode_network_policy(struct decoder *d, const json_t *json, const char *ns,
 					     const char *name)
 {
@@ -275,14 +315,10 @@ struct network_policy *decode_network_policy(struct decoder *d, const json_t *js
 						 NULL};
 	struct network_policy *policy = decode_alloc(d, 1, sizeof(*policy));
 	const json_t *spec = get_object(d, json, "spec");
-	struct labels labels = {0};
 
 	if (!policy)
 		return NULL;
-	path_key(d, "metadata");
-	decode_labels(d, get_any(json, "metadata"), "labels", &labels); /* only to be refused */
-	path_pop(d);
-	labels_done(d->strings, &labels);
+	check_metadata(d, get_any(json, "metadata"));
 	policy->ns = decode_intern(d, ns);
 	policy->name = decode_strdup(d, name);
 

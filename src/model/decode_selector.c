@@ -162,12 +162,12 @@ void decode_selector(struct decoder *d, const json_t *json, struct label_selecto
 	static const char *const known[] = {"matchLabels", "matchExpressions", NULL};
 	const json_t *expressions = get_array(d, json, "matchExpressions");
 	size_t before = d->errors;
-	/* 0 where matchLabels is no object, which decode_labels() refuses. */
+	/* Less than there is where matchLabels is no object, which decode_labels() refuses. */
 	size_t n = json_array_size(expressions) + json_object_size(get_any(json, "matchLabels"));
 
 	refuse_unknown(d, json, known);
 	ret->v = decode_alloc(d, n, sizeof(ret->v[0]));
-	if (!ret->v)
+	if (d->no_memory)
 		return;
 	decode_match_labels(d, json, ret);
 	path_key(d, "matchExpressions");

@@ -70,25 +70,42 @@ static const char *path_text(const struct decoder *d, char buf[static FIELD_TEXT
 	return used ? buf : NULL;
 }
 
+struct shown {
+	char *buf;
+	size_t len;
+};
+
+/* json_dumpb() would leave out whole chunks that do not fit. */
+static int take_chunk(const char *chunk, size_t len, void *ctx)
+{
+	struct shown *shown = ctx;
+	size_t room = VALUE_TEXT_MAX - shown->len;
+
+	memcpy(shown->buf + shown->len, chunk, len < room ? len : room);
+	shown->len += len < room ? len : room;
+	return shown->len < VALUE_TEXT_MAX ? 0 : -1; /* enough */
+}
+
 /* As JSON on one line; long ones end in "...". */
 static const char *value_text(const json_t *value, char buf[static VALUE_TEXT_MAX])
 {
+	struct shown shown = {.buf = buf};
+
 	if (!value)
 		return NULL;
-
-	size_t len = json_dumpb(value, buf, VALUE_TEXT_MAX,
-				JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(15));
-	if (len == 0)
+	(void)json_dump_callback(value, take_chunk, &shown,
+				 JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(15));
+	if (shown.len == 0)
 		return NULL;
-	if (len >= VALUE_TEXT_MAX) {
-		/* Not inside a UTF-8 sequence. */
-		size_t end = VALUE_TEXT_MAX - 4;
-		while (end > 0 && ((unsigned char)buf[end] & 0xc0) == 0x80)
-			end--;
-		memcpy(buf + end, "...", 4);
-	} else {
-		buf[len] = '\0';
+	if (shown.len < VALUE_TEXT_MAX) {
+		buf[shown.len] = '\0';
+		return buf;
 	}
+	/* Not inside a UTF-8 sequence. */
+	size_t end = VALUE_TEXT_MAX - 4;
+	while (end > 0 && ((unsigned char)buf[end] & 0xc0) == 0x80)
+		end--;
+	memcpy(buf + end, "...", 4);
 	return buf;
 }
 

@@ -48,8 +48,9 @@ void labels_set(struct decoder *d, struct labels *labels, const char *key, const
 /* A LabelSelector, at the current path. */
 void decode_selector(struct decoder *d, const json_t *json, struct label_selector *ret);
 
-/* TCP, UDP, SCTP; absent is TCP. */
-uint8_t decode_protocol(struct decoder *d, const json_t *parent);
+/* TCP, UDP, SCTP; absent is TCP. An empty one is defaulted in a container's ports, refused in a
+ * policy's. */
+uint8_t decode_protocol(struct decoder *d, const json_t *parent, bool empty_is_tcp);
 
 /* Names as Kubernetes has them. */
 bool valid_dns_label(const char *text);

@@ -105,12 +105,16 @@ bool valid_port_name(const char *text)
 
 void labels_set(struct decoder *d, struct labels *labels, const char *key, const char *value)
 {
+	struct label label = {decode_intern(d, key), decode_intern(d, value)};
 	size_t at = 0;
 
+	if (d->no_memory) { /* then labels may lack their keys, too */
+		intern_put(d->strings, label.key);
+		intern_put(d->strings, label.value);
+		return;
+	}
 	while (at < labels->n && strcmp(labels->v[at].key, key) < 0)
 		at++;
-
-	struct label label = {decode_intern(d, key), decode_intern(d, value)};
 	if (at < labels->n && strcmp(labels->v[at].key, key) == 0) {
 		intern_put(d->strings, labels->v[at].key);
 		intern_put(d->strings, labels->v[at].value);

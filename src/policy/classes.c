@@ -31,6 +31,7 @@ struct sweep {
 	VEC(uint32_t) every;
 	VEC(struct named_port) named;
 	struct class_entry *known;
+	bool handed_over; /* what it found is the profile's */
 };
 
 static int add_range(struct sweep *s, uint32_t rule, uint8_t proto, uint16_t first, uint16_t last)
@@ -230,6 +231,7 @@ static int run(struct sweep *s, const struct pod *pod)
 		forget_classes(s);
 		s->every.n = 0;
 	}
+	s->handed_over = true;
 	profile->every.rules = s->every.v;
 	profile->every.n_rules = s->every.n;
 	profile->classes = s->classes.v;
@@ -259,10 +261,9 @@ int build_classes(struct graph *g, struct profile *profile, const struct pod *po
 		vec_free(&s.edges[proto]);
 	free(s.depth);
 	free(s.active);
-	if (rc < 0 && !profile->classes) { /* not handed over yet */
+	if (!s.handed_over) {
 		forget_classes(&s);
-		if (!profile->every.rules)
-			vec_free(&s.every);
+		vec_free(&s.every);
 	}
 	return rc;
 }

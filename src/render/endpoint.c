@@ -278,7 +278,7 @@ void listen_endpoint(void *ctx, struct graph_pod *pod, bool exists)
 		pod->listener_data = NULL;
 		return;
 	}
-	re = calloc(1, sizeof(*re));
+	re = r->failed ? NULL : calloc(1, sizeof(*re));
 	if (!re || write_endpoint(r, pod) < 0) {
 		free(re);
 		r->failed = true;

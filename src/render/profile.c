@@ -395,7 +395,7 @@ void listen_profile(void *ctx, struct profile *profile, bool exists)
 		profile->listener_data = NULL;
 		return;
 	}
-	rp = calloc(1, sizeof(*rp));
+	rp = r->failed ? NULL : calloc(1, sizeof(*rp));
 	if (!rp) {
 		r->failed = true;
 		return;

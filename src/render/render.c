@@ -166,7 +166,7 @@ static void listen_peer_set(void *ctx, struct peer_set *set, bool exists)
 		set->listener_data = NULL;
 		return;
 	}
-	rs = calloc(1, sizeof(*rs));
+	rs = r->failed ? NULL : calloc(1, sizeof(*rs));
 	if (!rs) {
 		r->failed = true;
 		return;

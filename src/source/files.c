@@ -386,6 +386,17 @@ static bool looks_like_json(const char *path, const char *head, size_t len)
 	return i < len && head[i] == '{';
 }
 
+/* PowerShell writes one; kubectl passes over it. */
+static size_t skip_byte_order_mark(char *buf, size_t len)
+{
+	static const char mark[] = {'\xef', '\xbb', '\xbf'};
+
+	if (len < sizeof(mark) || memcmp(buf, mark, sizeof(mark)) != 0)
+		return 0;
+	memmove(buf, buf + sizeof(mark), len - sizeof(mark));
+	return sizeof(mark);
+}
+
 static int read_open_file(struct loader *l, int fd, char *buf)
 {
 	ssize_t n = fd < 0 ? -errno : read_some(fd, buf, READ_BYTES);
@@ -395,6 +406,7 @@ static int read_open_file(struct loader *l, int fd, char *buf)
 		return 0;
 	}
 	l->report->files++;
+	n -= (ssize_t)skip_byte_order_mark(buf, (size_t)n);
 	if (looks_like_json(l->file, buf, (size_t)n))
 		return read_json(l, fd, buf, (size_t)n);
 	return read_yaml(l, fd, buf, (size_t)n);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "source/json_prune.h"
 
+#include <errno.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <string.h>
 
 #include "base/vec.h"
+#include "source/json_check.h"
 #include "source/json_scan.h"
 
 /* A member that is kept; the others of its object go. Lists take the rules of their elements. */
@@ -86,58 +87,6 @@ static void copy_to(struct cursor *c, const char *to)
 	c->p = to;
 }
 
-/* Length of the UTF-8 sequence at p; 0 when it is none. */
-static size_t utf8_length(const unsigned char *p, const unsigned char *end)
-{
-	static const struct {
-		unsigned char mask, lead, second_min, second_max;
-		size_t len;
-	} forms[] = {
-		{0xff, 0xe0, 0xa0, 0xbf, 3}, {0xff, 0xed, 0x80, 0x9f, 3},
-		{0xf0, 0xe0, 0x80, 0xbf, 3}, {0xff, 0xf0, 0x90, 0xbf, 4},
-		{0xff, 0xf4, 0x80, 0x8f, 4}, {0xfc, 0xf0, 0x80, 0xbf, 4},
-	};
-
-	if (*p < 0x80)
-		return 1;
-	if (*p >= 0xc2 && *p <= 0xdf)
-		return end - p >= 2 && (p[1] & 0xc0) == 0x80 ? 2 : 0;
-	for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
-		if ((*p & forms[i].mask) != forms[i].lead)
-			continue;
-		if ((size_t)(end - p) < forms[i].len || p[1] < forms[i].second_min ||
-		    p[1] > forms[i].second_max || (p[2] & 0xc0) != 0x80 ||
-		    (forms[i].len == 4 && (p[3] & 0xc0) != 0x80))
-			return 0;
-		return forms[i].len;
-	}
-	return 0;
-}
-
-/* What goes unread is checked all the same: a file with bad UTF-8 is refused, wherever it is. */
-static bool valid_utf8(const char *from, const char *to)
-{
-	const unsigned char *p = (const unsigned char *)from, *end = (const unsigned char *)to;
-
-	while (p < end) {
-		uint64_t word;
-		size_t len;
-
-		if (end - p >= 8) {
-			memcpy(&word, p, sizeof(word));
-			if ((word & 0x8080808080808080u) == 0) {
-				p += 8;
-				continue;
-			}
-		}
-		len = utf8_length(p, end);
-		if (len == 0)
-			return false;
-		p += len;
-	}
-	return true;
-}
-
 /* Leaves only the line breaks. */
 static void drop_to(struct cursor *c, const char *to)
 {
@@ -150,8 +99,13 @@ static void drop_to(struct cursor *c, const char *to)
 	c->p = to;
 }
 
+/* NULL: it goes. A key with escapes may be any key: it stays, with all that it has. */
 static const struct keep *find_keep(const struct keep *keeps, const char *key, size_t len)
 {
+	static const struct keep escaped = {"", NULL};
+
+	if (memchr(key, '\\', len))
+		return &escaped;
 	for (; keeps->key; keeps++) {
 		if (strncmp(keeps->key, key, len) == 0 && keeps->key[len] == '\0')
 			return keeps;
@@ -160,6 +114,12 @@ static const struct keep *find_keep(const struct keep *keeps, const char *key, s
 }
 
 static bool prune_value(struct cursor *c, const struct keep *keeps);
+
+/* A member that goes: where it ends; NULL when it is no JSON, which is for the parser to say. */
+static const char *check_member(const char *key, const char *value, const char *end)
+{
+	return json_check_string(key - 1, end) ? json_check_value(value, end) : NULL;
+}
 
 /* One member, from behind the brace or comma before it. `first`: none has been kept yet. */
 static bool prune_member(struct cursor *c, const struct keep *keeps, bool *first)
@@ -171,13 +131,14 @@ static bool prune_member(struct cursor *c, const struct keep *keeps, bool *first
 	if (!value)
 		return false;
 	keep = find_keep(keeps, key, (size_t)(key_end - key));
-	end = keep && keep->within ? value : json_scan_value(value, c->end);
-	if (!end)
-		return false;
-	if (!keep && valid_utf8(c->p, end)) {
+	end = keep ? NULL : check_member(key, value, c->end);
+	if (end) {
 		drop_to(c, end);
 		return true;
 	}
+	end = keep && keep->within ? value : json_scan_value(value, c->end);
+	if (!end)
+		return false;
 	if (!*first)
 		*c->w++ = ','; /* its own was read and not written: there is room */
 	*first = false;
@@ -238,8 +199,9 @@ static bool prune_value(struct cursor *c, const struct keep *keeps)
 	return true;
 }
 
-/* The object's own kind: the text between the quotes. */
-static bool find_kind(const char *p, const char *end, const char **ret, size_t *ret_len)
+/* The object's own kind: the text between the quotes. -ENOENT: none; -EINVAL: a key has escapes and
+ * may be any key. */
+static int find_kind(const char *p, const char *end, const char **ret, size_t *ret_len)
 {
 	const char *key, *key_end, *value;
 
@@ -247,14 +209,16 @@ static bool find_kind(const char *p, const char *end, const char **ret, size_t *
 	while (p && p < end && (*p == '{' || *p == ',') &&
 	       (value = json_scan_member(p, end, &key, &key_end))) {
 		p = json_scan_value(value, end);
+		if (memchr(key, '\\', (size_t)(key_end - key)))
+			return -EINVAL;
 		if (p && key_end - key == 4 && memcmp(key, "kind", 4) == 0 && *value == '"') {
 			*ret = value + 1;
 			*ret_len = (size_t)(p - value) - 2;
-			return true;
+			return 0;
 		}
 		p = p ? json_scan_space(p, end) : NULL;
 	}
-	return false;
+	return -ENOENT;
 }
 
 static bool is_kind(const char *kind, size_t len, const char *const kinds[])
@@ -276,8 +240,9 @@ size_t json_prune(char *bytes, size_t len, const char *list_kind)
 	size_t list_len = list_kind ? strlen(list_kind) : 0, kind_len;
 	const char *kind;
 
-	if (!find_kind(bytes, c.end, &kind, &kind_len)) {
-		if (list_len <= 4)
+	int found = find_kind(bytes, c.end, &kind, &kind_len);
+	if (found < 0) {
+		if (found != -ENOENT || list_len <= 4)
 			return len;
 		kind = list_kind;
 		kind_len = list_len - 4; /* PodList */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <yaml.h>
@@ -42,7 +43,7 @@ struct level {
 	unsigned key_line;
 	size_t nodes;   /* in it so far */
 	char *anchor;   /* its own name, known to aliases once it is closed */
-	json_t *merged; /* what << brought: explicit keys win over it */
+	json_t *merged; /* the keys that only << has brought */
 };
 
 struct builder {
@@ -72,13 +73,35 @@ static int compare_lines(const void *left, const void *right)
 	return (a->slot > b->slot) - (a->slot < b->slot);
 }
 
+static int compare_lines_fully(const void *left, const void *right)
+{
+	const struct line *a = left, *b = right;
+	int order = compare_lines(left, right);
+
+	return order != 0 ? order : (a->line > b->line) - (a->line < b->line);
+}
+
+/* A key that is set again, by a merge or after one, is where it was set last. */
+static const struct line *find_line(const struct yaml_lines *lines, const struct line *wanted)
+{
+	const struct line *found, *end = lines->all.v + lines->all.n;
+
+	if (lines->all.n == 0)
+		return NULL;
+	found = bsearch(wanted, lines->all.v, lines->all.n, sizeof(*found), compare_lines);
+	while (found && found + 1 < end && found[1].parent == wanted->parent &&
+	       found[1].slot == wanted->slot)
+		found++;
+	return found;
+}
+
 unsigned yaml_line_of(struct yaml_lines *lines, const struct path_seg *path, size_t n)
 {
 	const json_t *node = lines->root;
 	unsigned line = lines->first;
 
 	if (!lines->sorted && lines->all.n > 0)
-		qsort(lines->all.v, lines->all.n, sizeof(lines->all.v[0]), compare_lines);
+		qsort(lines->all.v, lines->all.n, sizeof(lines->all.v[0]), compare_lines_fully);
 	lines->sorted = true;
 	for (size_t i = 0; i < n; i++) {
 		struct line wanted = {.parent = node};
@@ -91,10 +114,7 @@ unsigned yaml_line_of(struct yaml_lines *lines, const struct path_seg *path, siz
 			wanted.slot = (uint32_t)path[i].index;
 			next = json_array_get(node, path[i].index);
 		}
-		const struct line *found = lines->all.n
-						   ? bsearch(&wanted, lines->all.v, lines->all.n,
-							     sizeof(lines->all.v[0]), compare_lines)
-						   : NULL;
+		const struct line *found = find_line(lines, &wanted);
 		if (!next || !found)
 			break;
 		line = found->line;
@@ -152,51 +172,38 @@ static int note_line(struct builder *b, const json_t *parent, uint32_t slot, uns
 	return vec_push(&b->lines.all, (struct line){parent, slot, line});
 }
 
-/* go-yaml: a map, or a list of maps of which the earlier win; explicit keys win over all. */
-static int merge_into(struct builder *b, struct level *level, const json_t *source, unsigned line)
+/* go-yaml sets the keys as it comes to them: those before the merge lose, those after it win. */
+static int merge_map(struct builder *b, struct level *level, const json_t *source, unsigned line)
 {
 	const char *key;
 	json_t *value;
-	size_t i;
 
-	if (json_is_array(source)) {
-		json_array_foreach ((json_t *)source, i, value) {
-			if (!json_is_object(value))
-				break;
-			int rc = merge_into(b, level, value, line);
-			if (rc < 0)
-				return rc;
-		}
-		if (i == json_array_size(source))
-			return 0;
-	}
 	if (!json_is_object(source))
 		return fail(b, line, "merge key: expected a map or a list of maps");
 	if (!level->merged && !(level->merged = json_object()))
 		return -ENOMEM;
 	json_object_foreach ((json_t *)source, key, value) {
-		if (json_object_get(level->merged, key))
-			continue;
-		if (json_object_set(level->merged, key, value) < 0)
+		bool own = json_object_get(level->container, key) &&
+			   !json_object_get(level->merged, key);
+
+		if (json_object_set(level->container, key, value) < 0 ||
+		    (!own && json_object_set_new(level->merged, key, json_true()) < 0) ||
+		    note_line(b, level->container, key_slot(key), line) < 0)
 			return -ENOMEM;
 	}
 	return 0;
 }
 
-/* Closes an object: merged keys that it does not have itself become its own. */
-static int finish_merge(struct builder *b, struct level *level)
+/* A map, or a list of maps of which the earlier win. */
+static int merge_into(struct builder *b, struct level *level, const json_t *source, unsigned line)
 {
-	const char *key;
-	json_t *value;
+	int rc = 0;
 
-	json_object_foreach (level->merged, key, value) {
-		if (json_object_get(level->container, key))
-			continue;
-		if (json_object_set(level->container, key, value) < 0 ||
-		    note_line(b, level->container, key_slot(key), level->key_line) < 0)
-			return -ENOMEM;
-	}
-	return 0;
+	if (!json_is_array(source))
+		return merge_map(b, level, source, line);
+	for (size_t i = json_array_size(source); i > 0 && rc == 0; i--)
+		rc = merge_map(b, level, json_array_get(source, i - 1), line);
+	return rc;
 }
 
 /* Puts a complete value (whose reference it takes) where it belongs. */
@@ -215,7 +222,7 @@ static int place(struct builder *b, json_t *value, unsigned line)
 		    json_array_append(level->container, value) == 0)
 			rc = 0;
 	} else if (level->merge) {
-		rc = merge_into(b, level, value, line);
+		rc = merge_into(b, level, value, level->key_line);
 		level->merge = false;
 	} else {
 		if (note_line(b, level->container, key_slot(level->key), level->key_line) == 0 &&
@@ -226,6 +233,16 @@ static int place(struct builder *b, json_t *value, unsigned line)
 	}
 	json_decref(value);
 	return rc;
+}
+
+/* The fewest digits that are the same float, as Go's FormatFloat(value, 'g', -1, 32) has them. */
+static void shortest(double value, char number[static 64])
+{
+	for (int digits = 1; digits <= 9; digits++) {
+		(void)snprintf(number, 64, "%.*g", digits, value);
+		if (strtof(number, NULL) == (float)value)
+			return;
+	}
 }
 
 /* Keys become strings as Go's conversion to JSON makes them: true, 1, 1.5. */
@@ -241,7 +258,7 @@ static char *key_text(const json_t *value)
 		snprintf(number, sizeof(number), "%" JSON_INTEGER_FORMAT,
 			 json_integer_value(value));
 	else
-		snprintf(number, sizeof(number), "%g", json_real_value(value));
+		shortest(json_real_value(value), number);
 	return strdup(number);
 }
 
@@ -259,7 +276,9 @@ static int take_key(struct builder *b, const json_t *value, bool plain, unsigned
 	level->key = key_text(value);
 	if (!level->key)
 		return -ENOMEM;
-	if (json_object_get(level->container, level->key)) {
+	if (json_object_get(level->merged, level->key)) {
+		(void)json_object_del(level->merged, level->key);
+	} else if (json_object_get(level->container, level->key)) {
 		b->err_line = line;
 		return err_set(b->err, -EINVAL, "\"%.100s\" is set twice: expected each key once",
 			       level->key);
@@ -288,7 +307,7 @@ static int on_scalar(struct builder *b, const yaml_event_t *event, unsigned line
 	else
 		value = yaml_tagged_scalar(tag ? tag : "", text, len, &err);
 	if (!value)
-		return err.code ? fail(b, line, err.text) : -ENOMEM;
+		return err.code == -EINVAL ? fail(b, line, err.text) : -ENOMEM;
 
 	int rc = count_nodes(b, 1, line);
 	if (rc == 0 && event->data.scalar.anchor)
@@ -336,14 +355,19 @@ static void level_done(struct level *level)
 static int on_end(struct builder *b)
 {
 	struct level level = b->levels[--b->depth];
-	int rc = finish_merge(b, &level);
+	int rc = 0;
 
-	if (rc == 0 && level.anchor)
+	if (level.anchor)
 		rc = set_anchor(b, level.anchor, level.container, level.nodes);
 	if (rc == 0)
 		rc = place(b, json_incref(level.container), level.line);
 	level_done(&level);
 	return rc;
+}
+
+static bool merge_expected(const struct builder *b)
+{
+	return b->depth > 0 && b->levels[b->depth - 1].merge;
 }
 
 static int on_alias(struct builder *b, const char *name, unsigned line)
@@ -364,6 +388,8 @@ static int on_alias(struct builder *b, const char *name, unsigned line)
 			return fail(b, line, "a list or map as a key: expected text");
 		return take_key(b, anchor->value, false, line);
 	}
+	if (json_is_array(anchor->value) && merge_expected(b))
+		return fail(b, line, "merge key: expected a map, or a list written here");
 	return place(b, json_incref(anchor->value), line);
 }
 

@@ -21,10 +21,7 @@ static json_t *text_value(const char *text, size_t len, struct err *err)
 		err_set(err, -EINVAL, "a NUL character: expected text");
 		return NULL;
 	}
-	json_t *value = json_stringn(text, len);
-	if (!value)
-		err_set(err, -EINVAL, "not valid UTF-8, or no memory");
-	return value;
+	return json_stringn(text, len); /* libyaml has judged the UTF-8 */
 }
 
 static bool listed(const char *text, const char *const words[], size_t n)
@@ -161,6 +158,17 @@ static void strip(const char *text, size_t len, char out[static NUMBER_MAX + 1])
 	out[n] = '\0';
 }
 
+/* What begins with a point goes to Go's ParseFloat(), which takes underscores between digits only.
+ */
+static bool underscores_separate(const char *text)
+{
+	for (const char *c = text + 1; *c; c++) {
+		if (*c == '_' && (digit_value(c[-1]) > 9 || digit_value(c[1]) > 9))
+			return false;
+	}
+	return true;
+}
+
 json_t *yaml_plain_scalar(const char *text, size_t len, struct err *err)
 {
 	char number[NUMBER_MAX + 1];
@@ -180,19 +188,43 @@ json_t *yaml_plain_scalar(const char *text, size_t len, struct err *err)
 	strip(text, len, number);
 	if (parse_int(number, &value))
 		return json_integer(value);
-	if (is_float(number))
+	if (is_float(number) && (text[0] != '.' || underscores_separate(text)))
 		return float_value(strtod(number, NULL), err);
 	return text_value(text, len, err);
 }
 
+/* What go-yaml's resolve() finds fit for a tag. */
+static bool fits(const char *name, const json_t *value)
+{
+	if (strcmp(name, "int") == 0)
+		return json_is_integer(value);
+	if (strcmp(name, "float") == 0)
+		return json_is_number(value);
+	if (strcmp(name, "bool") == 0)
+		return json_is_boolean(value);
+	return json_is_null(value);
+}
+
 json_t *yaml_tagged_scalar(const char *tag, const char *text, size_t len, struct err *err)
 {
+	static const char *const names[] = {"int", "float", "bool", "null"};
 	const char *name = tag;
+	json_t *value;
 
 	if (strncmp(tag, TAG_PREFIX, strlen(TAG_PREFIX)) == 0)
 		name = tag + strlen(TAG_PREFIX);
-	if (strcmp(name, "int") == 0 || strcmp(name, "float") == 0 || strcmp(name, "bool") == 0 ||
-	    strcmp(name, "null") == 0)
-		return yaml_plain_scalar(text, len, err);
-	return text_value(text, len, err);
+	if (strcmp(name, "binary") == 0) {
+		err_set(err, -EINVAL, "binary data: expected text");
+		return NULL;
+	}
+	if (!listed(name, names, ARRAY_LEN(names)))
+		return text_value(text, len, err);
+	value = yaml_plain_scalar(text, len, err);
+	if (value && !fits(name, value)) {
+		json_decref(value);
+		err_set(err, -EINVAL, "\"%.40s\" is tagged !!%s: expected such a value", text,
+			name);
+		return NULL;
+	}
+	return value;
 }

@@ -370,7 +370,7 @@ static void of_a_nodes_addresses_those_that_are_some_count(void **state)
 	(void)state;
 	unit_decode(&u, "a.yaml",
 		    "apiVersion: v1\nkind: Node\nmetadata: {name: n.example.com}\n"
-		    "status: {addresses: [{type: Hostname, address: n}, {type: InternalIP, address: "
+		    "status: {addresses: [{type: Hostname, address: host}, {type: InternalIP, address: "
 		    "192.168.0.1}, {type: ExternalIP, address: '2001:db8::1'}, null]}\n",
 		    NULL);
 	assert_int_equal(u.rc, 0);
