@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The socket that rulesets go to the kernel by: one, open for life (closing one after deletions waits for the
- * kernel to be done with them). */
+/* The socket that rulesets go to the kernel by: one, open for life (closing one after deletions
+ * waits for the kernel to be done with them). */
 #ifndef NFT_KERNEL_H
 #define NFT_KERNEL_H
 
@@ -24,17 +24,18 @@ struct nft_kernel {
 	uint32_t portid, seq;
 	size_t send_max; /* bytes that one transaction may have, as far as is known */
 	VEC(struct nft_refusal) refusals; /* of the last transaction */
-	uint64_t transactions, bytes;	  /* sent since it was opened */
+	uint64_t transactions, bytes;     /* sent since it was opened */
 };
 
-/* 0; or a negative errno with err: -EPERM without CAP_NET_ADMIN, -EPROTONOSUPPORT without nf_tables. */
+/* 0; or a negative errno with err: -EPERM without CAP_NET_ADMIN, -EPROTONOSUPPORT without
+ * nf_tables. */
 int nft_kernel_open(struct nft_kernel *kernel, struct err *err);
 void nft_kernel_close(struct nft_kernel *kernel);
 
-/* Carries a plan out: in one transaction where it fits the socket, else what is unreachable before and after
- * in several, the change itself always in one. 0: all of it has happened. -EINVAL with kernel->refusals: the
- * kernel refused, and of the transaction that it refused nothing has happened. -ENOMEM, -ENOBUFS, -EAGAIN:
- * try again, after a read-back. Other errors: see err. */
+/* Carries a plan out: in one transaction where it fits the socket, else what is unreachable before
+ * and after in several, the change itself always in one. 0: all of it has happened. -EINVAL with
+ * kernel->refusals: the kernel refused, and of the transaction that it refused nothing has
+ * happened. -ENOMEM, -ENOBUFS, -EAGAIN: try again, after a read-back. Other errors: see err. */
 int nft_kernel_apply(struct nft_kernel *kernel, const struct nft_plan *plan, struct err *err);
 
 /* Removes our tables, whatever is in them. 0 also when there are none. */

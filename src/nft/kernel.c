@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* One transaction is one sendmsg() from BEGIN to END: a batch cut in two is acknowledged and then not
- * committed. One acknowledgement is asked for, on the last message that is neither; errors come unasked, all of
- * them, and the kernel has queued every reply by the time sendmsg() returns. */
+/* One transaction is one sendmsg() from BEGIN to END: a batch cut in two is acknowledged and then
+ * not committed. One acknowledgement is asked for, on the last message that is neither; errors come
+ * unasked, all of them, and the kernel has queued every reply by the time sendmsg() returns. */
 #include "nft/kernel.h"
 
 #include <arpa/inet.h>
@@ -54,8 +54,8 @@ void nft_kernel_close(struct nft_kernel *k)
 	vec_free(&k->refusals);
 }
 
-/* Makes the socket take a transaction of so many bytes, or as many as it will. CAP_NET_ADMIN in the first user
- * namespace may have any; others have net.core.wmem_max. */
+/* Makes the socket take a transaction of so many bytes, or as many as it will. CAP_NET_ADMIN in the
+ * first user namespace may have any; others have net.core.wmem_max. */
 static bool grow_send_buffer(struct nft_kernel *k, size_t bytes)
 {
 	int want = (int)(bytes / 2 + SEND_OVERHEAD), got = 0;
@@ -88,7 +88,8 @@ static int send_batch(struct nft_kernel *k, const struct nft_batch *batch)
 	return -errno;
 }
 
-static void note_refusal(struct nft_kernel *k, const struct nft_batch *batch, uint32_t seq, int code)
+static void note_refusal(struct nft_kernel *k, const struct nft_batch *batch, uint32_t seq,
+			 int code)
 {
 	const struct nft_message *message = nft_batch_find(batch, seq);
 	struct nft_refusal refusal = {.code = code};
@@ -123,7 +124,8 @@ static void take_reply(struct nft_kernel *k, const struct nft_batch *batch,
 }
 
 /* All that is queued. 0 or a negative errno. */
-static int read_replies(struct nft_kernel *k, const struct nft_batch *batch, struct replies *replies)
+static int read_replies(struct nft_kernel *k, const struct nft_batch *batch,
+			struct replies *replies)
 {
 	char buffer[REPLY_BYTES];
 
@@ -162,8 +164,7 @@ static int commit(struct nft_kernel *k, struct nft_batch *batch, struct err *err
 	if (replies.refused)
 		return err_set(err, replies.code == -EPERM ? -EPERM : -EINVAL,
 			       "nf_tables refuses: %s", strerror(-replies.code));
-	return replies.acknowledged ? 0
-				    : err_set(err, -EAGAIN, "nf_tables does not answer");
+	return replies.acknowledged ? 0 : err_set(err, -EAGAIN, "nf_tables does not answer");
 }
 
 /* The messages of some parts of a plan, as one transaction. */
@@ -309,7 +310,8 @@ int nft_kernel_generation(struct nft_kernel *k, uint32_t *ret_generation)
 	n = recv(k->fd, buffer, sizeof(buffer), MSG_DONTWAIT);
 	if (n < 0)
 		return -errno;
-	mnl_attr_for_each (attr, (struct nlmsghdr *)buffer, sizeof(struct nfgenmsg)) {
+	mnl_attr_for_each(attr, (struct nlmsghdr *)buffer, sizeof(struct nfgenmsg))
+	{
 		if (mnl_attr_get_type(attr) == NFTA_GEN_ID) {
 			*ret_generation = ntohl(mnl_attr_get_u32(attr));
 			return 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Bytes as choices: events of a small world, then flows. The graph is the one that the objects alone
- * give, and the ruleset, interpreted, says what the evaluator says. */
+/* Bytes as choices: events of a small world, then flows. The graph is the one that the objects
+ * alone give, and the ruleset, interpreted, says what the evaluator says. */
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>

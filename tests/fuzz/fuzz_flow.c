@@ -19,7 +19,8 @@ static const char yaml[] =
 	"apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: b, namespace: shop}\n"
 	"spec: {template: {metadata: {labels: {app: b}}}}\n"
 	"---\n"
-	"apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: p, namespace: shop}\n"
+	"apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: p, namespace: "
+	"shop}\n"
 	"spec: {ingress: [{from: [{podSelector: {}}], ports: [{port: http}]}]}\n";
 
 static struct cluster cluster;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Bytes as JSON: cut into objects in chunks that the first byte chooses, pruned, parsed, decoded. Pruning
- * changes nothing for the decoder. */
+/* Bytes as JSON: cut into objects in chunks that the first byte chooses, pruned, parsed, decoded.
+ * Pruning changes nothing for the decoder. */
 #include <errno.h>
 #include <jansson.h>
 #include <stdbool.h>

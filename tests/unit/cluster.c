@@ -44,8 +44,10 @@ struct putter {
 static int put_document(void *ctx, const json_t *root, struct yaml_lines *lines)
 {
 	struct putter *p = ctx;
-	struct decoder d = {
-		.strings = p->c->strings, .faults = p->faults, .file = "test.yaml", .trusted = true};
+	struct decoder d = {.strings = p->c->strings,
+			    .faults = p->faults,
+			    .file = "test.yaml",
+			    .trusted = true};
 	struct decoded decoded;
 	int rc = decode_object(&d, root, NULL, NULL, &decoded);
 
@@ -107,8 +109,8 @@ static bool complain(const struct check *check, const char *what, uint16_t port)
 
 	if (asprintf(check->detail, "%s: %s -> %s %s/%u, evaluator: %s", what,
 		     addr_format(&check->pair->from.addr, from),
-		     addr_format(&check->pair->to.addr, to), proto_name(check->stretch->proto), port,
-		     should_pass(check) ? "allow" : "deny") < 0)
+		     addr_format(&check->pair->to.addr, to), proto_name(check->stretch->proto),
+		     port, should_pass(check) ? "allow" : "deny") < 0)
 		*check->detail = NULL;
 	return false;
 }

@@ -95,8 +95,9 @@ static const struct prefix_row prefixes[] = {
 	{"two lengths", "10.0.0.0/8/8", NULL, 0},
 	{"a mask", "10.0.0.0/255.0.0.0", NULL, 0},
 	{"no address", "/8", NULL, 0},
-	{"an address longer than any", "0000000000000000000000000000000000000000000000000000000000"
-				       "000000000000.0.0.0/8",
+	{"an address longer than any",
+	 "0000000000000000000000000000000000000000000000000000000000"
+	 "000000000000.0.0.0/8",
 	 NULL, 0},
 	{"nothing", "", NULL, 0},
 };

@@ -88,7 +88,8 @@ static void faults_come_by_file_line_and_field(void **state)
 	char *text;
 
 	(void)state;
-	faults_add(&faults, FAULT_ERROR, &(struct fault_place){.file = "b.yaml", .line = 2}, "five");
+	faults_add(&faults, FAULT_ERROR, &(struct fault_place){.file = "b.yaml", .line = 2},
+		   "five");
 	faults_add(&faults, FAULT_WARNING, &(struct fault_place){.file = "a.yaml", .line = 10},
 		   "four");
 	faults_add(&faults, FAULT_ERROR,
@@ -98,11 +99,10 @@ static void faults_come_by_file_line_and_field(void **state)
 					 .field = "spec.y",
 					 .value = "\"v\""},
 		   "expected %d", 3);
-	faults_add(
-		&faults, FAULT_ERROR,
-		&(struct fault_place){
-			.file = "a.yaml", .line = 9, .object = "Pod a/b", .field = "spec.x"},
-		"two");
+	faults_add(&faults, FAULT_ERROR,
+		   &(struct fault_place){
+			   .file = "a.yaml", .line = 9, .object = "Pod a/b", .field = "spec.x"},
+		   "two");
 	faults_add(&faults, FAULT_ERROR, &(struct fault_place){0}, "one");
 	text = printed(&faults);
 	assert_string_equal(text, "error: one\n"

@@ -60,8 +60,9 @@ static const struct row rows[] = {
 	{"a label that is null is empty",
 	 "apiVersion: v1\nkind: Pod\nmetadata: {name: p, labels: {a: null}}\n", "default/p a=", 0,
 	 0},
-	{"a label that is a boolean", "apiVersion: v1\nkind: Pod\nmetadata: {name: p, labels: {a: "
-				      "yes}}\n",
+	{"a label that is a boolean",
+	 "apiVersion: v1\nkind: Pod\nmetadata: {name: p, labels: {a: "
+	 "yes}}\n",
 	 NULL, "metadata.labels[a]", "expected a string (quote it)"},
 
 	/* Named ports. */
@@ -91,8 +92,7 @@ static const struct row rows[] = {
 	 "shop/p a:tcp/1", 0, 0},
 	{"a container that is null", POD("spec: {containers: [null, {ports: null}]}\n"), "shop/p",
 	 0, 0},
-	{"a port without a number",
-	 POD("spec: {containers: [{ports: [{name: a}]}]}\n"), NULL,
+	{"a port without a number", POD("spec: {containers: [{ports: [{name: a}]}]}\n"), NULL,
 	 "spec.containers[0].ports[0].containerPort", "expected a number from 1"},
 	{"a port of 0", POD("spec: {containers: [{ports: [{containerPort: 0}]}]}\n"), NULL,
 	 "spec.containers[0].ports[0].containerPort", "expected a number from 1"},
@@ -116,9 +116,8 @@ static const struct row rows[] = {
 	{"the host's addresses",
 	 POD("status: {hostIP: 192.168.0.9, hostIPs: [{ip: 192.168.0.1}, {ip: 'fd00::9'}]}\n"),
 	 "shop/p host 192.168.0.1 host fd00::9", 0, 0},
-	{"two addresses of one family",
-	 POD("status: {podIPs: [{ip: 10.0.0.1}, {ip: 10.0.0.2}]}\n"), NULL, "status.podIPs[1].ip",
-	 "at most one address of each family"},
+	{"two addresses of one family", POD("status: {podIPs: [{ip: 10.0.0.1}, {ip: 10.0.0.2}]}\n"),
+	 NULL, "status.podIPs[1].ip", "at most one address of each family"},
 	{"an address that is none", POD("status: {podIP: pending}\n"), NULL, "status.podIP",
 	 "expected an IP address"},
 	{"an address that is a number", POD("status: {podIPs: [{ip: 10}]}\n"), NULL,
@@ -161,7 +160,8 @@ static const struct row rows[] = {
 	 "veth123456789012}}\n",
 	 NULL, "metadata.annotations[netpold.io/interface]", "expected the name of a network"},
 	{"an empty interface",
-	 "apiVersion: v1\nkind: Pod\nmetadata: {name: p, annotations: {netpold.io/interface: ''}}\n",
+	 "apiVersion: v1\nkind: Pod\nmetadata: {name: p, annotations: {netpold.io/interface: "
+	 "''}}\n",
 	 NULL, "metadata.annotations[netpold.io/interface]", "expected the name of a network"},
 	{"an interface with a quote",
 	 "apiVersion: v1\nkind: Pod\nmetadata: {name: p, annotations: {netpold.io/interface: "
@@ -218,8 +218,7 @@ static const struct row rows[] = {
 	 "default/statefulset/w-0 apps.kubernetes.io/pod-index=0 controller-revision-hash=unknown "
 	 "statefulset.kubernetes.io/pod-name=w-0",
 	 0, 0},
-	{"a Job",
-	 "apiVersion: batch/v1\nkind: Job\nmetadata: {name: w}\nspec: {template: {}}\n",
+	{"a Job", "apiVersion: batch/v1\nkind: Job\nmetadata: {name: w}\nspec: {template: {}}\n",
 	 "default/job/w batch.kubernetes.io/controller-uid=unknown batch.kubernetes.io/job-name=w "
 	 "controller-uid=unknown job-name=w",
 	 0, 0},
@@ -368,11 +367,12 @@ static void of_a_nodes_addresses_those_that_are_some_count(void **state)
 	char text[ADDR_TEXT_MAX];
 
 	(void)state;
-	unit_decode(&u, "a.yaml",
-		    "apiVersion: v1\nkind: Node\nmetadata: {name: n.example.com}\n"
-		    "status: {addresses: [{type: Hostname, address: host}, {type: InternalIP, address: "
-		    "192.168.0.1}, {type: ExternalIP, address: '2001:db8::1'}, null]}\n",
-		    NULL);
+	unit_decode(
+		&u, "a.yaml",
+		"apiVersion: v1\nkind: Node\nmetadata: {name: n.example.com}\n"
+		"status: {addresses: [{type: Hostname, address: host}, {type: InternalIP, address: "
+		"192.168.0.1}, {type: ExternalIP, address: '2001:db8::1'}, null]}\n",
+		NULL);
 	assert_int_equal(u.rc, 0);
 	node = u.decoded.objects.v[0].node;
 	assert_int_equal(node->n_addrs, 2);
@@ -398,10 +398,12 @@ static const struct kind_row kinds[] = {
 	{"a Deployment of another group", "apiVersion: a.b/v1\nkind: Deployment\n", 0,
 	 DECODED_UNUSED, "Deployment", ""},
 	{"Calico's NetworkPolicy",
-	 "apiVersion: projectcalico.org/v3\nkind: NetworkPolicy\nmetadata: {name: p, namespace: a}\n",
+	 "apiVersion: projectcalico.org/v3\nkind: NetworkPolicy\nmetadata: {name: p, namespace: "
+	 "a}\n",
 	 0, DECODED_UNENFORCED, "NetworkPolicy.projectcalico.org", "a/p"},
 	{"an AdminNetworkPolicy",
-	 "apiVersion: policy.networking.k8s.io/v1alpha1\nkind: AdminNetworkPolicy\nmetadata: {name: "
+	 "apiVersion: policy.networking.k8s.io/v1alpha1\nkind: AdminNetworkPolicy\nmetadata: "
+	 "{name: "
 	 "p}\n",
 	 0, DECODED_UNENFORCED, "AdminNetworkPolicy.policy.networking.k8s.io", "p"},
 	{"Cilium's",

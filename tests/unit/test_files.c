@@ -43,8 +43,9 @@ static void write_file(const char *path, const char *text)
 	assert_int_equal(fclose(out), 0);
 }
 
-#define POD(name)    "apiVersion: v1\nkind: Pod\nmetadata: {name: " name "}\n"
-#define POLICY(name) "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: " name "}\n"
+#define POD(name) "apiVersion: v1\nkind: Pod\nmetadata: {name: " name "}\n"
+#define POLICY(name) \
+	"apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: " name "}\n"
 
 /* What came out of it: events as words, faults as printed. */
 struct loaded {
@@ -122,7 +123,8 @@ static void directories_are_walked_in_order(void **state)
 	assert_int_equal(mkdir(".hidden", 0755), 0);
 	write_file("c.yml", POD("c"));
 	write_file("a.yaml", POD("a"));
-	write_file("b/d.json", "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"d\"}}");
+	write_file("b/d.json",
+		   "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"d\"}}");
 	write_file("b/deep/e.yaml", POD("e"));
 	write_file("b/readme.txt", "not: [read");
 	write_file("b/noext", POD("noext"));
@@ -249,7 +251,8 @@ static void the_second_of_a_name_is_left_out(void **state)
 
 	(void)state;
 	write_file("a.yaml", POD("x") "---\n" POD("x") "---\n" POLICY("x"));
-	write_file("b.json", "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"x\"}}");
+	write_file("b.json",
+		   "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"x\"}}");
 	load(&l, ".", NULL);
 	assert_int_equal(l.report.objects[KIND_POD], 1);
 	expect(&l, "Pod default/x ./a.yaml:1\nNetworkPolicy default/x ./a.yaml:9\nsynced",
@@ -266,9 +269,10 @@ static void a_fault_leaves_the_rest_readable(void **state)
 	(void)state;
 	write_file("a.yaml", POD("a") "---\nkind: Pod\n---\n" POD("B") "---\n" POD("c"));
 	write_file("b.yaml", POD("b") "---\na:\n  - b\n - c\n---\n" POD("never"));
-	write_file("c.json", "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"d\"}}\n"
-			     "{\"a\":tru}\n"
-			     "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"e\"}}\n");
+	write_file("c.json",
+		   "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"d\"}}\n"
+		   "{\"a\":tru}\n"
+		   "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"e\"}}\n");
 	load(&l, ".", NULL);
 	assert_int_equal(l.rc, 0);
 	assert_string_equal(l.events, "Pod default/a ./a.yaml:1\nPod default/c ./a.yaml:11\n"
@@ -283,11 +287,12 @@ static void lists_are_their_items(void **state)
 	struct loaded l = {0};
 
 	(void)state;
-	write_file("a.yaml", "kind: List\napiVersion: v1\nitems:\n"
-			     "- {apiVersion: v1, kind: Pod, metadata: {name: a}}\n"
-			     "- kind: List\n  apiVersion: v1\n  items:\n"
-			     "  - {apiVersion: v1, kind: Pod, metadata: {name: b}}\n"
-			     "  - {apiVersion: v1, kind: Pod, metadata: {name: c, labels: {a: 1}}}\n");
+	write_file("a.yaml",
+		   "kind: List\napiVersion: v1\nitems:\n"
+		   "- {apiVersion: v1, kind: Pod, metadata: {name: a}}\n"
+		   "- kind: List\n  apiVersion: v1\n  items:\n"
+		   "  - {apiVersion: v1, kind: Pod, metadata: {name: b}}\n"
+		   "  - {apiVersion: v1, kind: Pod, metadata: {name: c, labels: {a: 1}}}\n");
 	write_file("b.yaml", "items:\n- metadata: {name: d}\n- metadata: {name: e}\n"
 			     "kind: PodList\napiVersion: v1\n");
 	load(&l, ".", NULL);
@@ -340,11 +345,13 @@ static void a_typed_list_of_policies_is_not_pruned(void **state)
 	struct loaded l = {0};
 
 	(void)state;
-	write_file("a.json", "{\"kind\":\"NetworkPolicyList\",\"apiVersion\":\"networking.k8s.io/v1\","
-			     "\"items\":[{\"metadata\":{\"name\":\"a\"},\"spec\":{\"other\":1}}]}");
+	write_file("a.json",
+		   "{\"kind\":\"NetworkPolicyList\",\"apiVersion\":\"networking.k8s.io/v1\","
+		   "\"items\":[{\"metadata\":{\"name\":\"a\"},\"spec\":{\"other\":1}}]}");
 	load(&l, "a.json", NULL);
 	expect(&l, "synced",
-	       "a.json:1: error: NetworkPolicy default/a: spec.other: unknown field: neither we nor "
+	       "a.json:1: error: NetworkPolicy default/a: spec.other: unknown field: neither we "
+	       "nor "
 	       "the API server know what it means\n");
 }
 
@@ -369,7 +376,8 @@ static void a_name_says_what_the_bytes_are(void **state)
 	/* JSON is YAML too; without a name that says so, a brace is JSON. */
 	write_file("a.yaml", "{apiVersion: v1, kind: Pod, metadata: {name: a}}");
 	write_file("b.json", POD("b"));
-	write_file("c", " \n{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"c\"}}");
+	write_file("c",
+		   " \n{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"c\"}}");
 	write_file("d", POD("d"));
 	load(&l, "a.yaml", "b.json", "c", "d", NULL);
 	expect(&l, "Pod default/a a.yaml:1\nPod default/c c:2\nPod default/d d:1\nsynced",

@@ -6,7 +6,8 @@
 
 #define LOCAL_PODS 20
 
-/* Pods in namespaces of 50, with a policy for each ten; the first namespaces' first pods are local. */
+/* Pods in namespaces of 50, with a policy for each ten; the first namespaces' first pods are local.
+ */
 static void build(struct cluster *c, unsigned pods)
 {
 	unit_cluster_start(c, "here", NAME_DIGITS);
@@ -21,22 +22,25 @@ static void build(struct cluster *c, unsigned pods)
 			  "labels: {app: a%u, pod-template-hash: h%u}}\n"
 			  "spec: {nodeName: %s, containers: [{ports: [{name: http, containerPort: "
 			  "80%u}]}]}\nstatus: {phase: Running, podIP: 10.%u.%u.%u}\n",
-			  i, i / 50, i % 10, i / 5, i % 50 < LOCAL_PODS && i < 50 ? "here" : "there",
-			  i % 10, i >> 16, (i >> 8) & 255, i & 255);
+			  i, i / 50, i % 10, i / 5,
+			  i % 50 < LOCAL_PODS && i < 50 ? "here" : "there", i % 10, i >> 16,
+			  (i >> 8) & 255, i & 255);
 	for (unsigned i = 0; i < pods / 10; i++)
-		unit_putf(c,
-			  "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\n"
-			  "metadata: {name: policy%u, namespace: ns%u}\n"
-			  "spec: {podSelector: {matchLabels: {app: a%u}}, policyTypes: [Ingress, "
-			  "Egress],\n"
-			  "  ingress: [{from: [{podSelector: {matchLabels: {app: a%u}}}, "
-			  "{namespaceSelector: {matchLabels: {team: t%u}}, podSelector: {matchLabels: "
-			  "{app: a1}}}], ports: [{port: http}]},\n"
-			  "    {from: [{ipBlock: {cidr: 10.0.0.0/8, except: [10.1.0.0/16]}}], ports: "
-			  "[{port: 443}]}],\n"
-			  "  egress: [{to: [{podSelector: {}}]}, {to: [{namespaceSelector: "
-			  "{matchLabels: {team: t%u}}}], ports: [{port: http}]}]}\n",
-			  i, i / 5, i % 10, (i + 1) % 10, i % 10, (i + 3) % 10);
+		unit_putf(
+			c,
+			"apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\n"
+			"metadata: {name: policy%u, namespace: ns%u}\n"
+			"spec: {podSelector: {matchLabels: {app: a%u}}, policyTypes: [Ingress, "
+			"Egress],\n"
+			"  ingress: [{from: [{podSelector: {matchLabels: {app: a%u}}}, "
+			"{namespaceSelector: {matchLabels: {team: t%u}}, podSelector: "
+			"{matchLabels: "
+			"{app: a1}}}], ports: [{port: http}]},\n"
+			"    {from: [{ipBlock: {cidr: 10.0.0.0/8, except: [10.1.0.0/16]}}], ports: "
+			"[{port: 443}]}],\n"
+			"  egress: [{to: [{podSelector: {}}]}, {to: [{namespaceSelector: "
+			"{matchLabels: {team: t%u}}}], ports: [{port: http}]}]}\n",
+			i, i / 5, i % 10, (i + 1) % 10, i % 10, (i + 3) % 10);
 	assert_int_equal(graph_sync(c->graph), 0);
 	assert_int_equal(render_settle(c->render), 0);
 	assert_int_equal(graph_counts(c->graph).endpoints, LOCAL_PODS);
@@ -44,8 +48,8 @@ static void build(struct cluster *c, unsigned pods)
 
 struct event {
 	const char *name;
-	const char *yaml;	       /* put */
-	const char *ns, *pod;	       /* removed */
+	const char *yaml;     /* put */
+	const char *ns, *pod; /* removed */
 };
 
 static const struct event events[] = {
@@ -55,12 +59,14 @@ static const struct event events[] = {
 	 "status: {phase: Running, podIP: 10.200.0.1}\n",
 	 NULL, NULL},
 	{"it is relabelled",
-	 "apiVersion: v1\nkind: Pod\nmetadata: {name: new, namespace: ns0, labels: {app: a4, x: z}}\n"
+	 "apiVersion: v1\nkind: Pod\nmetadata: {name: new, namespace: ns0, labels: {app: a4, x: "
+	 "z}}\n"
 	 "spec: {nodeName: there, containers: [{ports: [{name: http, containerPort: 8080}]}]}\n"
 	 "status: {phase: Running, podIP: 10.200.0.1}\n",
 	 NULL, NULL},
 	{"it gets another address",
-	 "apiVersion: v1\nkind: Pod\nmetadata: {name: new, namespace: ns0, labels: {app: a4, x: z}}\n"
+	 "apiVersion: v1\nkind: Pod\nmetadata: {name: new, namespace: ns0, labels: {app: a4, x: "
+	 "z}}\n"
 	 "spec: {nodeName: there, containers: [{ports: [{name: http, containerPort: 8080}]}]}\n"
 	 "status: {phase: Running, podIP: 10.200.0.2}\n",
 	 NULL, NULL},

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* However it came about, a graph is the one that its objects alone would have given; and the ruleset is. */
+/* However it came about, a graph is the one that its objects alone would have given; and the
+ * ruleset is. */
 #include "unit.h"
 
 #include "render/names.h"
 #include "world.h"
 
-#define SEQUENCES 2000
+#define SEQUENCES  2000
 #define EVENTS_MAX 24
 
 static uint32_t pick_random(void *ctx, uint32_t below)

@@ -4,26 +4,32 @@
 #include "source/json_lines.h"
 #include "source/json_scan.h"
 
-#define KEY(k)	 {.key = k}
-#define INDEX(i) {.index = i}
+#define KEY(k)           \
+	{                \
+		.key = k \
+	}
+#define INDEX(i)           \
+	{                  \
+		.index = i \
+	}
 
-static const char json[] = "\n"					/* 10 */
-			   "{\n"					/* 11 */
-			   "  \"kind\": \"Pod\", \"spec\": {\n"	/* 12 */
-			   "    \"containers\": [\n"			/* 13 */
-			   "      {\n"					/* 14 */
-			   "        \"ports\":\n"			/* 15 */
-			   "        [{\"a\":1},\n"			/* 16 */
-			   "         {\"a\":\n"				/* 17 */
-			   "            2}]\n"				/* 18 */
-			   "      },\n"					/* 19 */
-			   "      null, \"x\\\"]\"\n"			/* 20 */
-			   "      , [], {}, [[], [\n"			/* 21 */
-			   "        7]]\n"				/* 22 */
-			   "    ]\n"					/* 23 */
-			   "  }\n"					/* 24 */
-			   ", \"last\":\n"				/* 25 */
-			   "  true }";					/* 26 */
+static const char json[] = "\n"                                 /* 10 */
+			   "{\n"                                /* 11 */
+			   "  \"kind\": \"Pod\", \"spec\": {\n" /* 12 */
+			   "    \"containers\": [\n"            /* 13 */
+			   "      {\n"                          /* 14 */
+			   "        \"ports\":\n"               /* 15 */
+			   "        [{\"a\":1},\n"              /* 16 */
+			   "         {\"a\":\n"                 /* 17 */
+			   "            2}]\n"                  /* 18 */
+			   "      },\n"                         /* 19 */
+			   "      null, \"x\\\"]\"\n"           /* 20 */
+			   "      , [], {}, [[], [\n"           /* 21 */
+			   "        7]]\n"                      /* 22 */
+			   "    ]\n"                            /* 23 */
+			   "  }\n"                              /* 24 */
+			   ", \"last\":\n"                      /* 25 */
+			   "  true }";                          /* 26 */
 
 struct row {
 	const char *name;

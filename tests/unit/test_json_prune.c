@@ -37,15 +37,18 @@ static const struct row rows[] = {
 	 "{\"kind\":\"Pod\",\"metadata\":{\"managedFields\":[{\"a\":1}],\"name\":\"a\"},"
 	 "\"spec\":{\"volumes\":[1,2]},\"other\":\"z\"}",
 	 NULL, "{\"kind\":\"Pod\",\"metadata\":{\"name\":\"a\"},\"spec\":{}}"},
-	{"lines stay", "{\"kind\":\"Pod\"\n,\"x\":[\n1\n]\n,\"metadata\":{\"y\":1,\n\"name\":\"a\"}}", NULL,
+	{"lines stay",
+	 "{\"kind\":\"Pod\"\n,\"x\":[\n1\n]\n,\"metadata\":{\"y\":1,\n\"name\":\"a\"}}", NULL,
 	 "{\"kind\":\"Pod\"\n\n\n\n,\"metadata\":{\n\"name\":\"a\"}}"},
 	{"a list is pruned element by element",
-	 "{\"kind\":\"Pod\",\"spec\":{\"containers\":[{\"image\":\"i\",\"ports\":[{\"name\":\"p\"}]},"
+	 "{\"kind\":\"Pod\",\"spec\":{\"containers\":[{\"image\":\"i\",\"ports\":[{\"name\":\"p\"}]"
+	 "},"
 	 "{\"env\":[]},null,3]}}",
 	 NULL,
 	 "{\"kind\":\"Pod\",\"spec\":{\"containers\":[{\"ports\":[{\"name\":\"p\"}]},{},null,3]}}"},
 	{"a workload's template is a pod",
-	 "{\"kind\":\"Deployment\",\"spec\":{\"selector\":{},\"template\":{\"metadata\":{\"labels\":{"
+	 "{\"kind\":\"Deployment\",\"spec\":{\"selector\":{},\"template\":{\"metadata\":{"
+	 "\"labels\":{"
 	 "}},\"spec\":{\"volumes\":[],\"containers\":[{\"image\":\"\"}]}}}}",
 	 NULL,
 	 "{\"kind\":\"Deployment\",\"spec\":{\"template\":{\"metadata\":{\"labels\":{}},\"spec\":{"
@@ -159,9 +162,13 @@ static bool is_remainder(const json_t *part, const json_t *whole)
 static json_t *random_tree(struct unit_random *random, unsigned depth)
 {
 	static const char *const keys[] = {
-		"kind",	  "metadata", "name",	 "labels",	   "spec",	"template", "containers",
-		"ports",  "status",   "podIP",	 "annotations",	   "netpold.io/interface",  "x",
-		"y",	  "zz",	      "k\xc3\xa9y", "hostNetwork", "jobTemplate", "",	    "a\"b",
+		"kind",       "metadata",    "name",
+		"labels",     "spec",        "template",
+		"containers", "ports",       "status",
+		"podIP",      "annotations", "netpold.io/interface",
+		"x",          "y",           "zz",
+		"k\xc3\xa9y", "hostNetwork", "jobTemplate",
+		"",           "a\"b",
 	};
 	static const char *const words[] = {"Pod", "", "\n", "a\"}]", "\\", "\xf0\x9f\x98\x80"};
 	uint32_t form = unit_random(random, depth > 4 ? 3 : 6);

@@ -107,13 +107,15 @@ static const struct row rows[] = {
 	 "item 1 PodList -: {}\nlist 1 PodList -: {\"kind\":\"PodList\",\"items\":[]}\n"
 	 "item 1 - -: {}\nlist 1 - -: {\"items\":[]}\n"
 	 "document 1 A -: {\"kind\":\"A\"}\nend 0 line 1 "},
-	{"an object that does not end", "{\"a\":1", "end -22 line 1 not JSON: ends inside an object"},
+	{"an object that does not end", "{\"a\":1",
+	 "end -22 line 1 not JSON: ends inside an object"},
 	{"a string that does not end", "{\"a", "end -22 line 1 not JSON: ends inside a string"},
 	{"a list that does not end hands out what is whole", "{\"items\":[{},{\"a\":",
 	 "item 1 - -: {}\nend -22 line 1 not JSON: ends inside an object"},
 	{"text is no document", "\nkind: Pod", "end -22 line 2 not JSON: expected an object"},
-	{"something behind a document", "{}\n,", "document 1 - -: {}\n"
-						 "end -22 line 2 not JSON: expected an object"},
+	{"something behind a document", "{}\n,",
+	 "document 1 - -: {}\n"
+	 "end -22 line 2 not JSON: expected an object"},
 	{"brackets that do not match", "{\"a\":[1}", "end -22 line 1 not JSON: unexpected '}'"},
 	{"a bracket too many", "{\"items\":[]]}", "end -22 line 1 not JSON: unexpected ']'"},
 	{"a comma too many between items", "{\"items\":[1,,2]}",
@@ -169,9 +171,27 @@ static void chunks_do_not_matter(void **state)
 static void chunks_do_not_matter_for_random_bytes(void **state)
 {
 	static const char *const tokens[] = {
-		"{",	   "}",	     "[",	"]",	   ",",	    ":",    "\"items\":[", "\"kind\":",
-		"\"Pod\"", "\"a\":", "\"\\\"\"", "\"\\\\\"", " ",   "\n",   "1",	   "null",
-		"{}",	   "\"",     "\\",	"\"apiVersion\":\"v1\"",    "\"items\":[{},{\"a\":1}]",
+		"{",
+		"}",
+		"[",
+		"]",
+		",",
+		":",
+		"\"items\":[",
+		"\"kind\":",
+		"\"Pod\"",
+		"\"a\":",
+		"\"\\\"\"",
+		"\"\\\\\"",
+		" ",
+		"\n",
+		"1",
+		"null",
+		"{}",
+		"\"",
+		"\\",
+		"\"apiVersion\":\"v1\"",
+		"\"items\":[{},{\"a\":1}]",
 	};
 	struct unit_random random = unit_random_start("json_split");
 

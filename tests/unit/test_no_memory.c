@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Every allocation fails once. Nothing crashes, nothing leaks, and whoever asked is told.
  *
- * Each round runs in a child, so that one that dies does not hide the others. NETPOLD_FAIL_AT=N runs
- * round N alone, in this process. */
+ * Each round runs in a child, so that one that dies does not hide the others. NETPOLD_FAIL_AT=N
+ * runs round N alone, in this process. */
 #include "unit.h"
 
 #include <fcntl.h>
@@ -76,7 +76,8 @@ static const char cluster_yaml[] =
 	"containerPort: 53, protocol: UDP}]}]}\n"
 	"status: {phase: Running, podIPs: [{ip: 10.0.0.1}, {ip: 'fd00::1'}], hostIP: 192.168.0.1}\n"
 	"---\n"
-	"apiVersion: v1\nkind: Pod\nmetadata: {name: p2, namespace: b, uid: u, labels: {app: api}}\n"
+	"apiVersion: v1\nkind: Pod\nmetadata: {name: p2, namespace: b, uid: u, labels: {app: "
+	"api}}\n"
 	"spec: {nodeName: n1, containers: [{ports: [{name: http, containerPort: 8080}]}]}\n"
 	"status: {phase: Running, podIP: 10.0.0.1}\n"
 	"---\n"
@@ -95,21 +96,25 @@ static const char cluster_yaml[] =
 	"Exists}]},\n"
 	"  policyTypes: [Ingress, Egress],\n"
 	"  ingress: [{from: [{podSelector: {matchLabels: {app: db}}}, {namespaceSelector: "
-	"{matchLabels: {team: red}}}, {ipBlock: {cidr: 10.0.0.0/8, except: [10.1.0.0/16]}}], ports: "
+	"{matchLabels: {team: red}}}, {ipBlock: {cidr: 10.0.0.0/8, except: [10.1.0.0/16]}}], "
+	"ports: "
 	"[{port: http}, {port: 80, endPort: 90}]}, {ports: [{port: 443}]},\n"
 	"    {from: [{ipBlock: {cidr: 'fd00::/64', except: ['fd00::2/128']}}], ports: [{protocol: "
 	"UDP}, {port: 1}, {port: 3}, {port: 5}]},\n"
 	"    {from: [{podSelector: {}}], ports: [{port: 85, endPort: 100}, {protocol: SCTP, port: "
 	"7}]}],\n"
-	"  egress: [{to: [{podSelector: {}}, {namespaceSelector: {}}], ports: [{port: http}, {port: "
+	"  egress: [{to: [{podSelector: {}}, {namespaceSelector: {}}], ports: [{port: http}, "
+	"{port: "
 	"dns, protocol: UDP}]}, {to: [{ipBlock: {cidr: 192.168.0.0/16}}]}]}\n"
 	"---\n"
-	"apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: y1, namespace: b}\n"
+	"apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: y1, namespace: "
+	"b}\n"
 	"spec: {ingress: [{from: [{podSelector: {}}]}]}\n";
 
 /* An event each, after the cluster stands. */
 static const char changes_yaml[] =
-	"apiVersion: v1\nkind: Pod\nmetadata: {name: p1, namespace: a, labels: {app: web, tier: q}}\n"
+	"apiVersion: v1\nkind: Pod\nmetadata: {name: p1, namespace: a, labels: {app: web, tier: "
+	"q}}\n"
 	"spec: {nodeName: n1}\nstatus: {phase: Running, podIP: 10.0.0.5}\n"
 	"---\n"
 	"apiVersion: v1\nkind: Namespace\nmetadata: {name: a, labels: {team: blue}}\n"
@@ -308,8 +313,8 @@ static _Noreturn void run_child(int (*scenario)(void), volatile size_t *at, bool
 static void survives(int (*scenario)(void))
 {
 	const char *alone = getenv("NETPOLD_FAIL_AT");
-	volatile size_t *at = mmap(NULL, sizeof(*at), PROT_READ | PROT_WRITE,
-				   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	volatile size_t *at =
+		mmap(NULL, sizeof(*at), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	size_t failures = 0;
 	int status = 1;
 	bool done;
@@ -333,10 +338,12 @@ static void survives(int (*scenario)(void))
 			break;
 		if (failures < 12)
 			print_error("allocation %zu: %s\n", *at,
-			    !WIFEXITED(status)			? "the process died"
-			    : WEXITSTATUS(status) == WRONG_CODE ? "no error came back, or another"
-			    : WEXITSTATUS(status) == WRONG_LEAK ? "a leak, here or in the 7 before"
-								: "a sanitizer stopped it");
+				    !WIFEXITED(status) ? "the process died"
+				    : WEXITSTATUS(status) == WRONG_CODE
+					    ? "no error came back, or another"
+				    : WEXITSTATUS(status) == WRONG_LEAK
+					    ? "a leak, here or in the 7 before"
+					    : "a sanitizer stopped it");
 		failures++;
 		++*at;
 	}

@@ -100,7 +100,8 @@ static void blocks_are_what_a_bitmap_says(void **state)
 					free_bits++;
 				except[block.n_except] = random_prefix(
 					&random, family, base,
-					start + (unit_random(&random, 2) ? size / 2 : 0), free_bits);
+					start + (unit_random(&random, 2) ? size / 2 : 0),
+					free_bits);
 				memset(block_map + low_of(&except[block.n_except].addr), 0,
 				       size_of(&except[block.n_except]));
 				block.n_except++;
@@ -121,8 +122,8 @@ static void blocks_are_what_a_bitmap_says(void **state)
 
 struct row {
 	const char *name;
-	const char *blocks[4];	/* CIDR, then its excepts after a space each */
-	const char *ranges;	/* as text */
+	const char *blocks[4]; /* CIDR, then its excepts after a space each */
+	const char *ranges;    /* as text */
 };
 
 static const struct row rows[] = {
@@ -135,7 +136,9 @@ static const struct row rows[] = {
 	{"blocks that touch at an octet's end are one",
 	 {"10.0.255.0/24", "10.1.0.0/24"},
 	 "10.0.255.0-10.1.0.255"},
-	{"a block in another is nothing new", {"10.0.0.0/8", "10.1.0.0/16"}, "10.0.0.0-10.255.255.255"},
+	{"a block in another is nothing new",
+	 {"10.0.0.0/8", "10.1.0.0/16"},
+	 "10.0.0.0-10.255.255.255"},
 	{"the same twice is once", {"10.0.0.0/8", "10.0.0.0/8"}, "10.0.0.0-10.255.255.255"},
 	{"the halves of everything are everything",
 	 {"128.0.0.0/1", "0.0.0.0/1"},
@@ -150,23 +153,29 @@ static const struct row rows[] = {
 	 {"ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe/128",
 	  "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128"},
 	 "ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"},
-	{"an except in the middle", {"10.0.0.0/8 10.1.0.0/16"},
+	{"an except in the middle",
+	 {"10.0.0.0/8 10.1.0.0/16"},
 	 "10.0.0.0-10.0.255.255 10.2.0.0-10.255.255.255"},
 	{"an except at the beginning", {"10.0.0.0/8 10.0.0.0/16"}, "10.1.0.0-10.255.255.255"},
 	{"an except at the end", {"10.0.0.0/8 10.255.0.0/16"}, "10.0.0.0-10.254.255.255"},
 	{"excepts that leave nothing", {"10.0.0.0/8 10.0.0.0/9 10.128.0.0/9"}, ""},
 	{"excepts of everything that leave nothing", {"0.0.0.0/0 0.0.0.0/1 128.0.0.0/1"}, ""},
 	{"excepts of all of IPv6 that leave nothing", {"::/0 ::/1 8000::/1"}, ""},
-	{"excepts that overlap", {"10.0.0.0/8 10.0.0.0/9 10.1.0.0/16 10.128.0.0/16"},
+	{"excepts that overlap",
+	 {"10.0.0.0/8 10.0.0.0/9 10.1.0.0/16 10.128.0.0/16"},
 	 "10.129.0.0-10.255.255.255"},
-	{"an except of the last address", {"0.0.0.0/0 255.255.255.255/32"},
+	{"an except of the last address",
+	 {"0.0.0.0/0 255.255.255.255/32"},
 	 "0.0.0.0-255.255.255.254"},
 	{"an except of the first address", {"0.0.0.0/0 0.0.0.0/32"}, "0.0.0.1-255.255.255.255"},
-	{"an except of the last of IPv6", {"::/0 ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128"},
+	{"an except of the last of IPv6",
+	 {"::/0 ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128"},
 	 "::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe"},
-	{"an except belongs to its own block only", {"10.0.0.0/8 10.1.0.0/16", "10.1.2.0/24"},
+	{"an except belongs to its own block only",
+	 {"10.0.0.0/8 10.1.0.0/16", "10.1.2.0/24"},
 	 "10.0.0.0-10.0.255.255 10.1.2.0-10.1.2.255 10.2.0.0-10.255.255.255"},
-	{"another block fills an except", {"10.0.0.0/8 10.1.0.0/16", "10.1.0.0/16"},
+	{"another block fills an except",
+	 {"10.0.0.0/8 10.1.0.0/16", "10.1.0.0/16"},
 	 "10.0.0.0-10.255.255.255"},
 };
 
@@ -233,8 +242,7 @@ static const struct prefix_row prefixes[] = {
 	{"all of IPv6", "::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "::/0"},
 	{"a network of IPv6", "fd00::", "fd00::ffff:ffff:ffff:ffff", "fd00::/64"},
 	{"the last address of IPv6", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
-	 "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
-	 "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128"},
+	 "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128"},
 };
 
 static void is_prefix(void **state)

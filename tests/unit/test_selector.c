@@ -2,8 +2,8 @@
 /* Label selectors: what they match, and when two are one. */
 #include "unit.h"
 
-#define POLICY                                                                                     \
-	"apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: p}\n"             \
+#define POLICY                                                                         \
+	"apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: p}\n" \
 	"spec: {podSelector: %s}\n"
 #define PODS "apiVersion: v1\nkind: Pod\nmetadata: {name: p, labels: %s}\n"
 
@@ -37,8 +37,8 @@ static const struct row rows[] = {
 	 "{a: c}", false},
 	{"NotIn with another value",
 	 "{matchExpressions: [{key: a, operator: NotIn, values: [b, c]}]}", "{a: d}", true},
-	{"NotIn without the key holds", "{matchExpressions: [{key: a, operator: NotIn, values: [b]}]}",
-	 "{}", true},
+	{"NotIn without the key holds",
+	 "{matchExpressions: [{key: a, operator: NotIn, values: [b]}]}", "{}", true},
 	{"NotIn with an empty value holds without the key",
 	 "{matchExpressions: [{key: a, operator: NotIn, values: ['']}]}", "{}", true},
 	{"NotIn with an empty value fails with it",
@@ -63,13 +63,11 @@ static const struct row rows[] = {
 	{"a contradiction matches nothing",
 	 "{matchExpressions: [{key: a, operator: Exists}, {key: a, operator: DoesNotExist}]}",
 	 "{a: b}", false},
-	{"many labels are searched",
-	 "{matchLabels: {k07: v, k19: v}}",
+	{"many labels are searched", "{matchLabels: {k07: v, k19: v}}",
 	 "{k00: v, k01: v, k02: v, k03: v, k04: v, k05: v, k06: v, k07: v, k08: v, k09: v, k10: v, "
 	 "k11: v, k12: v, k13: v, k14: v, k15: v, k16: v, k17: v, k18: v, k19: v}",
 	 true},
-	{"many labels that lack one",
-	 "{matchLabels: {k07: v, k20: v}}",
+	{"many labels that lack one", "{matchLabels: {k07: v, k20: v}}",
 	 "{k00: v, k01: v, k02: v, k03: v, k04: v, k05: v, k06: v, k07: v, k08: v, k09: v, k10: v, "
 	 "k11: v, k12: v, k13: v, k14: v, k15: v, k16: v, k17: v, k18: v, k19: v}",
 	 false},
@@ -175,21 +173,22 @@ static void is_the_same(void **state)
 	assert_true(asprintf(&yaml, POLICY, row->b) > 0);
 	tree = unit_tree(yaml);
 	assert_int_equal(decode_object(&a.decoder, tree, NULL, NULL, &b), 0);
-	assert_int_equal(equal(&a.decoded.objects.v[0].policy->subject,
-			       &b.objects.v[0].policy->subject),
-			 row->same);
+	assert_int_equal(
+		equal(&a.decoded.objects.v[0].policy->subject, &b.objects.v[0].policy->subject),
+		row->same);
 	decoded_done(a.strings, &b);
 	unit_decoded_done(&a);
 	json_decref(tree);
 	free(yaml);
 }
 
-/* The canonical text tells selectors apart, also those with values that only older servers let in. */
+/* The canonical text tells selectors apart, also those with values that only older servers let in.
+ */
 static void no_two_selectors_share_a_text(void **state)
 {
-	static const char *const values[] = {"['a,b']", "[a, b]",	"['a)']", "['a', ')']",
-					     "['']",	"['\\x20']",	"[' ']",  "['a b']",
-					     "['=a']",	"['(a']", "['\xc3\xa9']"};
+	static const char *const values[] = {"['a,b']", "[a, b]",    "['a)']",      "['a', ')']",
+					     "['']",    "['\\x20']", "[' ']",       "['a b']",
+					     "['=a']",  "['(a']",    "['\xc3\xa9']"};
 	struct graph_counts counts;
 	struct cluster c;
 	char *text;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* YAML as kubectl reads it. Each expectation has been held against `kubectl annotate --local -o json` of
- * Kubernetes 1.32; where we refuse what kubectl lets pass, the row says so. */
+/* YAML as kubectl reads it. Each expectation has been held against `kubectl annotate --local -o
+ * json` of Kubernetes 1.32; where we refuse what kubectl lets pass, the row says so. */
 #include "unit.h"
 
 #include "base/err.h"
@@ -163,7 +163,8 @@ static const struct scalar scalars[] = {
 	/* kubectl decodes it; nobody writes so in what policy reads. */
 	{"!!binary aGVsbG8=", NULL},
 	/* Characters. */
-	{"\"\\u00e9\\x41\\t\"", "\"\xc3\xa9" "A\\t\""},
+	{"\"\\u00e9\\x41\\t\"", "\"\xc3\xa9"
+				"A\\t\""},
 	{"\xf0\x9f\x98\x80", "\"\xf0\x9f\x98\x80\""},
 	{"\"\\ud83d\\ude00\"", NULL},
 	{"\"\\q\"", NULL},
@@ -200,7 +201,7 @@ struct document {
 	const char *yaml;
 	const char *json;     /* NULL: refused */
 	const char *error;    /* part of it */
-	unsigned line;	      /* of the error; 0: any */
+	unsigned line;        /* of the error; 0: any */
 	const char *accepted; /* documents handed out before the error; NULL: none */
 };
 
@@ -212,7 +213,10 @@ static const struct document documents[] = {
 	{"documents are handed out one by one", "a: 1\n---\nb: 2\n", "{\"a\":1}\n{\"b\":2}", 0, 0,
 	 0},
 	{"a document may end with three dots", "a: 1\n...\n", "{\"a\":1}", 0, 0, 0},
-	{"a byte order mark is passed over", "\xef\xbb\xbf" "a: 1\n", "{\"a\":1}", 0, 0, 0},
+	{"a byte order mark is passed over",
+	 "\xef\xbb\xbf"
+	 "a: 1\n",
+	 "{\"a\":1}", 0, 0, 0},
 	{"lines may end as on Windows", "a: 1\r\nb: 2\r\n", "{\"a\":1,\"b\":2}", 0, 0, 0},
 	{"a separator ends a block", "a: |\n  b\n---\nc: 1\n", "{\"a\":\"b\\n\"}\n{\"c\":1}", 0, 0,
 	 0},
@@ -225,8 +229,8 @@ static const struct document documents[] = {
 	{"a map cut short is not handed out", "a:\n  b: 1\n c: 2\n", NULL, "did not find", 3, 0},
 	{"a map cut short in a list is not handed out", "a:\n- b: 1\n c: 2\n", NULL, "did not find",
 	 3, 0},
-	{"a document with something behind it is not handed out", "{a: 1}\nb: 2\n", NULL, "not YAML",
-	 0, 0},
+	{"a document with something behind it is not handed out", "{a: 1}\nb: 2\n", NULL,
+	 "not YAML", 0, 0},
 	{"a document with text behind it is not handed out", "{a: 1} b\n", NULL, "not YAML", 0, 0},
 	{"what was whole before the bad one is handed out", "a: 1\n---\nb:\n  - c\n - d\n", NULL,
 	 "did not find", 5, "{\"a\":1}"},
@@ -251,8 +255,8 @@ static const struct document documents[] = {
 	 "\"b\" is set twice", 1, 0},
 	{"keys that come to the same text are the same", "a: {1: b, '1': c}\n", NULL,
 	 "\"1\" is set twice", 1, 0},
-	{"keys that come to the same number are the same", "{1: a, 1.0e+0: g}", NULL, "set twice", 1,
-	 0},
+	{"keys that come to the same number are the same", "{1: a, 1.0e+0: g}", NULL, "set twice",
+	 1, 0},
 	{"boolean keys become true and false", "{yes: a, no: b}",
 	 "{\"false\":\"b\",\"true\":\"a\"}", 0, 0, 0},
 	{"number keys become decimals", "{0x10: a, 1e3: b, 017: c}",
@@ -450,27 +454,33 @@ static void merges_that_explode_are_refused(void **state)
 	free(yaml);
 }
 
-#define KEY(k)	{.key = k}
-#define INDEX(i) {.index = i}
+#define KEY(k)           \
+	{                \
+		.key = k \
+	}
+#define INDEX(i)           \
+	{                  \
+		.index = i \
+	}
 
-static const char lines_yaml[] = "# a comment\n"			/* 1 */
-				 "\n"					/* 2 */
-				 "kind: NetworkPolicy\n"		/* 3 */
-				 "spec:\n"				/* 4 */
-				 "  ingress:\n"				/* 5 */
-				 "  - from:\n"				/* 6 */
-				 "    - podSelector: {}\n"		/* 7 */
-				 "\n"					/* 8 */
-				 "    ports: [{port: 80},\n"		/* 9 */
-				 "            {port: 81}]\n"		/* 10 */
-				 "  base: &b\n"				/* 11 */
-				 "    key: 1\n"				/* 12 */
-				 "  other:\n"				/* 13 */
-				 "    <<: *b\n"				/* 14 */
-				 "    text: |\n"			/* 15 */
-				 "      a\n"				/* 16 */
-				 "      b\n"				/* 17 */
-				 "  last: *b\n";			/* 18 */
+static const char lines_yaml[] = "# a comment\n"             /* 1 */
+				 "\n"                        /* 2 */
+				 "kind: NetworkPolicy\n"     /* 3 */
+				 "spec:\n"                   /* 4 */
+				 "  ingress:\n"              /* 5 */
+				 "  - from:\n"               /* 6 */
+				 "    - podSelector: {}\n"   /* 7 */
+				 "\n"                        /* 8 */
+				 "    ports: [{port: 80},\n" /* 9 */
+				 "            {port: 81}]\n" /* 10 */
+				 "  base: &b\n"              /* 11 */
+				 "    key: 1\n"              /* 12 */
+				 "  other:\n"                /* 13 */
+				 "    <<: *b\n"              /* 14 */
+				 "    text: |\n"             /* 15 */
+				 "      a\n"                 /* 16 */
+				 "      b\n"                 /* 17 */
+				 "  last: *b\n";             /* 18 */
 
 struct line_row {
 	const char *name;

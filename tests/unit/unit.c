@@ -78,8 +78,8 @@ char *unit_file(const char *suffix, const char *text, size_t len)
 	char *path = NULL;
 	int fd;
 
-	if (asprintf(&path, "%s/netpold-unit-XXXXXX%s", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp",
-		     suffix) < 0)
+	if (asprintf(&path, "%s/netpold-unit-XXXXXX%s",
+		     getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp", suffix) < 0)
 		fail_msg("no memory");
 	fd = mkstemps(path, (int)strlen(suffix));
 	assert_true(fd >= 0);
@@ -125,10 +125,8 @@ void unit_decode(struct unit_decoded *u, const char *file, const char *yaml, con
 
 	*u = (struct unit_decoded){.strings = intern_new()};
 	assert_non_null(u->strings);
-	u->decoder = (struct decoder){.strings = u->strings,
-				      .faults = &u->faults,
-				      .file = file,
-				      .trusted = file != NULL};
+	u->decoder = (struct decoder){
+		.strings = u->strings, .faults = &u->faults, .file = file, .trusted = file != NULL};
 	u->rc = decode_object(&u->decoder, tree, NULL, NULL, &u->decoded);
 	json_decref(tree);
 	free(text);
@@ -201,8 +199,7 @@ char *unit_text(struct cluster *c)
 	return text;
 }
 
-const char *unit_verdict(struct cluster *c, const char *from, const char *to,
-			 const char *proto)
+const char *unit_verdict(struct cluster *c, const char *from, const char *to, const char *proto)
 {
 	struct flow flow = {0};
 	struct flow_result result;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the unit tests share: rows that are tests of their own, objects from short YAML, whole clusters. */
+/* What the unit tests share: rows that are tests of their own, objects from short YAML, whole
+ * clusters. */
 #ifndef TESTS_UNIT_H
 #define TESTS_UNIT_H
 
@@ -72,9 +73,8 @@ void unit_putf(struct cluster *c, const char *fmt, ...) __attribute__((format(pr
 /* The ruleset and the graph as text, settled. Free it. */
 char *unit_text(struct cluster *c);
 
-/* What the evaluator says: allow, deny, mixed, none. The test fails where the ruleset, interpreted, says
- * something else. */
-const char *unit_verdict(struct cluster *c, const char *from, const char *to,
-			 const char *proto);
+/* What the evaluator says: allow, deny, mixed, none. The test fails where the ruleset, interpreted,
+ * says something else. */
+const char *unit_verdict(struct cluster *c, const char *from, const char *to, const char *proto);
 
 #endif

@@ -11,19 +11,19 @@ static const struct slot {
 	enum kind kind;
 	const char *ns, *name;
 } slots[WORLD_SLOTS] = {
-	{KIND_NAMESPACE, NULL, "a"},	   {KIND_NAMESPACE, NULL, "b"},
-	{KIND_NAMESPACE, NULL, "c"},	   {KIND_NODE, NULL, "n1"},
-	{KIND_NODE, NULL, "n2"},	   {KIND_POD, "a", "p1"},
-	{KIND_POD, "a", "p2"},		   {KIND_POD, "a", "p3"},
-	{KIND_POD, "a", "p4"},		   {KIND_POD, "b", "p1"},
-	{KIND_POD, "b", "p2"},		   {KIND_POD, "b", "p3"},
-	{KIND_POD, "b", "p4"},		   {KIND_POD, "c", "p1"},
-	{KIND_POD, "c", "p2"},		   {KIND_POD, "c", "p3"},
-	{KIND_NETWORK_POLICY, "a", "x"},   {KIND_NETWORK_POLICY, "a", "y"},
-	{KIND_NETWORK_POLICY, "a", "z"},   {KIND_NETWORK_POLICY, "a", "w"},
-	{KIND_NETWORK_POLICY, "b", "x"},   {KIND_NETWORK_POLICY, "b", "y"},
-	{KIND_NETWORK_POLICY, "b", "z"},   {KIND_NETWORK_POLICY, "c", "x"},
-	{KIND_NETWORK_POLICY, "c", "y"},   {KIND_NETWORK_POLICY, "c", "z"},
+	{KIND_NAMESPACE, NULL, "a"},     {KIND_NAMESPACE, NULL, "b"},
+	{KIND_NAMESPACE, NULL, "c"},     {KIND_NODE, NULL, "n1"},
+	{KIND_NODE, NULL, "n2"},         {KIND_POD, "a", "p1"},
+	{KIND_POD, "a", "p2"},           {KIND_POD, "a", "p3"},
+	{KIND_POD, "a", "p4"},           {KIND_POD, "b", "p1"},
+	{KIND_POD, "b", "p2"},           {KIND_POD, "b", "p3"},
+	{KIND_POD, "b", "p4"},           {KIND_POD, "c", "p1"},
+	{KIND_POD, "c", "p2"},           {KIND_POD, "c", "p3"},
+	{KIND_NETWORK_POLICY, "a", "x"}, {KIND_NETWORK_POLICY, "a", "y"},
+	{KIND_NETWORK_POLICY, "a", "z"}, {KIND_NETWORK_POLICY, "a", "w"},
+	{KIND_NETWORK_POLICY, "b", "x"}, {KIND_NETWORK_POLICY, "b", "y"},
+	{KIND_NETWORK_POLICY, "b", "z"}, {KIND_NETWORK_POLICY, "c", "x"},
+	{KIND_NETWORK_POLICY, "c", "y"}, {KIND_NETWORK_POLICY, "c", "z"},
 };
 
 /* Text being written, and where its choices come from. */
@@ -41,8 +41,8 @@ static void put_one(const struct writer *w, const char *const words[], size_t n)
 {
 	fputs(words[pick(w, (uint32_t)n)], w->out);
 }
-#define PUT_ONE(w, ...)                                                                            \
-	put_one(w, (const char *const[]){__VA_ARGS__},                                             \
+#define PUT_ONE(w, ...)                                \
+	put_one(w, (const char *const[]){__VA_ARGS__}, \
 		ARRAY_LEN(((const char *const[]){__VA_ARGS__})))
 
 static void put_labels(const struct writer *w)
@@ -107,7 +107,8 @@ static void put_peer(const struct writer *w)
 		fputs("{ipBlock: ", w->out);
 		PUT_ONE(w, "{cidr: 0.0.0.0/0}", "{cidr: '::/0'}",
 			"{cidr: 10.0.0.0/24, except: [10.0.0.2/31, 10.0.0.2/32]}",
-			"{cidr: 10.0.0.1/32}", "{cidr: 10.0.0.4/30, except: [10.0.0.4/31, 10.0.0.6/31]}",
+			"{cidr: 10.0.0.1/32}",
+			"{cidr: 10.0.0.4/30, except: [10.0.0.4/31, 10.0.0.6/31]}",
 			"{cidr: 'fd00::/64', except: ['fd00::2/128']}", "{cidr: 192.168.0.0/16}",
 			"{cidr: 0.0.0.0/0, except: [10.0.0.0/8, 192.168.0.0/16]}");
 		break;
@@ -199,8 +200,8 @@ static void put_pod(const struct writer *w)
 	fputs(", ", w->out);
 	put_list(w, "initContainers", 2, put_container);
 	fputs("}\nstatus: {", w->out);
-	PUT_ONE(w, "phase: Running, ", "phase: Running, ", "phase: Running, ", "", "phase: Succeeded, ",
-		"phase: Failed, ", "phase: Unknown, ");
+	PUT_ONE(w, "phase: Running, ", "phase: Running, ", "phase: Running, ", "",
+		"phase: Succeeded, ", "phase: Failed, ", "phase: Unknown, ");
 	PUT_ONE(w, "", "", "hostIP: 192.168.0.1, ", "hostIP: 192.168.0.2, ");
 	PUT_ONE(w, "", "podIP: 10.0.0.1", "podIP: 10.0.0.2", "podIP: 10.0.0.3", "podIP: 10.0.0.4",
 		"podIP: 10.0.0.5", "podIP: 10.0.0.6", "podIPs: [{ip: 10.0.0.1}, {ip: 'fd00::1'}]",
@@ -306,14 +307,14 @@ int world_apply(const struct world *world, size_t slot, struct cluster *c, struc
 void world_flow(const struct picker *picker, struct flow *flow)
 {
 	static const char *const ends[] = {
-		"a/p1",	    "a/p2",	"a/p3",	       "a/p4",	  "b/p1",     "b/p2",
-		"b/p3",	    "b/p4",	"c/p1",	       "c/p2",	  "c/p3",     "10.0.0.1",
-		"10.0.0.2", "10.0.0.6", "192.168.0.1", "fd00::2", "10.9.9.9", "192.168.0.2",
-		"fd00::1",
+		"a/p1",    "a/p2",     "a/p3",        "a/p4",     "b/p1",
+		"b/p2",    "b/p3",     "b/p4",        "c/p1",     "c/p2",
+		"c/p3",    "10.0.0.1", "10.0.0.2",    "10.0.0.6", "192.168.0.1",
+		"fd00::2", "10.9.9.9", "192.168.0.2", "fd00::1",
 	};
 	static const char *const protos[] = {"any",    "tcp/80",   "tcp/8080", "tcp", "udp/53",
 					     "icmp",   "tcp/http", "udp/dns",  "udp", "sctp",
-					     "tcp/85", "tcp/1",	   "tcp/65535"};
+					     "tcp/85", "tcp/1",    "tcp/65535"};
 	struct writer w = {.picker = picker};
 	struct err err;
 

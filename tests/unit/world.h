@@ -24,7 +24,8 @@ struct world {
 /* Makes, changes or removes one object; returns its slot. */
 size_t world_change(struct world *world, const struct picker *picker);
 
-/* Puts the slot's object, or removes it. 0, -ENOMEM, or -EINVAL with what was refused in `faults`. */
+/* Puts the slot's object, or removes it. 0, -ENOMEM, or -EINVAL with what was refused in `faults`.
+ */
 int world_apply(const struct world *world, size_t slot, struct cluster *c, struct faults *faults);
 
 /* A flow between two ends of such a world. */
