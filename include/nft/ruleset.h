@@ -20,6 +20,8 @@
 #define NFT_NAME_MAX    64
 #define NFT_COMMENT_MAX 120
 
+#define NFT_ETHER_BYTES 6
+
 enum nft_table { NFT_TABLE_POLICY, NFT_TABLE_GUARD, NFT_TABLE_COUNT }; /* inet, netdev */
 
 enum nft_verdict_kind { NFT_VERDICT_ACCEPT, NFT_VERDICT_DROP, NFT_VERDICT_JUMP, NFT_VERDICT_GOTO };
@@ -50,21 +52,27 @@ struct nft_stmt {
 		NFT_STMT_INTERFACE_MAP,  /* iifname vmap @name */
 		NFT_STMT_ADDR_MAP,       /* ip saddr vmap @name */
 		NFT_STMT_PORT_MAP,       /* th dport . meta l4proto vmap @name */
+		/* Of the guard's table only. */
+		NFT_STMT_VLAN,         /* ether type { 8021q, 8021ad } */
+		NFT_STMT_ETHER_SOURCE, /* ether saddr != 0a:00:00:00:00:01 */
+		NFT_STMT_ARP_SOURCE,   /* arp saddr ip != { 0.0.0.0, 10.0.0.7 } */
 		NFT_STMT_COUNTER,
 		NFT_STMT_VERDICT
 	} kind;
 	enum family family; /* of addresses */
 	enum nft_dir dir;
 	uint8_t proto; /* IP protocol number */
-	bool negate;   /* NFT_STMT_ADDR */
+	bool negate;   /* of NFT_STMT_ADDR, ETHER_SOURCE, ARP_SOURCE */
 	uint8_t hoplimit;
 	union {
 		char name[NFT_NAME_MAX]; /* of a set, a map or an interface */
 		struct nft_verdict verdict;
+		uint8_t ether[NFT_ETHER_BYTES];
 	};
-	/* Owned lists; one of them at most is used. */
+	/* Owned lists, ascending; one of them at most is used. No two items touch where one is more
+	 * than an address or a port: nft would join them. */
 	struct nft_ports *ports;
-	struct prefix *prefixes; /* ascending */
+	struct prefix *prefixes;
 	uint8_t *types;
 	size_t n; /* in that list */
 };

@@ -10,10 +10,14 @@
 #include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nf_tables.h>
 #include <net/if.h>
+#include <net/if_arp.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* Offsets in the headers. */
+#define ETHER_SADDR  6
+#define ETHER_TYPE   12
+#define ARP_SADDR_IP 14 /* of IPv4 over Ethernet */
 #define IP_SADDR     12
 #define IP_DADDR     16
 #define IP6_SADDR    8
@@ -119,20 +123,34 @@ static int add_named_lookup(struct nftnl_rule *rule, const char *set, bool verdi
 	return add_lookup(rule, &(struct lookup){.set = set, .verdicts = verdicts});
 }
 
+static int add_ethertype(struct nftnl_rule *rule, uint16_t type)
+{
+	const uint16_t wire = htons(type);
+	int rc = add_meta(rule, NFT_META_PROTOCOL, NFT_REG_1);
+
+	return rc == 0 ? add_cmp(rule, NFT_CMP_EQ, &wire, sizeof(wire)) : rc;
+}
+
 /* An inet table sees both families, and a netdev device sees frames: say which is meant before
  * looking into a header. */
 static int add_family(struct nftnl_rule *rule, enum nft_table table, enum family family)
 {
 	static const uint8_t nfproto[] = {[FAMILY_V4] = NFPROTO_IPV4, [FAMILY_V6] = NFPROTO_IPV6};
-	const uint16_t ethertype = htons(family == FAMILY_V4 ? ETH_P_IP : ETH_P_IPV6);
 	int rc;
 
-	if (table == NFT_TABLE_POLICY) {
-		rc = add_meta(rule, NFT_META_NFPROTO, NFT_REG_1);
-		return rc == 0 ? add_cmp_u8(rule, NFT_CMP_EQ, nfproto[family]) : rc;
-	}
-	rc = add_meta(rule, NFT_META_PROTOCOL, NFT_REG_1);
-	return rc == 0 ? add_cmp(rule, NFT_CMP_EQ, &ethertype, sizeof(ethertype)) : rc;
+	if (table == NFT_TABLE_GUARD)
+		return add_ethertype(rule, family == FAMILY_V4 ? ETH_P_IP : ETH_P_IPV6);
+	rc = add_meta(rule, NFT_META_NFPROTO, NFT_REG_1);
+	return rc == 0 ? add_cmp_u8(rule, NFT_CMP_EQ, nfproto[family]) : rc;
+}
+
+/* And a netdev table sees devices without Ethernet. */
+static int add_ethernet(struct nftnl_rule *rule)
+{
+	const uint16_t ethernet = ARPHRD_ETHER;
+	int rc = add_meta(rule, NFT_META_IIFTYPE, NFT_REG_1);
+
+	return rc == 0 ? add_cmp(rule, NFT_CMP_EQ, &ethernet, sizeof(ethernet)) : rc;
 }
 
 static int add_l4proto(struct nftnl_rule *rule, uint8_t proto)
@@ -142,22 +160,32 @@ static int add_l4proto(struct nftnl_rule *rule, uint8_t proto)
 	return rc == 0 ? add_cmp_u8(rule, NFT_CMP_EQ, proto) : rc;
 }
 
-static uint32_t addr_offset(enum family family, enum nft_dir dir)
+static uint32_t addr_offset(const struct nft_stmt *stmt)
 {
-	if (family == FAMILY_V4)
-		return dir == NFT_DIR_SOURCE ? IP_SADDR : IP_DADDR;
-	return dir == NFT_DIR_SOURCE ? IP6_SADDR : IP6_DADDR;
+	bool source = stmt->dir == NFT_DIR_SOURCE;
+
+	if (stmt->kind == NFT_STMT_ARP_SOURCE)
+		return ARP_SADDR_IP;
+	if (stmt->family == FAMILY_V4)
+		return source ? IP_SADDR : IP_DADDR;
+	return source ? IP6_SADDR : IP6_DADDR;
 }
 
-/* The family, and the address into the first register. */
+/* The family, and the first bytes of the address into the first register. */
+static int add_addr_bytes(struct nftnl_rule *rule, enum nft_table table,
+			  const struct nft_stmt *stmt, uint32_t bytes)
+{
+	int rc = stmt->kind == NFT_STMT_ARP_SOURCE ? add_ethertype(rule, ETH_P_ARP)
+						   : add_family(rule, table, stmt->family);
+
+	return rc == 0 ? add_payload(rule, NFT_PAYLOAD_NETWORK_HEADER, addr_offset(stmt), bytes,
+				     NFT_REG_1)
+		       : rc;
+}
+
 static int add_addr(struct nftnl_rule *rule, enum nft_table table, const struct nft_stmt *stmt)
 {
-	int rc = add_family(rule, table, stmt->family);
-
-	return rc == 0 ? add_payload(rule, NFT_PAYLOAD_NETWORK_HEADER,
-				     addr_offset(stmt->family, stmt->dir),
-				     (uint32_t)addr_bytes(stmt->family), NFT_REG_1)
-		       : rc;
+	return add_addr_bytes(rule, table, stmt, (uint32_t)addr_bytes(stmt->family));
 }
 
 /* ip saddr 10.0.0.0/8: whole bytes are compared as such, the rest under a mask. */
@@ -170,11 +198,7 @@ static int build_prefix(enum nft_table table, struct nftnl_rule *rule, const str
 	int rc;
 
 	if (prefix->len % 8 == 0) {
-		rc = add_family(rule, table, stmt->family);
-		if (rc == 0)
-			rc = add_payload(rule, NFT_PAYLOAD_NETWORK_HEADER,
-					 addr_offset(stmt->family, stmt->dir), prefix->len / 8u,
-					 NFT_REG_1);
+		rc = add_addr_bytes(rule, table, stmt, prefix->len / 8u);
 		return rc == 0 ? add_cmp(rule, op, prefix->addr.b, prefix->len / 8u) : rc;
 	}
 	for (unsigned bit = 0; bit < prefix->len; bit++)
@@ -185,15 +209,15 @@ static int build_prefix(enum nft_table table, struct nftnl_rule *rule, const str
 	return rc == 0 ? add_cmp(rule, op, prefix->addr.b, bytes) : rc;
 }
 
-/* An anonymous set of what the statement lists, and its lookup. */
+/* An anonymous set, and its lookup. */
 static int look_up_list(struct nft_batch *batch, enum nft_table table, struct nftnl_rule *rule,
 			const struct nft_stmt *stmt, struct nft_anonymous *set,
-			const struct nft_anonymous_elem *elems)
+			const struct nft_anonymous_elem *elems, size_t n)
 {
 	int rc;
 
 	set->id = batch->seq + 1; /* as good as any: unique in the batch */
-	rc = nft_build_anonymous_set(batch, table, set, elems, stmt->n);
+	rc = nft_build_anonymous_set(batch, table, set, elems, n);
 	return rc == 0 ? add_lookup(rule, &(struct lookup){.set = "__set%d",
 							   .id = set->id,
 							   .negate = stmt->negate})
@@ -228,7 +252,7 @@ static int build_addr(struct nft_batch *batch, enum nft_table table, struct nftn
 	}
 	rc = add_addr(rule, table, stmt);
 	if (rc == 0)
-		rc = look_up_list(batch, table, rule, stmt, &set, elems);
+		rc = look_up_list(batch, table, rule, stmt, &set, elems, stmt->n);
 	free(elems);
 	return rc;
 }
@@ -271,7 +295,7 @@ static int build_ports(struct nft_batch *batch, enum nft_table table, struct nft
 		put_port(elems[i].last, stmt->ports[i].last);
 		set.interval |= stmt->ports[i].first != stmt->ports[i].last;
 	}
-	rc = look_up_list(batch, table, rule, stmt, &set, elems);
+	rc = look_up_list(batch, table, rule, stmt, &set, elems, stmt->n);
 	free(elems);
 	return rc;
 }
@@ -293,9 +317,39 @@ static int build_icmpv6(struct nft_batch *batch, enum nft_table table, struct nf
 	if (rc == 0 && stmt->n == 1)
 		rc = add_cmp_u8(rule, NFT_CMP_EQ, stmt->types[0]);
 	else if (rc == 0)
-		rc = look_up_list(batch, table, rule, stmt, &set, elems);
+		rc = look_up_list(batch, table, rule, stmt, &set, elems, stmt->n);
 	free(elems);
 	return rc;
+}
+
+/* ether type { 8021q, 8021ad }: the kernel puts a tag that it has taken out of the frame back in
+ * here, but not where `meta protocol` looks. */
+static int build_vlan(struct nft_batch *batch, enum nft_table table, struct nftnl_rule *rule,
+		      const struct nft_stmt *stmt)
+{
+	static const struct nft_anonymous_elem types[] = {
+		{{ETH_P_8021Q >> 8, ETH_P_8021Q & 0xff}, {0}},
+		{{ETH_P_8021AD >> 8, ETH_P_8021AD & 0xff}, {0}},
+	};
+	struct nft_anonymous set = {.key_type = NFT_TYPE_ID_ETHERTYPE, .key_len = 2};
+	int rc = add_ethernet(rule);
+
+	if (rc == 0)
+		rc = add_payload(rule, NFT_PAYLOAD_LL_HEADER, ETHER_TYPE, 2, NFT_REG_1);
+	return rc == 0 ? look_up_list(batch, table, rule, stmt, &set, types, 2) : rc;
+}
+
+/* ether saddr != 0a:00:00:00:00:01 */
+static int build_ether(struct nftnl_rule *rule, const struct nft_stmt *stmt)
+{
+	int rc = add_ethernet(rule);
+
+	if (rc == 0)
+		rc = add_payload(rule, NFT_PAYLOAD_LL_HEADER, ETHER_SADDR, sizeof(stmt->ether),
+				 NFT_REG_1);
+	return rc == 0 ? add_cmp(rule, stmt->negate ? NFT_CMP_NEQ : NFT_CMP_EQ, stmt->ether,
+				 sizeof(stmt->ether))
+		       : rc;
 }
 
 /* ct state established,related */
@@ -391,7 +445,12 @@ int nft_build_stmt(struct nft_batch *batch, enum nft_table table, struct nftnl_r
 		return build_hoplimit(rule, table, stmt->hoplimit);
 	case NFT_STMT_FAMILY:
 		return add_family(rule, table, stmt->family);
+	case NFT_STMT_VLAN:
+		return build_vlan(batch, table, rule, stmt);
+	case NFT_STMT_ETHER_SOURCE:
+		return build_ether(rule, stmt);
 	case NFT_STMT_ADDR:
+	case NFT_STMT_ARP_SOURCE:
 		return build_addr(batch, table, rule, stmt);
 	case NFT_STMT_ADDR_SET:
 	case NFT_STMT_ADDR_MAP:

@@ -16,7 +16,7 @@ static bool same_prefixes(const struct nft_stmt *a, const struct nft_stmt *b)
 		    addr_compare(&a->prefixes[i].addr, &b->prefixes[i].addr) != 0)
 			return false;
 	}
-	return a->n == b->n;
+	return true;
 }
 
 static bool same_ports(const struct nft_stmt *a, const struct nft_stmt *b)
@@ -34,6 +34,7 @@ static bool same_stmt(const struct nft_stmt *a, const struct nft_stmt *b)
 		return false;
 	switch (a->kind) {
 	case NFT_STMT_CT_ESTABLISHED:
+	case NFT_STMT_VLAN:
 	case NFT_STMT_COUNTER:
 		return true;
 	case NFT_STMT_ICMPV6_TYPES:
@@ -43,8 +44,11 @@ static bool same_stmt(const struct nft_stmt *a, const struct nft_stmt *b)
 	case NFT_STMT_FAMILY:
 		return a->family == b->family;
 	case NFT_STMT_ADDR:
+	case NFT_STMT_ARP_SOURCE:
 		return a->family == b->family && a->dir == b->dir && a->negate == b->negate &&
 		       a->n == b->n && same_prefixes(a, b);
+	case NFT_STMT_ETHER_SOURCE:
+		return a->negate == b->negate && memcmp(a->ether, b->ether, sizeof(a->ether)) == 0;
 	case NFT_STMT_ADDR_SET:
 	case NFT_STMT_ADDR_MAP:
 	case NFT_STMT_TUPLE_SET:

@@ -102,9 +102,16 @@ static void print_list(const struct nft_stmt *stmt, FILE *out)
 		fputs(" }", out);
 }
 
+static void print_ether(const uint8_t ether[static NFT_ETHER_BYTES], FILE *out)
+{
+	for (size_t i = 0; i < NFT_ETHER_BYTES; i++)
+		fprintf(out, "%s%02x", i > 0 ? ":" : "", ether[i]);
+}
+
 static void print_stmt(const struct nft_stmt *stmt, enum nft_table table, FILE *out)
 {
 	const char *family = family_words[stmt->family], *addr = addr_words[stmt->dir];
+	const char *negation = stmt->negate ? "!= " : "";
 
 	switch (stmt->kind) {
 	case NFT_STMT_CT_ESTABLISHED:
@@ -125,7 +132,7 @@ static void print_stmt(const struct nft_stmt *stmt, enum nft_table table, FILE *
 				stmt->family == FAMILY_V4 ? "ipv4" : "ipv6");
 		break;
 	case NFT_STMT_ADDR:
-		fprintf(out, "%s %s %s", family, addr, stmt->negate ? "!= " : "");
+		fprintf(out, "%s %s %s", family, addr, negation);
 		print_list(stmt, out);
 		break;
 	case NFT_STMT_ADDR_SET:
@@ -152,6 +159,17 @@ static void print_stmt(const struct nft_stmt *stmt, enum nft_table table, FILE *
 		break;
 	case NFT_STMT_PORT_MAP:
 		fprintf(out, "th dport . meta l4proto vmap @%s", stmt->name);
+		break;
+	case NFT_STMT_VLAN:
+		fputs("ether type { 8021q, 8021ad }", out);
+		break;
+	case NFT_STMT_ETHER_SOURCE:
+		fprintf(out, "ether saddr %s", negation);
+		print_ether(stmt->ether, out);
+		break;
+	case NFT_STMT_ARP_SOURCE:
+		fprintf(out, "arp saddr ip %s", negation);
+		print_list(stmt, out);
 		break;
 	case NFT_STMT_COUNTER:
 		fputs("counter", out);

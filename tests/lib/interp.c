@@ -142,7 +142,7 @@ static bool lists_type(const struct nft_stmt *stmt, const struct packet *packet)
 static bool matches(const struct run *run, const struct nft_stmt *stmt)
 {
 	const struct packet *packet = run->packet;
-	bool family = packet->family == stmt->family;
+	bool family = packet->family == stmt->family && !packet->arp;
 	struct nft_key key = stmt_key(stmt, packet);
 
 	switch (stmt->kind) {
@@ -165,6 +165,13 @@ static bool matches(const struct run *run, const struct nft_stmt *stmt)
 		return packet->proto == stmt->proto && lists_port(stmt, packet);
 	case NFT_STMT_INTERFACE:
 		return strcmp(packet_interface(packet, stmt->dir), stmt->name) == 0;
+	case NFT_STMT_VLAN:
+		return packet->ethernet && packet->vlan;
+	case NFT_STMT_ETHER_SOURCE:
+		return packet->ethernet && (memcmp(packet->ether, stmt->ether,
+						   sizeof(stmt->ether)) == 0) != stmt->negate;
+	case NFT_STMT_ARP_SOURCE:
+		return packet->arp && lists_addr(stmt, packet) != stmt->negate;
 	case NFT_STMT_COUNTER:
 	case NFT_STMT_INTERFACE_MAP:
 	case NFT_STMT_ADDR_MAP:

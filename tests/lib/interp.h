@@ -19,6 +19,11 @@ struct packet {
 	uint8_t hoplimit;
 	bool established;
 	char in[16], out[16]; /* interfaces */
+	/* What only the guard looks at. */
+	bool ethernet;                  /* a frame, and the next two say something */
+	bool vlan;                      /* with a tag */
+	uint8_t ether[NFT_ETHER_BYTES]; /* whom it says to be from */
+	bool arp;                       /* no packet; `from` is the sender's IPv4 address */
 };
 
 /* The verdict of the forward hook: true lets it pass. Aborts on a ruleset that the kernel would not
