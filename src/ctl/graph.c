@@ -79,11 +79,9 @@ static void print_text(const struct graph_pod *pod, struct profile *const profil
 
 static json_t *json_policies(const struct profile *profile)
 {
-	json_t *list = json_array();
+	json_t *list = profile ? json_array() : json_null();
 
-	if (!profile)
-		return json_null();
-	for (size_t i = 0; i < profile->n_policies; i++)
+	for (size_t i = 0; profile && i < profile->n_policies; i++)
 		(void)json_array_append_new(list, json_sprintf("%s/%s", profile->policies[i]->ns,
 							       profile->policies[i]->name));
 	return list;

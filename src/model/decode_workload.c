@@ -97,10 +97,11 @@ static json_int_t get_count(struct decoder *d, const json_t *parent, const char 
 
 	if (!value)
 		return fallback;
-	if (json_is_integer(value) && json_integer_value(value) >= 0)
+	if (json_is_integer(value) && json_integer_value(value) >= 0 &&
+	    json_integer_value(value) <= INT32_MAX)
 		return json_integer_value(value);
 	path_key(d, key);
-	refuse(d, value, "expected a number, at least 0");
+	refuse(d, value, "expected a number from 0 to %d", INT32_MAX);
 	path_pop(d);
 	return fallback;
 }

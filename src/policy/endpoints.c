@@ -11,13 +11,8 @@ static bool should_be_endpoint(const struct graph *g, const struct graph_pod *po
 	       graph_pod_owns(pod, FAMILY_V6);
 }
 
-void unpublish_endpoint(struct graph *g, struct graph_pod *pod)
+static void leave_profiles(struct graph *g, struct graph_pod *pod)
 {
-	if (!pod->is_endpoint)
-		return;
-	g->listener.endpoint(g->listener.ctx, pod, false);
-	g->counts.endpoints--;
-	pod->is_endpoint = false;
 	for (int dir = 0; dir < DIR_COUNT; dir++) {
 		if (!pod->profiles[dir])
 			continue;
@@ -27,18 +22,28 @@ void unpublish_endpoint(struct graph *g, struct graph_pod *pod)
 	}
 }
 
+void unpublish_endpoint(struct graph *g, struct graph_pod *pod)
+{
+	if (!pod->is_endpoint)
+		return;
+	g->listener.endpoint(g->listener.ctx, pod, false);
+	g->counts.endpoints--;
+	pod->is_endpoint = false;
+	leave_profiles(g, pod);
+}
+
 int publish_endpoint(struct graph *g, struct graph_pod *pod)
 {
 	if (!should_be_endpoint(g, pod))
 		return 0;
 	for (int dir = 0; dir < DIR_COUNT; dir++) {
 		struct profile *profile;
-		int rc = profile_get(g, pod, (enum direction)dir, &profile);
 
-		if (rc == 0 && profile)
-			rc = profile_activate(g, profile);
-		if (rc < 0)
-			return rc;
+		if (profile_get(g, pod, (enum direction)dir, &profile) < 0 ||
+		    (profile && profile_activate(g, profile) < 0)) {
+			leave_profiles(g, pod);
+			return -ENOMEM;
+		}
 		pod->profiles[dir] = profile;
 		g->counts.isolated[dir] += profile != NULL;
 	}

@@ -471,9 +471,10 @@ int selector_activate(struct graph *g, struct selector *selector)
 {
 	if (selector->active++ > 0)
 		return 0;
-	if (each_anchor(g, selector, anchor_add) < 0)
-		return -ENOMEM;
-	return scan_members(g, selector);
+	if (each_anchor(g, selector, anchor_add) == 0 && scan_members(g, selector) == 0)
+		return 0;
+	selector_deactivate(g, selector);
+	return -ENOMEM;
 }
 
 void selector_deactivate(struct graph *g, struct selector *selector)

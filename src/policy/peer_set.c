@@ -85,19 +85,39 @@ static bool member_before(const struct peer_set *set, size_t n, const struct gra
 	return false;
 }
 
+static int use_selector(struct graph *g, struct peer_set *set, struct selector *selector)
+{
+	if (selector_activate(g, selector) < 0)
+		return -ENOMEM;
+	if (vec_push(&selector->users, set) == 0)
+		return 0;
+	selector_deactivate(g, selector);
+	return -ENOMEM;
+}
+
+static void leave_selector(struct graph *g, const struct peer_set *set, struct selector *selector)
+{
+	for (size_t i = 0; i < selector->users.n; i++) {
+		if (selector->users.v[i] == set) {
+			vec_remove_swap(&selector->users, i);
+			break;
+		}
+	}
+	selector_deactivate(g, selector);
+}
+
 int peer_set_activate(struct graph *g, struct peer_set *set)
 {
-	int rc = 0;
-
 	if (set->active++ > 0)
 		return 0;
-	for (size_t i = 0; i < set->n && rc == 0; i++) {
-		rc = selector_activate(g, set->selectors[i]);
-		if (rc == 0)
-			rc = vec_push(&set->selectors[i]->users, set);
+	for (size_t i = 0; i < set->n; i++) {
+		if (use_selector(g, set, set->selectors[i]) == 0)
+			continue;
+		set->active--;
+		while (i-- > 0)
+			leave_selector(g, set, set->selectors[i]);
+		return -ENOMEM;
 	}
-	if (rc < 0)
-		return rc;
 	g->listener.peer_set(g->listener.ctx, set, true);
 	for (size_t i = 0; i < set->n; i++) {
 		const struct selector *selector = set->selectors[i];
@@ -116,17 +136,8 @@ void peer_set_deactivate(struct graph *g, struct peer_set *set)
 	if (--set->active > 0)
 		return;
 	g->listener.peer_set(g->listener.ctx, set, false);
-	for (size_t i = 0; i < set->n; i++) {
-		struct selector *selector = set->selectors[i];
-
-		for (size_t j = 0; j < selector->users.n; j++) {
-			if (selector->users.v[j] == set) {
-				vec_remove_swap(&selector->users, j);
-				break;
-			}
-		}
-		selector_deactivate(g, selector);
-	}
+	for (size_t i = 0; i < set->n; i++)
+		leave_selector(g, set, set->selectors[i]);
 }
 
 /* Does the rule's peers cover the pod at this address? */

@@ -253,21 +253,34 @@ static void deactivate_peers(struct graph *g, const struct peers *peers)
 		peer_set_deactivate(g, peers->pods);
 }
 
+static int activate_all_peers(struct graph *g, struct profile *profile)
+{
+	if (activate_peers(g, &profile->every.peers) < 0)
+		return -ENOMEM;
+	for (size_t i = 0; i < profile->n_classes; i++) {
+		if (activate_peers(g, &profile->classes[i].peers) == 0)
+			continue;
+		while (i-- > 0)
+			deactivate_peers(g, &profile->classes[i].peers);
+		deactivate_peers(g, &profile->every.peers);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
 int profile_activate(struct graph *g, struct profile *profile)
 {
-	int rc;
-
+	if (!profile->in_kernel && activate_all_peers(g, profile) < 0)
+		return -ENOMEM;
 	profile->refs++;
 	if (profile->in_kernel)
 		return 0;
 	profile->in_kernel = true;
-	rc = activate_peers(g, &profile->every.peers);
-	for (size_t i = 0; i < profile->n_classes && rc == 0; i++)
-		rc = activate_peers(g, &profile->classes[i].peers);
-	if (rc < 0)
-		return rc;
 	g->listener.profile(g->listener.ctx, profile, true);
-	return named_activate(g, profile);
+	if (named_activate(g, profile) == 0)
+		return 0;
+	profile_deactivate(g, profile);
+	return -ENOMEM;
 }
 
 void profile_deactivate(struct graph *g, struct profile *profile)

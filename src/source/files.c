@@ -172,8 +172,10 @@ static unsigned subtree_line(void *ctx, const struct path_seg *path, size_t n)
 	const struct subtree *sub = ctx;
 	struct path_seg whole[2 * LIST_DEPTH + DECODE_PATH_MAX];
 
-	memcpy(whole, sub->prefix, sub->depth * sizeof(whole[0]));
-	memcpy(whole + sub->depth, path, n * sizeof(whole[0]));
+	if (sub->depth > 0)
+		memcpy(whole, sub->prefix, sub->depth * sizeof(whole[0]));
+	if (n > 0)
+		memcpy(whole + sub->depth, path, n * sizeof(whole[0]));
 	return sub->line_of(sub->line_ctx, whole, sub->depth + n);
 }
 

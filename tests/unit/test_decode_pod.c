@@ -241,7 +241,7 @@ static const struct row rows[] = {
 	{"negative replicas",
 	 "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: w}\n"
 	 "spec: {replicas: -1, template: {}}\n",
-	 NULL, "spec.replicas", "expected a number, at least 0"},
+	 NULL, "spec.replicas", "expected a number from 0 to 2147483647"},
 	{"a fault in a template is told once, not for each replica",
 	 "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: w}\n"
 	 "spec: {replicas: 3, template: {metadata: {labels: {a: 1}}}}\n",
@@ -317,8 +317,16 @@ static void ordinals_at_the_end_of_numbers_do_no_harm(void **state)
 	(void)state;
 	unit_decode(&u, "a.yaml",
 		    "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: w}\n"
+		    "spec: {replicas: 2, ordinals: {start: 2147483647}, template: {}}\n",
+		    NULL);
+	assert_int_equal(u.rc, 0);
+	assert_string_equal(u.decoded.objects.v[1].pod->name, "statefulset/w-2147483648");
+	unit_decoded_done(&u);
+	unit_decode(&u, "a.yaml",
+		    "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: w}\n"
 		    "spec: {replicas: 2, ordinals: {start: 9223372036854775807}, template: {}}\n",
 		    NULL);
+	assert_int_equal(u.rc, -EINVAL);
 	unit_decoded_done(&u);
 }
 
