@@ -86,8 +86,11 @@ struct pod {
 	char *name;       /* a stand-in: "deployment/NAME", which no pod can be called */
 	char *uid;        /* NULL: none given */
 	const char *node; /* interned; NULL: not scheduled */
-	const char
-		*interface; /* interned; NULL: unknown. From the annotation, trusted sources only */
+	/* The device of this node that the pod is behind, interned; NULL: unknown. From what the
+	 * node has seen, or from the annotation of trusted sources. */
+	const char *interface;
+	bool bridged;         /* it is a bridge's port: packets show the bridge, not it */
+	uint8_t mac[6];       /* of a bridged pod; zeros: unknown */
 	const char *workload; /* "Deployment": a stand-in for the pods of one; NULL: a pod */
 	struct labels labels;
 	struct pod_port *ports; /* the named ones */

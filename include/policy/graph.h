@@ -224,8 +224,10 @@ int graph_remove(struct graph *graph, enum kind kind, const char *ns, const char
 struct graph_pod *graph_find_pod(const struct graph *graph, const char *ns, const char *name);
 const struct graph_namespace *graph_find_namespace(const struct graph *graph, const char *name);
 
-/* Does the pod own the address, or the interface it claims? Others may claim it too. */
+/* Does the pod own the address, or the device it claims? Others may claim it too. */
 bool graph_pod_owns(const struct graph_pod *pod, enum family family);
+const char *graph_pod_device(const struct graph_pod *pod);
+/* The device, if the packets that the node forwards show it: not a bridge's port. */
 const char *graph_pod_interface(const struct graph_pod *pod);
 
 /* The pod's address of a family, owned or not; NULL: none. */

@@ -36,9 +36,14 @@ bool graph_pod_owns(const struct graph_pod *pod, enum family family)
 	return owns(pod, family);
 }
 
-const char *graph_pod_interface(const struct graph_pod *pod)
+const char *graph_pod_device(const struct graph_pod *pod)
 {
 	return owns(pod, CLAIM_INTERFACE) ? pod->object->interface : NULL;
+}
+
+const char *graph_pod_interface(const struct graph_pod *pod)
+{
+	return pod->object->bridged ? NULL : graph_pod_device(pod);
 }
 
 /* The living before the dying, running before starting, young before old; then by name, so that the

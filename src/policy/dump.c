@@ -101,8 +101,9 @@ static int dump_pod(const struct graph_pod *pod, struct blocks *to)
 			fprintf(block.out, " %s",
 				addr_format(pod_addr(pod->object, (enum family)family), text));
 	}
-	if (graph_pod_interface(pod))
-		fprintf(block.out, " %s", graph_pod_interface(pod));
+	if (graph_pod_device(pod))
+		fprintf(block.out, " %s%s", graph_pod_device(pod),
+			graph_pod_interface(pod) ? "" : " bridged");
 	fputc('\n', block.out);
 	for (int dir = 0; dir < DIR_COUNT; dir++) {
 		if (pod->profiles[dir])

@@ -71,10 +71,16 @@ static bool same_ports(const struct pod *a, const struct pod *b)
 	return true;
 }
 
+static bool same_device(const struct pod *a, const struct pod *b)
+{
+	return a->interface == b->interface && a->bridged == b->bridged &&
+	       memcmp(a->mac, b->mac, sizeof(a->mac)) == 0;
+}
+
 /* In all that policy sees: most of a pod's updates are about other things. */
 static bool same_pod(const struct pod *a, const struct pod *b)
 {
-	return a->node == b->node && a->interface == b->interface && a->created == b->created &&
+	return a->node == b->node && same_device(a, b) && a->created == b->created &&
 	       a->phase == b->phase && a->host_network == b->host_network &&
 	       a->terminating == b->terminating && same_labels(&a->labels, &b->labels) &&
 	       same_ports(a, b) && same_addrs(a->addrs, a->n_addrs, b->addrs, b->n_addrs) &&

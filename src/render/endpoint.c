@@ -1,12 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A pod's own two chains, how packets get to them, and the guard on its device. They hold what
- * differs from pod to pod; what its policies say is in the chains of its profiles. */
+/* A pod's own two chains, and how packets get to them. They hold what differs from pod to pod; what
+ * its policies say is in the chains of its profiles. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
 
 #include "internal.h"
+
+void device_chain_name(char to[static NFT_NAME_MAX], char letter, const char *device)
+{
+	size_t used = (size_t)snprintf(to, NFT_NAME_MAX, "%c_", letter);
+
+	for (const char *c = device; *c && used + 3 < NFT_NAME_MAX; c++) {
+		/* '/' is in no interface's name: escapes cannot be mistaken. */
+		bool plain = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') ||
+			     (*c >= '0' && *c <= '9') || *c == '_' || *c == '-' || *c == '.';
+		used += (size_t)snprintf(to + used, NFT_NAME_MAX - used, plain ? "%c" : "/%02x",
+					 (unsigned char)*c);
+	}
+}
 
 /* Endpoints are found by interface where it is known, else by address; and are named for that:
  * e_veth1, e4_10.0.0.7, e6_fd00__7. */
@@ -16,34 +29,26 @@ static void chain_name(char to[static NFT_NAME_MAX], char letter, const struct g
 	enum family family = graph_pod_owns(pod, FAMILY_V4) ? FAMILY_V4 : FAMILY_V6;
 	char text[ADDR_TEXT_MAX];
 
-	if (!interface) {
-		(void)addr_format(pod_addr(pod->object, family), text);
-		for (char *c = text; *c; c++) {
-			if (*c == ':')
-				*c = '_';
-		}
-		(void)snprintf(to, NFT_NAME_MAX, "%c%c_%s", letter, family == FAMILY_V4 ? '4' : '6',
-			       text);
+	if (interface) {
+		device_chain_name(to, letter, interface);
 		return;
 	}
-	size_t used = (size_t)snprintf(to, NFT_NAME_MAX, "%c_", letter);
-	for (const char *c = interface; *c && used + 3 < NFT_NAME_MAX; c++) {
-		/* '/' is in no interface's name: escapes cannot be mistaken. */
-		bool plain = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') ||
-			     (*c >= '0' && *c <= '9') || *c == '_' || *c == '-' || *c == '.';
-		used += (size_t)snprintf(to + used, NFT_NAME_MAX - used, plain ? "%c" : "/%02x",
-					 (unsigned char)*c);
+	(void)addr_format(pod_addr(pod->object, family), text);
+	for (char *c = text; *c; c++) {
+		if (*c == ':')
+			*c = '_';
 	}
+	(void)snprintf(to, NFT_NAME_MAX, "%c%c_%s", letter, family == FAMILY_V4 ? '4' : '6', text);
 }
 
-static void pod_comment(char to[static OBJECT_NAME_MAX], const struct graph_pod *pod)
+void pod_comment(char to[static OBJECT_NAME_MAX], const struct graph_pod *pod)
 {
 	struct object object = {.kind = KIND_POD, .pod = pod->object};
 
 	(void)object_name(&object, to);
 }
 
-static struct prefix host_prefix(const struct addr *addr)
+struct prefix host_prefix(const struct addr *addr)
 {
 	return (struct prefix){.addr = *addr,
 			       .len = (uint8_t)(addr_bytes((enum family)addr->family) * 8)};
@@ -115,31 +120,37 @@ static int set_element(struct render *r, const char *map, const struct nft_key *
 	return nft_set_add(ruleset_set(&r->ruleset, map), key, &extra);
 }
 
+static int dispatch_key(struct render *r, const char *map, const struct nft_key *key,
+			const char *chain, const char *comment)
+{
+	if (chain)
+		return set_element(r, map, key, chain, comment);
+	drop_elem(r, ruleset_set(&r->ruleset, map), key);
+	return 0;
+}
+
 /* How packets of a direction find the pod's chain: adds (a chain) or removes the elements. */
 static int dispatch(struct render *r, const struct graph_pod *pod, enum direction dir,
 		    const char *chain, const char *comment)
 {
 	const char *interface = graph_pod_interface(pod);
 	struct nft_key key = {0};
+	struct addr link_local;
 	int rc = 0;
 
 	if (interface) {
 		memcpy(key.bytes, interface, strlen(interface));
-		if (chain)
-			return set_element(r, interface_map_name(dir), &key, chain, comment);
-		drop_elem(r, ruleset_set(&r->ruleset, interface_map_name(dir)), &key);
-		return 0;
+		return dispatch_key(r, interface_map_name(dir), &key, chain, comment);
 	}
 	for (int family = 0; family < FAMILY_COUNT && rc == 0; family++) {
-		const char *map = addr_map_name(dir, (enum family)family);
-
 		if (!graph_pod_owns(pod, (enum family)family))
 			continue;
 		key = addr_key(pod_addr(pod->object, (enum family)family));
-		if (chain)
-			rc = set_element(r, map, &key, chain, comment);
-		else
-			drop_elem(r, ruleset_set(&r->ruleset, map), &key);
+		rc = dispatch_key(r, addr_map_name(dir, (enum family)family), &key, chain, comment);
+	}
+	if (rc == 0 && graph_pod_device(pod) && pod_link_local(pod->object, &link_local)) {
+		key = addr_key(&link_local);
+		rc = dispatch_key(r, addr_map_name(dir, FAMILY_V6), &key, chain, comment);
 	}
 	return rc;
 }
@@ -170,75 +181,6 @@ static int write_direction(struct render *r, const struct graph_pod *pod, enum d
 	return rc == 0 ? dispatch(r, pod, dir, name, comment) : rc;
 }
 
-/* What a device may send from, ascending: its pod's address, and in IPv6 what a host needs before
- * and beside one. Returns how many. */
-static size_t guard_prefixes(const struct graph_pod *pod, enum family family, struct prefix ret[3])
-{
-	static const struct prefix unspecified = {.addr = {.family = FAMILY_V6}, .len = 128};
-	static const struct prefix link_local = {.addr = {.family = FAMILY_V6, .b = {0xfe, 0x80}},
-						 .len = 10};
-	const struct addr *own = graph_pod_owns(pod, family) ? pod_addr(pod->object, family) : NULL;
-	bool last = own && family == FAMILY_V6 && addr_compare(own, &link_local.addr) > 0;
-	size_t n = 0;
-
-	if (family == FAMILY_V6)
-		ret[n++] = unspecified;
-	if (own && !last)
-		ret[n++] = host_prefix(own);
-	if (family == FAMILY_V6)
-		ret[n++] = link_local;
-	if (last)
-		ret[n++] = host_prefix(own);
-	return n;
-}
-
-/* ip saddr != 10.0.0.7 counter drop */
-static int add_guard_rule(struct nft_chain *chain, const struct graph_pod *pod, enum family family)
-{
-	struct prefix allowed[3];
-	struct nft_stmt stmts[] = {{.kind = NFT_STMT_ADDR, .family = family, .negate = true},
-				   {.kind = NFT_STMT_COUNTER},
-				   verdict_stmt(NFT_VERDICT_DROP, NULL)};
-
-	stmts[0].n = guard_prefixes(pod, family, allowed);
-	if (stmts[0].n > 0)
-		stmts[0].prefixes = allowed;
-	else
-		stmts[0].kind = NFT_STMT_FAMILY; /* no address of this family: none is its own */
-	return add_rule(chain, stmts, ARRAY_LEN(stmts), "");
-}
-
-/* Policy goes by addresses, so nobody may use another's. Every pod behind a device of its own is
- * held to its own addresses, isolated or not: it could forge those of a pod that others trust. */
-static bool has_guard(const struct graph_pod *pod)
-{
-	return graph_pod_interface(pod) &&
-	       (graph_pod_owns(pod, FAMILY_V4) || graph_pod_owns(pod, FAMILY_V6));
-}
-
-static int write_guard(struct render *r, const struct graph_pod *pod)
-{
-	char name[NFT_NAME_MAX], comment[OBJECT_NAME_MAX];
-	struct nft_chain *chain;
-	int rc = 0;
-
-	if (!has_guard(pod))
-		return 0;
-	chain_name(name, 'g', pod);
-	pod_comment(comment, pod);
-	chain = nft_chain_new(name, comment);
-	if (!chain)
-		return -ENOMEM;
-	chain->hook = NFT_HOOK_INGRESS;
-	(void)snprintf(chain->device, sizeof(chain->device), "%s", graph_pod_interface(pod));
-	for (int family = 0; family < FAMILY_COUNT && rc == 0; family++)
-		rc = add_guard_rule(chain, pod, (enum family)family);
-	if (rc == 0)
-		return ruleset_put_chain(&r->ruleset, NFT_TABLE_GUARD, chain);
-	nft_chain_free(chain);
-	return rc;
-}
-
 int write_endpoint(struct render *r, const struct graph_pod *pod)
 {
 	int rc = write_guard(r, pod);
@@ -259,10 +201,7 @@ static void erase_endpoint(struct render *r, const struct graph_pod *pod)
 		(void)dispatch(r, pod, (enum direction)dir, NULL, NULL); /* removing cannot fail */
 		drop_chain(r, NFT_TABLE_POLICY, name);
 	}
-	if (has_guard(pod)) {
-		chain_name(name, 'g', pod);
-		drop_chain(r, NFT_TABLE_GUARD, name);
-	}
+	erase_guard(r, pod);
 }
 
 void listen_endpoint(void *ctx, struct graph_pod *pod, bool exists)

@@ -75,6 +75,19 @@ void rename_profile_sets(struct render *r, bool to_final);
 void listen_endpoint(void *ctx, struct graph_pod *pod, bool exists);
 int write_endpoint(struct render *r, const struct graph_pod *pod);
 
+/* e_veth1; what a chain's name cannot have is escaped. */
+void device_chain_name(char to[static NFT_NAME_MAX], char letter, const char *device);
+void pod_comment(char to[static OBJECT_NAME_MAX], const struct graph_pod *pod);
+struct prefix host_prefix(const struct addr *addr);
+
+/* guard.c */
+int write_guard(struct render *r, const struct graph_pod *pod);
+void erase_guard(struct render *r, const struct graph_pod *pod);
+
+/* The link-local address that a bridged pod has from its hardware address, if that is known. Pods
+ * on one bridge can reach each other by it, so it is a pod's address like its others. */
+bool pod_link_local(const struct pod *pod, struct addr *ret);
+
 /* peers.c */
 extern const char *const block_prefix[FAMILY_COUNT], *const pods_prefix[FAMILY_COUNT];
 extern const enum nft_set_type addr_set_type[FAMILY_COUNT];

@@ -133,7 +133,7 @@ static json_t *float_value(double value, struct err *err)
 		err_set(err, -EINVAL, "an infinite number: expected a finite one");
 		return NULL;
 	}
-	if (fabs(value) < 9007199254740992.0 && floor(value) == value)
+	if (fabs(value) < 9007199254740992.0 && (double)(json_int_t)value == value)
 		return json_integer((json_int_t)value);
 	return json_real(value);
 }
