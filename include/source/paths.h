@@ -4,6 +4,7 @@
 #define SOURCE_PATHS_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/fault.h"
@@ -17,6 +18,8 @@ struct manifest_path {
 
 struct manifest_paths {
 	VEC(struct manifest_path) all;
+	VEC(char *) dirs;  /* that have been walked */
+	int64_t newest_ms; /* when the file that changed last did, since the epoch */
 };
 
 /* Sorted by path, each file once however often it was named. Directories are walked (links to files

@@ -107,7 +107,7 @@ static const struct keep *find_keep(const struct keep *keeps, const char *key, s
 	if (memchr(key, '\\', len))
 		return &escaped;
 	for (; keeps->key; keeps++) {
-		if (strncmp(keeps->key, key, len) == 0 && keeps->key[len] == '\0')
+		if (strlen(keeps->key) == len && memcmp(keeps->key, key, len) == 0)
 			return keeps;
 	}
 	return NULL;

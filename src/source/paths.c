@@ -27,7 +27,11 @@ static bool is_manifest_name(const char *name)
 static int add(struct manifest_paths *ret, const char *path, const struct stat *st)
 {
 	struct manifest_path entry = {.path = strdup(path), .dev = st->st_dev, .ino = st->st_ino};
+	int64_t changed_ms =
+		(int64_t)st->st_mtim.tv_sec * 1000 + (int64_t)st->st_mtim.tv_nsec / 1000000;
 
+	if (changed_ms > ret->newest_ms)
+		ret->newest_ms = changed_ms;
 	if (entry.path && vec_push(&ret->all, entry) == 0)
 		return 0;
 	free(entry.path);
@@ -65,6 +69,11 @@ static int walk(const char *dir, unsigned depth, struct faults *faults, struct m
 	if (depth > FILES_DEPTH_MAX) {
 		fault(faults, dir, "directories nested too deeply");
 		return 0;
+	}
+	char *copy = strdup(dir);
+	if (!copy || vec_push(&ret->dirs, copy) < 0) {
+		free(copy);
+		return -ENOMEM;
 	}
 	DIR *stream = opendir(dir);
 	if (!stream) {
@@ -152,4 +161,7 @@ void manifest_paths_done(struct manifest_paths *paths)
 	for (size_t i = 0; i < paths->all.n; i++)
 		free(paths->all.v[i].path);
 	vec_free(&paths->all);
+	for (size_t i = 0; i < paths->dirs.n; i++)
+		free(paths->dirs.v[i]);
+	vec_free(&paths->dirs);
 }

@@ -40,7 +40,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	REQUIRE(offline_load(&offline, paths, 1, NULL, &listener) == 0);
 	REQUIRE(render_settle(render) == 0);
 	print(render);
-	offline_warn_unenforced(&offline);
+	REQUIRE(offline_warn(&offline, NULL) == 0);
 	offline_done(&offline);
 	render_free(render);
 	(void)close(fd);

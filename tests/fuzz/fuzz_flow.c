@@ -65,6 +65,7 @@ static void start(void)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct faults faults = {0};
+	size_t refused = 0;
 	char path[64], *text = malloc(size + 1);
 	int fd = memfd_create("flows", MFD_CLOEXEC);
 
@@ -75,7 +76,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	text[size] = '\0';
 	check_proto(text);
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	REQUIRE(flows_read(path, size % 2, &faults, take, NULL) == 0);
+	REQUIRE(flows_read(path, size % 2, &faults, take, NULL, &refused) == 0);
+	REQUIRE(refused == faults.errors);
 	faults_done(&faults);
 	(void)close(fd);
 	free(text);

@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "source/follow.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/intern.h"
+#include "base/table.h"
+#include "source/paths.h"
+
+#define WATCH_MASK                                                                          \
+	(IN_CREATE | IN_CLOSE_WRITE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE | IN_ATTRIB | \
+	 IN_DELETE_SELF | IN_MOVE_SELF)
+
+/* An object that has been told. */
+struct told {
+	enum kind kind;
+	const char *ns, *file; /* interned; NULL: none */
+	char *name;
+	char *key;
+	uint64_t load;     /* the last that had it */
+	UT_hash_handle hh; /* by key */
+};
+
+struct follow {
+	const char *const *paths;
+	size_t n_paths;
+	struct intern *strings;
+	int fd;
+	char blind[256]; /* empty: all changes are seen */
+	struct told *told;
+	uint64_t loads;
+	int64_t waiting_since_ms; /* for a file to settle; 0: not waiting */
+};
+
+/* What one load needs. */
+struct load {
+	struct follow *follow;
+	event_fn fn;
+	void *ctx;
+};
+
+static int64_t now_ms(clockid_t clock)
+{
+	struct timespec now;
+
+	(void)clock_gettime(clock, &now); /* both clocks exist */
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int follow_new(const char *const paths[], size_t n_paths, struct intern *strings,
+	       struct follow **ret_follow, struct err *err)
+{
+	struct follow *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return -ENOMEM;
+	f->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	if (f->fd < 0) {
+		int code = -errno;
+
+		free(f);
+		return err_set(err, code, "inotify: %s: manifests cannot be followed",
+			       strerror(-code));
+	}
+	f->paths = paths;
+	f->n_paths = n_paths;
+	f->strings = strings;
+	*ret_follow = f;
+	return 0;
+}
+
+static void told_free(struct follow *f, struct told *told)
+{
+	HASH_DEL(f->told, told);
+	intern_put(f->strings, told->ns);
+	intern_put(f->strings, told->file);
+	free(told->name);
+	free(told->key);
+	free(told);
+}
+
+void follow_free(struct follow *f)
+{
+	if (!f)
+		return;
+	while (f->told)
+		told_free(f, f->told);
+	(void)close(f->fd);
+	free(f);
+}
+
+int follow_fd(const struct follow *f)
+{
+	return f->fd;
+}
+
+const char *follow_blind(const struct follow *f)
+{
+	return f->blind[0] ? f->blind : NULL;
+}
+
+bool follow_drain(struct follow *f)
+{
+	_Alignas(struct inotify_event) char buf[16384];
+	bool changed = false;
+	ssize_t n;
+
+	while ((n = read(f->fd, buf, sizeof(buf))) > 0) {
+		for (const char *p = buf; p < buf + n;) {
+			const struct inotify_event *event = (const void *)p;
+
+			/* IN_IGNORED says that a watch has ended, which was told before. */
+			changed = changed || (event->mask & ~(uint32_t)IN_ISDIR) != IN_IGNORED;
+			p += sizeof(*event) + event->len;
+		}
+	}
+	return changed;
+}
+
+static void watch(struct follow *f, const char *dir)
+{
+	if (inotify_add_watch(f->fd, dir, WATCH_MASK) < 0 && errno != ENOENT && errno != ENOTDIR)
+		(void)snprintf(f->blind, sizeof(f->blind), "%.200s: %s", dir, strerror(errno));
+}
+
+/* The directory that a name is in; or, while that is not there, the closest above it. */
+static void watch_above(struct follow *f, const char *path)
+{
+	char dir[PATH_MAX];
+
+	if (snprintf(dir, sizeof(dir), "%s", path) >= (int)sizeof(dir))
+		return;
+	for (;;) {
+		char *slash = strrchr(dir, '/');
+
+		if (!slash || slash == dir) {
+			watch(f, slash ? "/" : ".");
+			return;
+		}
+		*slash = '\0';
+		if (access(dir, F_OK) == 0) {
+			watch(f, dir);
+			return;
+		}
+	}
+}
+
+/* Every directory that was walked, and where each PATH is: it may be replaced, be a link, or come
+ * back. A link's target is watched as well. */
+static void watch_all(struct follow *f, const struct manifest_paths *found)
+{
+	f->blind[0] = '\0';
+	for (size_t i = 0; i < found->dirs.n; i++)
+		watch(f, found->dirs.v[i]);
+	for (size_t i = 0; i < f->n_paths; i++) {
+		char real[PATH_MAX];
+
+		if (strcmp(f->paths[i], "-") == 0)
+			continue;
+		watch_above(f, f->paths[i]);
+		if (realpath(f->paths[i], real) && strcmp(real, f->paths[i]) != 0)
+			watch_above(f, real);
+	}
+}
+
+static struct told *find_told(struct follow *f, const struct object *object, char **ret_key)
+{
+	char name[OBJECT_NAME_MAX];
+	struct told *told = NULL;
+
+	if (asprintf(ret_key, "%d %s", (int)object->kind, object_name(object, name)) < 0) {
+		*ret_key = NULL;
+		return NULL;
+	}
+	HASH_FIND_STR(f->told, *ret_key, told);
+	return told;
+}
+
+static const char *namespace_of(const struct object *object)
+{
+	switch (object->kind) {
+	case KIND_POD:
+		return object->pod->ns;
+	case KIND_NETWORK_POLICY:
+		return object->policy->ns;
+	case KIND_NAMESPACE:
+	case KIND_NODE:
+	case KIND_COUNT:
+		break;
+	}
+	return NULL;
+}
+
+static const char *name_of(const struct object *object)
+{
+	switch (object->kind) {
+	case KIND_POD:
+		return object->pod->name;
+	case KIND_NETWORK_POLICY:
+		return object->policy->name;
+	case KIND_NAMESPACE:
+		return object->namespace_->name;
+	case KIND_NODE:
+		return object->node->name;
+	case KIND_COUNT:
+		break;
+	}
+	return NULL;
+}
+
+/* Takes the key. */
+static struct told *add_told(struct follow *f, const struct object *object, char *key)
+{
+	struct told *told = calloc(1, sizeof(*told));
+
+	if (told)
+		told->name = strdup(name_of(object));
+	if (told && told->name) {
+		told->kind = object->kind;
+		told->key = key;
+		told->ns = intern_ref(namespace_of(object));
+		HASH_ADD_KEYPTR(hh, f->told, told->key, strlen(told->key), told);
+		if (table_added(told))
+			return told;
+		intern_put(f->strings, told->ns);
+	}
+	if (told)
+		free(told->name);
+	free(told);
+	free(key);
+	return NULL;
+}
+
+static int note(struct follow *f, const struct object *object)
+{
+	const char *file = object_origin(object)->file;
+	char *key;
+	struct told *told = find_told(f, object, &key);
+
+	if (!key)
+		return -ENOMEM;
+	if (told)
+		free(key);
+	else
+		told = add_told(f, object, key);
+	if (!told)
+		return -ENOMEM;
+	told->load = f->loads;
+	if (told->file != file) {
+		intern_put(f->strings, told->file);
+		told->file = intern_ref(file);
+	}
+	return 0;
+}
+
+static int take_event(void *ctx, const struct event *event)
+{
+	struct load *load = ctx;
+
+	if (event->type != EVENT_UPSERT)
+		return 0; /* the end is told once what is gone has been */
+	if (note(load->follow, &event->object) < 0) {
+		object_free(load->follow->strings, event->object);
+		return -ENOMEM;
+	}
+	return load->fn(load->ctx, event);
+}
+
+/* Is the file, or a directory that it stands in, one that could not be read? */
+static bool is_unread(const struct faults *faults, const char *file)
+{
+	for (size_t i = 0; i < faults->n; i++) {
+		const char *bad = faults->v[i].file;
+		size_t len = bad ? strlen(bad) : 0;
+
+		if (faults->v[i].level == FAULT_ERROR && len > 0 && strncmp(file, bad, len) == 0 &&
+		    (file[len] == '\0' || file[len] == '/' || bad[len - 1] == '/'))
+			return true;
+	}
+	return faults->errors > faults->n; /* not all are listed */
+}
+
+static int tell_gone(struct load *load, struct told *told)
+{
+	struct follow *f = load->follow;
+	struct event event = {.type = EVENT_DELETE, .object = {.kind = told->kind}};
+	struct namespace_ ns = {.name = told->name};
+	struct node node = {.name = told->name};
+	struct pod pod = {.ns = told->ns, .name = told->name};
+	struct network_policy policy = {.ns = told->ns, .name = told->name};
+	int rc;
+
+	switch (told->kind) {
+	case KIND_NAMESPACE:
+		event.object.namespace_ = &ns;
+		break;
+	case KIND_NODE:
+		event.object.node = &node;
+		break;
+	case KIND_POD:
+		event.object.pod = &pod;
+		break;
+	case KIND_NETWORK_POLICY:
+		event.object.policy = &policy;
+		break;
+	case KIND_COUNT:
+		break;
+	}
+	rc = load->fn(load->ctx, &event);
+	told_free(f, told);
+	return rc;
+}
+
+static int tell_all_gone(struct load *load, const struct faults *faults, size_t *ret_kept)
+{
+	struct follow *f = load->follow;
+	struct told *told, *next;
+	int rc = 0;
+
+	*ret_kept = 0;
+	for (told = f->told; told && rc == 0; told = next) {
+		next = told->hh.next;
+		if (told->load == f->loads)
+			continue;
+		if (told->file && is_unread(faults, told->file))
+			++*ret_kept;
+		else
+			rc = tell_gone(load, told);
+	}
+	return rc;
+}
+
+/* Is a file in the middle of being written, as far as its age tells? */
+static bool is_settling(struct follow *f, const struct manifest_paths *found)
+{
+	int64_t age_ms = now_ms(CLOCK_REALTIME) - found->newest_ms;
+	int64_t now = now_ms(CLOCK_MONOTONIC);
+
+	if (f->loads == 0 || age_ms < 0 || age_ms >= FOLLOW_SETTLE_MS) {
+		f->waiting_since_ms = 0;
+		return false;
+	}
+	if (f->waiting_since_ms == 0)
+		f->waiting_since_ms = now;
+	if (now - f->waiting_since_ms < FOLLOW_PATIENCE_MS)
+		return true;
+	f->waiting_since_ms = 0;
+	return false;
+}
+
+/* Watches are set before anything is read: what changes after that is noticed. */
+static int look(struct follow *f)
+{
+	struct manifest_paths found = {0};
+	struct faults unused = {0}; /* files_load() tells them again */
+	int rc = manifest_paths_expand(f->paths, f->n_paths, &unused, &found);
+
+	if (rc == 0) {
+		watch_all(f, &found);
+		rc = is_settling(f, &found) ? -EAGAIN : 0;
+	}
+	manifest_paths_done(&found);
+	faults_done(&unused);
+	return rc;
+}
+
+int follow_load(struct follow *f, event_fn fn, void *ctx, struct faults *faults,
+		struct files_report *report, size_t *ret_kept)
+{
+	struct load load = {.follow = f, .fn = fn, .ctx = ctx};
+	int rc = look(f);
+
+	if (rc < 0)
+		return rc;
+	f->loads++;
+	rc = files_load(f->paths, f->n_paths, f->strings, take_event, &load, faults, report);
+	if (rc == 0)
+		rc = tell_all_gone(&load, faults, ret_kept);
+	if (rc == 0 && f->loads == 1)
+		rc = fn(ctx, &(struct event){.type = EVENT_SYNCED});
+	return rc;
+}
