@@ -23,6 +23,7 @@ struct nft_message {
 	enum nft_subject subject;
 	enum nft_table table;
 	char name[NFT_NAME_MAX]; /* of the chain or set */
+	bool more;               /* nothing without the next: an anonymous set and its rule */
 };
 
 struct nft_batch {
@@ -30,6 +31,7 @@ struct nft_batch {
 	size_t len, cap;
 	VEC(struct nft_message) messages;
 	uint32_t seq; /* of the last message; the caller may start it anywhere */
+	bool more;    /* what messages that are opened from now on are, until it is cleared */
 };
 
 /* NFPROTO_INET, NFPROTO_NETDEV. */
@@ -47,11 +49,12 @@ int nft_batch_close(struct nft_batch *batch, const struct nlmsghdr *message);
 int nft_batch_begin(struct nft_batch *batch, uint32_t generation);
 int nft_batch_end(struct nft_batch *batch);
 
-/* Appends messages [from, to) of another batch, sequence numbers as they are. 0 or -ENOMEM. */
+/* Appends messages [from, to) of another batch, numbered on from this one's. 0 or -ENOMEM. */
 int nft_batch_append(struct nft_batch *batch, const struct nft_batch *other, size_t from,
 		     size_t to);
 
-/* What a sequence number is about; NULL: none of ours. */
+/* What a sequence number is about, in a batch that was numbered without gaps; NULL: none of ours.
+ */
 const struct nft_message *nft_batch_find(const struct nft_batch *batch, uint32_t seq);
 
 void nft_batch_done(struct nft_batch *batch);

@@ -19,7 +19,9 @@ enum nft_plan_part {
 	NFT_PLAN_NEW_MAP_ELEMS,
 	/* The change itself: one transaction. */
 	NFT_PLAN_DROP_MAP_ELEMS,
-	NFT_PLAN_CHAINS, /* remade or with other rules; new base chains */
+	NFT_PLAN_FLUSH_CHAINS, /* that get other rules */
+	NFT_PLAN_REMAKE, /* what changes beyond its content, under its name; new base chains */
+	NFT_PLAN_RULES,
 	NFT_PLAN_MAP_ELEMS,
 	NFT_PLAN_DROP_ELEMS,
 	NFT_PLAN_ELEMS,
@@ -35,14 +37,23 @@ enum nft_plan_part {
 
 struct nft_plan {
 	struct nft_batch parts[NFT_PLAN_PARTS];
-	uint32_t seq;
+	uint32_t seq; /* of the last message of all; for its own use */
+	bool whole;   /* one transaction or none, however large */
 };
 
-/* Everything that it takes from `old` to `new`. 0 or -ENOMEM. */
+/* The three fill an empty plan; nft_plan_done() in any case. */
+
+/* Everything that it takes from `old` to `new`; nothing where they are the same. 0 or -ENOMEM. */
 int nft_plan_full(struct nft_plan *plan, const struct ruleset *old, const struct ruleset *new);
 
 /* What has changed in the ruleset since ruleset_committed(). 0 or -ENOMEM. */
 int nft_plan_changes(struct nft_plan *plan, const struct ruleset *ruleset);
+
+/* The tables that are `present` go with all that is in them, and those of `new` are made, in one
+ * transaction: for what cannot be repaired in place. A base chain that is replaced can let a packet
+ * pass. 0 or -ENOMEM. */
+int nft_plan_rebuild(struct nft_plan *plan, const bool present[NFT_TABLE_COUNT],
+		     const struct ruleset *new);
 
 bool nft_plan_empty(const struct nft_plan *plan);
 

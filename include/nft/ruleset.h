@@ -78,7 +78,7 @@ struct nft_stmt {
 };
 
 struct nft_rule {
-	VEC(struct nft_stmt) stmts;
+	VEC(struct nft_stmt) stmts; /* none: a rule in the kernel that is none of ours */
 	char comment[NFT_COMMENT_MAX + 1];
 };
 
@@ -92,6 +92,9 @@ struct nft_chain {
 	} hook;
 	char device[16];
 	VEC(struct nft_rule) rules;
+	/* Of a chain in the kernel (nft/readback.h), where others can write too. */
+	bool other;       /* of a form that is none of ours */
+	bool policy_drop; /* its policy is not accept */
 	UT_hash_handle hh;
 };
 
@@ -103,6 +106,8 @@ enum nft_set_type {
 	NFT_SET_TYPE_IPV4_TUPLE, /* ipv4_addr . inet_proto . inet_service */
 	NFT_SET_TYPE_IPV6_TUPLE,
 };
+
+#define NFT_SET_TYPE_COUNT (NFT_SET_TYPE_IPV6_TUPLE + 1)
 
 /* What of it a type has, the rest is zero: two keys are equal when their bytes are. */
 struct nft_key {
@@ -138,6 +143,7 @@ struct nft_set {
 	char comment[NFT_COMMENT_MAX + 1];
 	enum nft_set_type type;
 	bool interval, map; /* map: to verdicts */
+	bool other;         /* of a form that is none of ours, see struct nft_chain */
 	struct nft_elem *elems;
 	UT_hash_handle hh;
 

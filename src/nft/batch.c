@@ -37,7 +37,12 @@ static int note(struct nft_batch *batch, enum nft_subject subject, enum nft_tabl
 		const char *name)
 {
 	struct nft_message message = {
-		.seq = ++batch->seq, .offset = batch->len, .subject = subject, .table = table};
+		.seq = ++batch->seq,
+		.offset = batch->len,
+		.subject = subject,
+		.table = table,
+		.more = batch->more,
+	};
 
 	(void)snprintf(message.name, sizeof(message.name), "%s", name);
 	return vec_push(&batch->messages, message);
@@ -111,25 +116,25 @@ int nft_batch_append(struct nft_batch *batch, const struct nft_batch *other, siz
 	bytes = other->messages.v[to - 1].offset + other->messages.v[to - 1].len - start;
 	if (reserve(batch, bytes) < 0)
 		return -ENOMEM;
+	memcpy(batch->bytes + batch->len, other->bytes + start, bytes);
 	for (size_t i = from; i < to; i++) {
 		struct nft_message message = other->messages.v[i];
 
 		message.offset = message.offset - start + batch->len;
+		message.seq = ++batch->seq;
+		((struct nlmsghdr *)(batch->bytes + message.offset))->nlmsg_seq = message.seq;
 		if (vec_push(&batch->messages, message) < 0)
 			return -ENOMEM;
 	}
-	memcpy(batch->bytes + batch->len, other->bytes + start, bytes);
 	batch->len += bytes;
 	return 0;
 }
 
 const struct nft_message *nft_batch_find(const struct nft_batch *batch, uint32_t seq)
 {
-	for (size_t i = 0; i < batch->messages.n; i++) {
-		if (batch->messages.v[i].seq == seq)
-			return &batch->messages.v[i];
-	}
-	return NULL;
+	uint32_t i = batch->messages.n > 0 ? seq - batch->messages.v[0].seq : 0;
+
+	return i < batch->messages.n ? &batch->messages.v[i] : NULL;
 }
 
 void nft_batch_done(struct nft_batch *batch)

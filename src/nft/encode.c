@@ -137,15 +137,19 @@ int nft_build_rule(struct nft_batch *batch, enum nft_table table, const char *ch
 	struct nlmsghdr *message;
 	int rc = object ? 0 : -ENOMEM;
 
+	if (object) {
+		nftnl_rule_set_str(object, NFTNL_RULE_TABLE, NFT_TABLE_NAME);
+		nftnl_rule_set_str(object, NFTNL_RULE_CHAIN, chain);
+	}
 	/* Anonymous sets first: the rule looks them up. */
+	batch->more = true;
 	for (size_t i = 0; i < rule->stmts.n && rc == 0; i++)
 		rc = nft_build_stmt(batch, table, object, &rule->stmts.v[i]);
+	batch->more = false;
 	message = rc == 0 ? nft_batch_open(batch, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND,
 					   NFT_SUBJECT_CHAIN, table, chain, RULE_MESSAGE)
 			  : NULL;
 	if (message) {
-		nftnl_rule_set_str(object, NFTNL_RULE_TABLE, NFT_TABLE_NAME);
-		nftnl_rule_set_str(object, NFTNL_RULE_CHAIN, chain);
 		if (len > 0)
 			nftnl_rule_set_data(object, NFTNL_RULE_USERDATA, udata, (uint32_t)len);
 		nftnl_rule_nlmsg_build_payload(message, object);
@@ -153,19 +157,6 @@ int nft_build_rule(struct nft_batch *batch, enum nft_table table, const char *ch
 	}
 	nftnl_rule_free(object);
 	return message ? rc : -ENOMEM;
-}
-
-static uint32_t set_flags(const struct nft_set *set)
-{
-	uint32_t flags = 0;
-
-	if (set->map)
-		flags |= NFT_SET_MAP;
-	if (set->interval)
-		flags |= NFT_SET_INTERVAL;
-	if (set->interval && nft_key_fields(set->type, NULL) > 1)
-		flags |= NFT_SET_CONCAT;
-	return flags;
 }
 
 /* nft reads key and data back by what it noted here. */
@@ -203,7 +194,7 @@ static struct nftnl_set *set_object(const struct nft_set *set, uint32_t id)
 		return NULL;
 	nftnl_set_set_str(object, NFTNL_SET_TABLE, NFT_TABLE_NAME);
 	nftnl_set_set_str(object, NFTNL_SET_NAME, set->name);
-	nftnl_set_set_u32(object, NFTNL_SET_FLAGS, set_flags(set));
+	nftnl_set_set_u32(object, NFTNL_SET_FLAGS, nft_set_flags(set));
 	nftnl_set_set_u32(object, NFTNL_SET_KEY_TYPE, nft_key_type(set->type));
 	nftnl_set_set_u32(object, NFTNL_SET_KEY_LEN, (uint32_t)nft_key_len(set->type));
 	nftnl_set_set_u32(object, NFTNL_SET_ID, id);
@@ -302,7 +293,9 @@ struct elem_writer {
 	struct nft_batch *batch;
 	const char *set; /* a name, or __set%d with its id */
 	uint32_t id;
+	enum nft_subject subject;
 	enum nft_table table;
+	const char *name; /* of the subject: of an anonymous set, its chain */
 	bool add;
 	struct nlmsghdr *message;
 	struct nlattr *list;
@@ -311,7 +304,7 @@ struct elem_writer {
 static int writer_open(struct elem_writer *w)
 {
 	w->message = nft_batch_open(w->batch, w->add ? NFT_MSG_NEWSETELEM : NFT_MSG_DELSETELEM,
-				    w->add ? NLM_F_CREATE : 0, NFT_SUBJECT_SET, w->table, w->set,
+				    w->add ? NLM_F_CREATE : 0, w->subject, w->table, w->name,
 				    ELEMS_BYTES_MAX + 2 * ELEM_BYTES_MAX);
 	if (!w->message)
 		return -ENOMEM;
@@ -399,7 +392,13 @@ int nft_build_elems(struct nft_batch *batch, const struct nft_set *set,
 		    const struct nft_elem *const elems[], size_t n, bool add)
 {
 	struct elem_writer w = {
-		.batch = batch, .set = set->name, .table = NFT_TABLE_POLICY, .add = add};
+		.batch = batch,
+		.set = set->name,
+		.subject = NFT_SUBJECT_SET,
+		.table = NFT_TABLE_POLICY,
+		.name = set->name,
+		.add = add,
+	};
 	int rc = 0;
 
 	for (size_t i = 0; i < n && rc == 0; i++)
@@ -424,9 +423,17 @@ int nft_build_anonymous_set(struct nft_batch *batch, enum nft_table table,
 			    size_t n)
 {
 	struct elem_writer w = {
-		.batch = batch, .set = "__set%d", .id = set->id, .table = table, .add = true};
-	struct nlmsghdr *message = nft_batch_open(batch, NFT_MSG_NEWSET, NLM_F_CREATE,
-						  NFT_SUBJECT_SET, table, "", SMALL_MESSAGE);
+		.batch = batch,
+		.set = "__set%d",
+		.id = set->id,
+		.subject = NFT_SUBJECT_CHAIN,
+		.table = table,
+		.name = set->chain,
+		.add = true,
+	};
+	struct nlmsghdr *message =
+		nft_batch_open(batch, NFT_MSG_NEWSET, NLM_F_CREATE, NFT_SUBJECT_CHAIN, table,
+			       set->chain, SMALL_MESSAGE);
 	int rc;
 
 	if (!message)

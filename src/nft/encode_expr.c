@@ -7,27 +7,11 @@
 #include <libnftnl/expr.h>
 #include <linux/if_ether.h>
 #include <linux/netfilter.h>
-#include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nf_tables.h>
 #include <net/if.h>
 #include <net/if_arp.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Offsets in the headers. */
-#define ETHER_SADDR  6
-#define ETHER_TYPE   12
-#define ARP_SADDR_IP 14 /* of IPv4 over Ethernet */
-#define IP_SADDR     12
-#define IP_DADDR     16
-#define IP6_SADDR    8
-#define IP6_DADDR    24
-#define IP6_HOPLIMIT 7
-#define TH_DPORT     2
-#define ICMPV6_TYPE  0
-
-/* The conntrack states as bits, which the kernel keeps to itself: NF_CT_STATE_BIT(). */
-#define CT_ESTABLISHED_RELATED ((1u << (IP_CT_ESTABLISHED + 1)) | (1u << (IP_CT_RELATED + 1)))
 
 static int add(struct nftnl_rule *rule, struct nftnl_expr *expr)
 {
@@ -217,6 +201,7 @@ static int look_up_list(struct nft_batch *batch, enum nft_table table, struct nf
 	int rc;
 
 	set->id = batch->seq + 1; /* as good as any: unique in the batch */
+	set->chain = nftnl_rule_get_str(rule, NFTNL_RULE_CHAIN);
 	rc = nft_build_anonymous_set(batch, table, set, elems, n);
 	return rc == 0 ? add_lookup(rule, &(struct lookup){.set = "__set%d",
 							   .id = set->id,

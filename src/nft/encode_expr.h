@@ -3,6 +3,7 @@
 #define NFT_ENCODE_EXPR_H
 
 #include <libnftnl/rule.h>
+#include <linux/netfilter/nf_conntrack_common.h>
 
 #include "nft/batch.h"
 
@@ -19,13 +20,29 @@ enum {
 	NFT_TYPE_ID_IFNAME = 41,
 };
 
-/* Adds a statement's expressions. A list becomes an anonymous set, which goes into the batch before
- * the rule. 0 or -ENOMEM. */
+/* Offsets in the headers. */
+#define ETHER_SADDR  6
+#define ETHER_TYPE   12
+#define ARP_SADDR_IP 14 /* of IPv4 over Ethernet */
+#define IP_SADDR     12
+#define IP_DADDR     16
+#define IP6_SADDR    8
+#define IP6_DADDR    24
+#define IP6_HOPLIMIT 7
+#define TH_DPORT     2
+#define ICMPV6_TYPE  0
+
+/* The conntrack states as bits, which the kernel keeps to itself: NF_CT_STATE_BIT(). */
+#define CT_ESTABLISHED_RELATED ((1u << (IP_CT_ESTABLISHED + 1)) | (1u << (IP_CT_RELATED + 1)))
+
+/* Adds a statement's expressions to a rule, which knows its chain. A list becomes an anonymous set,
+ * which goes into the batch before the rule. 0 or -ENOMEM. */
 int nft_build_stmt(struct nft_batch *batch, enum nft_table table, struct nftnl_rule *rule,
 		   const struct nft_stmt *stmt);
 
 /* An anonymous set of the batch, found by this id. */
 struct nft_anonymous {
+	const char *chain; /* of its rule */
 	uint32_t id, key_type, key_len;
 	bool interval;
 };

@@ -70,7 +70,7 @@ static bool same_stmt(const struct nft_stmt *a, const struct nft_stmt *b)
 
 static bool same_rule(const struct nft_rule *a, const struct nft_rule *b)
 {
-	if (a->stmts.n != b->stmts.n || strcmp(a->comment, b->comment) != 0)
+	if (a->stmts.n != b->stmts.n || a->stmts.n == 0 || strcmp(a->comment, b->comment) != 0)
 		return false;
 	for (size_t i = 0; i < a->stmts.n; i++) {
 		if (!same_stmt(&a->stmts.v[i], &b->stmts.v[i]))
@@ -81,7 +81,7 @@ static bool same_rule(const struct nft_rule *a, const struct nft_rule *b)
 
 bool nft_chain_same_head(const struct nft_chain *a, const struct nft_chain *b)
 {
-	return a->hook == b->hook && strcmp(a->device, b->device) == 0 &&
+	return !a->other && !b->other && a->hook == b->hook && strcmp(a->device, b->device) == 0 &&
 	       strcmp(a->comment, b->comment) == 0;
 }
 
@@ -98,15 +98,17 @@ bool nft_chain_same_rules(const struct nft_chain *a, const struct nft_chain *b)
 
 bool nft_set_same_head(const struct nft_set *a, const struct nft_set *b)
 {
-	return a->type == b->type && a->interval == b->interval && a->map == b->map &&
-	       strcmp(a->comment, b->comment) == 0;
+	return !a->other && !b->other && a->type == b->type && a->interval == b->interval &&
+	       a->map == b->map && strcmp(a->comment, b->comment) == 0;
 }
 
 bool nft_extra_same(const struct nft_set *set, const struct nft_elem_extra *a,
 		    const struct nft_elem_extra *b)
 {
-	if (!a || !b)
-		return a == b;
+	static const struct nft_elem_extra plain;
+
+	a = a ? a : &plain;
+	b = b ? b : &plain;
 	if (set->interval && memcmp(&a->last, &b->last, sizeof(a->last)) != 0)
 		return false;
 	return (!set->map || same_verdict(&a->verdict, &b->verdict)) &&

@@ -14,19 +14,34 @@
 #include <unistd.h>
 
 #include "nft/encode.h"
+#include "request.h"
 
-#define REPLY_BYTES    16384
 #define RECEIVE_BUFFER (1 << 20)
 #define SEND_MIN       65536
 /* What the kernel keeps of a send buffer for itself: EMSGSIZE beyond twice the value less this. */
 #define SEND_OVERHEAD 64
-#define RETRIES_MAX   10
+/* An envelope, and some. */
+#define ENVELOPE_BYTES 128
+#define RETRIES_MAX    10
+
+/* The first question: may we ask at all, and is there anybody? */
+static int try_kernel(struct nft_kernel *k, struct err *err)
+{
+	uint32_t generation;
+	int rc = nft_kernel_generation(k, &generation);
+
+	if (rc == -EPERM)
+		return err_set(err, rc, "nf_tables: not permitted: CAP_NET_ADMIN is needed");
+	if (rc == -EINVAL || rc == -EOPNOTSUPP)
+		return err_set(err, -EPROTONOSUPPORT, "this kernel has no nf_tables");
+	return rc < 0 ? err_set(err, rc, "nf_tables does not answer: %s", strerror(-rc)) : 0;
+}
 
 int nft_kernel_open(struct nft_kernel *k, struct err *err)
 {
 	struct sockaddr_nl address = {.nl_family = AF_NETLINK};
 	socklen_t len = sizeof(address);
-	int one = 1, receive = RECEIVE_BUFFER;
+	int one = 1, receive = RECEIVE_BUFFER, rc;
 
 	*k = (struct nft_kernel){.send_max = SEND_MIN};
 	k->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
@@ -34,16 +49,19 @@ int nft_kernel_open(struct nft_kernel *k, struct err *err)
 		return err_set(err, -errno, "cannot open a netfilter socket: %s", strerror(errno));
 	if (bind(k->fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
 	    getsockname(k->fd, (struct sockaddr *)&address, &len) < 0) {
-		int code = -errno;
+		rc = -errno;
 		nft_kernel_close(k);
-		return err_set(err, code, "cannot bind a netfilter socket: %s", strerror(-code));
+		return err_set(err, rc, "cannot bind a netfilter socket: %s", strerror(-rc));
 	}
 	k->portid = address.nl_pid;
 	/* Both only help: fewer bytes come with errors, and all of them fit. */
 	(void)setsockopt(k->fd, SOL_NETLINK, NETLINK_CAP_ACK, &one, sizeof(one));
 	if (setsockopt(k->fd, SOL_SOCKET, SO_RCVBUFFORCE, &receive, sizeof(receive)) < 0)
 		(void)setsockopt(k->fd, SOL_SOCKET, SO_RCVBUF, &receive, sizeof(receive));
-	return 0;
+	rc = try_kernel(k, err);
+	if (rc < 0)
+		nft_kernel_close(k);
+	return rc;
 }
 
 void nft_kernel_close(struct nft_kernel *k)
@@ -101,8 +119,10 @@ static void note_refusal(struct nft_kernel *k, const struct nft_batch *batch, ui
 }
 
 struct replies {
+	uint32_t last; /* the message that asks for an acknowledgement */
 	bool acknowledged, refused;
-	int code; /* of the first refusal */
+	bool lost; /* more than the socket could hold: what is missing may be a refusal */
+	int code;  /* of the first refusal */
 };
 
 static void take_reply(struct nft_kernel *k, const struct nft_batch *batch,
@@ -111,10 +131,11 @@ static void take_reply(struct nft_kernel *k, const struct nft_batch *batch,
 	const struct nlmsgerr *reply = mnl_nlmsg_get_payload(message);
 
 	if (message->nlmsg_type != NLMSG_ERROR ||
-	    mnl_nlmsg_get_payload_len(message) < sizeof(*reply))
-		return;
+	    mnl_nlmsg_get_payload_len(message) < sizeof(*reply) ||
+	    !nft_batch_find(batch, message->nlmsg_seq))
+		return; /* left over from before */
 	if (reply->error == 0) {
-		replies->acknowledged = true;
+		replies->acknowledged |= message->nlmsg_seq == replies->last;
 		return;
 	}
 	if (!replies->refused)
@@ -127,7 +148,7 @@ static void take_reply(struct nft_kernel *k, const struct nft_batch *batch,
 static int read_replies(struct nft_kernel *k, const struct nft_batch *batch,
 			struct replies *replies)
 {
-	char buffer[REPLY_BYTES];
+	_Alignas(struct nlmsghdr) char buffer[NFT_ANSWER_BYTES];
 
 	for (;;) {
 		ssize_t n = recv(k->fd, buffer, sizeof(buffer), MSG_DONTWAIT);
@@ -135,6 +156,10 @@ static int read_replies(struct nft_kernel *k, const struct nft_batch *batch,
 
 		if (n < 0 && errno == EINTR)
 			continue;
+		if (n < 0 && errno == ENOBUFS) {
+			replies->lost = true;
+			continue;
+		}
 		if (n < 0)
 			return errno == EAGAIN ? 0 : -errno;
 		for (const struct nlmsghdr *message = (const struct nlmsghdr *)buffer;
@@ -143,11 +168,20 @@ static int read_replies(struct nft_kernel *k, const struct nft_batch *batch,
 	}
 }
 
+/* What has nothing to do with what was asked for is told apart: it may pass. */
+static int refusal_error(int code, struct err *err)
+{
+	bool passing = code == -ENOMEM || code == -ENOBUFS || code == -EAGAIN || code == -EINTR;
+
+	return err_set(err, passing || code == -EPERM ? code : -EINVAL, "nf_tables refuses: %s",
+		       strerror(-code));
+}
+
 /* One transaction: BEGIN, the messages, END. */
 static int commit(struct nft_kernel *k, struct nft_batch *batch, struct err *err)
 {
-	struct replies replies = {0};
-	struct nft_message *last = &batch->messages.v[batch->messages.n - 2];
+	const struct nft_message *last = &batch->messages.v[batch->messages.n - 2];
+	struct replies replies = {.last = last->seq};
 	int rc;
 
 	((struct nlmsghdr *)(batch->bytes + last->offset))->nlmsg_flags |= NLM_F_ACK;
@@ -162,8 +196,9 @@ static int commit(struct nft_kernel *k, struct nft_batch *batch, struct err *err
 	if (rc < 0)
 		return err_set(err, rc, "cannot read what nf_tables answers: %s", strerror(-rc));
 	if (replies.refused)
-		return err_set(err, replies.code == -EPERM ? -EPERM : -EINVAL,
-			       "nf_tables refuses: %s", strerror(-replies.code));
+		return refusal_error(replies.code, err);
+	if (replies.lost)
+		return err_set(err, -ENOBUFS, "the answer of nf_tables is lost in part");
 	return replies.acknowledged ? 0 : err_set(err, -EAGAIN, "nf_tables does not answer");
 }
 
@@ -174,10 +209,10 @@ static int open_envelope(struct nft_kernel *k, struct nft_batch *batch)
 	return nft_batch_begin(batch, 0);
 }
 
-static int close_envelope(struct nft_kernel *k, struct nft_batch *batch, uint32_t after)
+static int close_envelope(struct nft_kernel *k, struct nft_batch *batch)
 {
-	batch->seq = after;
 	int rc = nft_batch_end(batch);
+
 	k->seq = batch->seq;
 	return rc;
 }
@@ -205,7 +240,7 @@ static int apply_at_once(struct nft_kernel *k, const struct nft_plan *plan, int 
 	for (int i = from; i < to && rc == 0; i++)
 		rc = nft_batch_append(&batch, &plan->parts[i], 0, plan->parts[i].messages.n);
 	if (rc == 0)
-		rc = close_envelope(k, &batch, plan->seq);
+		rc = close_envelope(k, &batch);
 	if (rc < 0)
 		rc = no_memory(err);
 	else if (batch.messages.n > 2)
@@ -214,7 +249,7 @@ static int apply_at_once(struct nft_kernel *k, const struct nft_plan *plan, int 
 	return rc;
 }
 
-/* A rule's anonymous sets are of its transaction: never cut between a set and what follows it. */
+/* The next end of a piece: where nothing is cut from what it needs. */
 static size_t next_cut(const struct nft_batch *part, size_t from, size_t room)
 {
 	size_t to = from, cut = from, bytes = 0;
@@ -222,17 +257,20 @@ static size_t next_cut(const struct nft_batch *part, size_t from, size_t room)
 	while (to < part->messages.n && bytes + part->messages.v[to].len <= room) {
 		bytes += part->messages.v[to].len;
 		to++;
-		if (to == part->messages.n || part->messages.v[to - 1].name[0])
+		if (!part->messages.v[to - 1].more)
 			cut = to;
 	}
-	return cut > from ? cut : from + 1; /* one that does not fit is for the kernel to refuse */
+	/* What does not fit is for the kernel to refuse. */
+	while (cut == from || part->messages.v[cut - 1].more)
+		cut++;
+	return cut;
 }
 
 /* In as many transactions as it takes. */
 static int apply_in_pieces(struct nft_kernel *k, const struct nft_plan *plan, int from, int to,
 			   struct err *err)
 {
-	size_t room = k->send_max - 4 * SEND_OVERHEAD;
+	size_t room = k->send_max - ENVELOPE_BYTES;
 	int rc = 0;
 
 	for (int i = from; i < to && rc == 0; i++) {
@@ -246,7 +284,7 @@ static int apply_in_pieces(struct nft_kernel *k, const struct nft_plan *plan, in
 			if (rc == 0)
 				rc = nft_batch_append(&batch, part, at, end);
 			if (rc == 0)
-				rc = close_envelope(k, &batch, plan->seq);
+				rc = close_envelope(k, &batch);
 			rc = rc < 0 ? no_memory(err) : commit(k, &batch, err);
 			nft_batch_done(&batch);
 			at = end;
@@ -257,13 +295,13 @@ static int apply_in_pieces(struct nft_kernel *k, const struct nft_plan *plan, in
 
 int nft_kernel_apply(struct nft_kernel *k, const struct nft_plan *plan, struct err *err)
 {
-	size_t whole = parts_bytes(plan, 0, NFT_PLAN_PARTS) + 2 * SEND_OVERHEAD;
+	size_t whole = parts_bytes(plan, 0, NFT_PLAN_PARTS) + ENVELOPE_BYTES;
 	int rc;
 
 	k->refusals.n = 0;
 	if (nft_plan_empty(plan))
 		return 0;
-	if (grow_send_buffer(k, whole))
+	if (grow_send_buffer(k, whole) || plan->whole)
 		return apply_at_once(k, plan, 0, NFT_PLAN_PARTS, err);
 	rc = apply_in_pieces(k, plan, 0, NFT_PLAN_CHANGE, err);
 	if (rc == 0)
@@ -285,37 +323,37 @@ int nft_kernel_cleanup(struct nft_kernel *k, struct err *err)
 		if (rc == 0)
 			rc = nft_build_table_delete(&batch, (enum nft_table)table);
 		if (rc == 0)
-			rc = close_envelope(k, &batch, batch.seq);
+			rc = close_envelope(k, &batch);
 		rc = rc < 0 ? no_memory(err) : commit(k, &batch, err);
 		nft_batch_done(&batch);
 	}
 	return rc;
 }
 
-int nft_kernel_generation(struct nft_kernel *k, uint32_t *ret_generation)
+static int take_generation(void *ctx, const struct nlmsghdr *message)
 {
-	char buffer[REPLY_BYTES];
-	struct nlmsghdr *message = mnl_nlmsg_put_header(buffer);
-	struct nfgenmsg *header;
+	uint32_t *ret = ctx;
 	const struct nlattr *attr;
-	ssize_t n;
 
-	message->nlmsg_type = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETGEN;
-	message->nlmsg_flags = NLM_F_REQUEST;
-	message->nlmsg_seq = ++k->seq;
-	header = mnl_nlmsg_put_extra_header(message, sizeof(*header));
-	*header = (struct nfgenmsg){.nfgen_family = AF_UNSPEC, .version = NFNETLINK_V0};
-	if (send(k->fd, message, message->nlmsg_len, 0) < 0)
-		return -errno;
-	n = recv(k->fd, buffer, sizeof(buffer), MSG_DONTWAIT);
-	if (n < 0)
-		return -errno;
-	mnl_attr_for_each(attr, (struct nlmsghdr *)buffer, sizeof(struct nfgenmsg))
+	mnl_attr_for_each(attr, message, sizeof(struct nfgenmsg))
 	{
-		if (mnl_attr_get_type(attr) == NFTA_GEN_ID) {
-			*ret_generation = ntohl(mnl_attr_get_u32(attr));
+		if (mnl_attr_get_type(attr) == NFTA_GEN_ID &&
+		    mnl_attr_get_payload_len(attr) == sizeof(*ret)) {
+			*ret = ntohl(mnl_attr_get_u32(attr));
 			return 0;
 		}
 	}
 	return -EBADMSG;
+}
+
+int nft_kernel_generation(struct nft_kernel *k, uint32_t *ret_generation)
+{
+	_Alignas(struct nlmsghdr) char buffer[NFT_REQUEST_BYTES];
+	uint32_t generation = 0;
+	int rc = nft_request(k, nft_request_start(buffer, NFT_MSG_GETGEN, AF_UNSPEC, 0),
+			     take_generation, &generation);
+
+	if (rc == 0)
+		*ret_generation = generation;
+	return rc;
 }

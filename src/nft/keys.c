@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "keys.h"
 
+#include <linux/netfilter/nf_tables.h>
 #include <string.h>
 
 #include "encode_expr.h"
@@ -56,6 +57,19 @@ size_t nft_key_fields(enum nft_set_type type, uint8_t ret[NFT_KEY_FIELDS_MAX])
 	for (size_t i = 0; ret && i < types[type].n; i++)
 		ret[i] = parts[types[type].parts[i]].bytes;
 	return types[type].n;
+}
+
+uint32_t nft_set_flags(const struct nft_set *set)
+{
+	uint32_t flags = 0;
+
+	if (set->map)
+		flags |= NFT_SET_MAP;
+	if (set->interval)
+		flags |= NFT_SET_INTERVAL;
+	if (set->interval && nft_key_fields(set->type, NULL) > 1)
+		flags |= NFT_SET_CONCAT;
+	return flags;
 }
 
 size_t nft_key_encode(enum nft_set_type type, const struct nft_key *key,

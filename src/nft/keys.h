@@ -17,6 +17,9 @@ size_t nft_key_len(enum nft_set_type type);
 /* How many fields; their bytes without padding in `ret` (NULL: not wanted). */
 size_t nft_key_fields(enum nft_set_type type, uint8_t ret[NFT_KEY_FIELDS_MAX]);
 
+/* The flags of a set of ours. */
+uint32_t nft_set_flags(const struct nft_set *set);
+
 /* Both return the bytes of a key. */
 size_t nft_key_encode(enum nft_set_type type, const struct nft_key *key,
 		      uint8_t to[NFT_KEY_BYTES_MAX]);

@@ -149,7 +149,7 @@ def main():
     run("nft", "-f", "-", input=text)
     failed = check("text")
     run("nft", "flush", "ruleset")
-    run(tool, "apply", "guard:p1")
+    run(tool, "fresh", "guard:p1")
     return 1 if check("netlink") + failed else 0
 
 

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "nft/kernel.h"
 #include "nft/print.h"
+#include "nft/readback.h"
 #include "offline/offline.h"
 #include "render/names.h"
 #include "render/render.h"
@@ -58,60 +58,202 @@ static void source_done(struct source *source)
 	ruleset_done(&source->own);
 }
 
-static int command_print(char **names)
+static int command_print(char **args)
 {
 	struct source source;
 
-	source_load(&source, names[0]);
+	source_load(&source, args[0]);
 	if (ruleset_print(source.ruleset, stdout) < 0)
 		die("cannot print");
 	source_done(&source);
 	return 0;
 }
 
-static void apply(struct nft_kernel *kernel, const struct nft_plan *plan)
+static void open_kernel(struct nft_kernel *kernel)
 {
 	struct err err = {0};
 
-	if (nft_kernel_apply(kernel, plan, &err) == 0)
+	if (nft_kernel_open(kernel, &err) < 0)
+		die(err.text);
+}
+
+/* Carries the plan out, and is done with it. */
+static void carry_out(struct nft_kernel *kernel, struct nft_plan *plan)
+{
+	struct err err = {0};
+	int rc = nft_kernel_apply(kernel, plan, &err);
+
+	nft_plan_done(plan);
+	*plan = (struct nft_plan){0};
+	if (rc == 0)
 		return;
 	fprintf(stderr, "nft_tool: %s\n", err.text);
 	for (size_t i = 0; i < kernel->refusals.n; i++) {
 		const struct nft_refusal *refusal = &kernel->refusals.v[i];
 
-		fprintf(stderr, "  message %u, of %d %s: %s\n", refusal->message.seq,
+		fprintf(stderr, "  message %u, of kind %d, %s: %s\n", refusal->message.seq,
 			refusal->message.subject, refusal->message.name, strerror(-refusal->code));
 	}
 	exit(1);
 }
 
-/* To an empty kernel. */
-static int command_apply(char **names)
+static void read_back(struct nft_kernel *kernel, struct nft_found *found)
 {
-	struct nft_kernel kernel;
-	struct source source;
-	struct nft_plan plan;
 	struct err err = {0};
 
-	source_load(&source, names[0]);
-	if (nft_kernel_open(&kernel, &err) < 0)
+	if (nft_readback(kernel, found, &err) < 0)
 		die(err.text);
-	plan = (struct nft_plan){.seq = kernel.seq + 1};
+}
+
+/* What is missing in the kernel, told on stderr; 0: nothing. */
+static size_t difference(struct nft_kernel *kernel, const struct ruleset *wanted,
+			 struct nft_plan *plan)
+{
+	static const char *const parts[NFT_PLAN_PARTS] = {
+		"tables",   "new sets", "new chains", "new elements", "new rules", "new elements",
+		"drop",     "flush",    "remake",     "rules",        "elements",  "drop elements",
+		"elements", "flush",    "drop sets",  "drop chains",
+	};
+	struct nft_found found;
+	size_t messages = 0;
+
+	read_back(kernel, &found);
+	if (found.foreign)
+		fprintf(stderr, "foreign: %s\n", found.what);
+	if (nft_plan_repair(plan, &found, wanted) < 0)
+		die("no memory");
+	for (int part = 0; part < NFT_PLAN_PARTS; part++) {
+		const struct nft_batch *batch = &plan->parts[part];
+
+		messages += batch->messages.n;
+		for (size_t i = 0; i < batch->messages.n; i++)
+			fprintf(stderr, "%s: %s\n", parts[part], batch->messages.v[i].name);
+	}
+	nft_found_done(&found);
+	return messages;
+}
+
+/* Into a kernel that has nothing of ours. */
+static int command_fresh(char **args)
+{
+	struct nft_plan plan = {0};
+	struct nft_kernel kernel;
+	struct source source;
+
+	source_load(&source, args[0]);
+	open_kernel(&kernel);
 	if (nft_plan_changes(&plan, source.ruleset) < 0)
 		die("no memory");
-	apply(&kernel, &plan);
-	nft_plan_done(&plan);
+	carry_out(&kernel, &plan);
 	nft_kernel_close(&kernel);
 	source_done(&source);
 	return 0;
 }
 
+/* From what the kernel has to what is wanted; twice, the second time there is nothing to do. */
+static int command_repair(char **args)
+{
+	struct nft_plan plan = {0};
+	struct nft_kernel kernel;
+	struct source source;
+	size_t left;
+
+	source_load(&source, args[0]);
+	open_kernel(&kernel);
+	if (difference(&kernel, source.ruleset, &plan) == 0)
+		fputs("nothing to repair\n", stderr);
+	carry_out(&kernel, &plan);
+	left = difference(&kernel, source.ruleset, &plan);
+	nft_plan_done(&plan);
+	nft_kernel_close(&kernel);
+	source_done(&source);
+	return left > 0 ? 3 : 0;
+}
+
+/* Has the kernel what is wanted? */
+static int command_same(char **args)
+{
+	struct nft_plan plan = {0};
+	struct nft_kernel kernel;
+	struct source source;
+	size_t left;
+
+	source_load(&source, args[0]);
+	open_kernel(&kernel);
+	left = difference(&kernel, source.ruleset, &plan);
+	nft_plan_done(&plan);
+	nft_kernel_close(&kernel);
+	source_done(&source);
+	return left > 0 ? 3 : 0;
+}
+
+/* From one to the other, the first being in the kernel. */
+static int command_change(char **args)
+{
+	struct source from, to;
+	struct nft_plan plan = {0};
+	struct nft_kernel kernel;
+	struct ruleset old;
+
+	source_load(&from, args[0]);
+	source_load(&to, args[1]);
+	open_kernel(&kernel);
+	old = *from.ruleset; /* to be looked at only */
+	old.in_kernel[NFT_TABLE_POLICY] = true;
+	old.in_kernel[NFT_TABLE_GUARD] = old.chains[NFT_TABLE_GUARD] != NULL;
+	if (nft_plan_full(&plan, &old, to.ruleset) < 0)
+		die("no memory");
+	carry_out(&kernel, &plan);
+	nft_kernel_close(&kernel);
+	source_done(&from);
+	source_done(&to);
+	return 0;
+}
+
+/* A ruleset that changes as a daemon's does; the kernel follows, and has the same each time. */
+static int command_journal(char **args)
+{
+	uint64_t seed = strtoull(args[0], NULL, 0), steps = strtoull(args[1], NULL, 0);
+	struct nft_plan plan = {0};
+	struct ruleset ruleset = {0};
+	struct nft_kernel kernel;
+
+	open_kernel(&kernel);
+	sample_random(seed, &ruleset);
+	for (uint64_t step = 0; step < steps; step++) {
+		if (nft_plan_changes(&plan, &ruleset) < 0)
+			die("no memory");
+		carry_out(&kernel, &plan);
+		ruleset_committed(&ruleset);
+		if (nft_plan_changes(&plan, &ruleset) < 0 || !nft_plan_empty(&plan))
+			die("a change that is committed is still in the journal");
+		if (difference(&kernel, &ruleset, &plan) > 0) {
+			fprintf(stderr, "nft_tool: step %llu went wrong\n",
+				(unsigned long long)step);
+			return 3;
+		}
+		sample_change(seed * 1000 + step, &ruleset);
+	}
+	ruleset_done(&ruleset);
+	nft_kernel_close(&kernel);
+	return 0;
+}
+
+static const struct command {
+	const char *name;
+	int args;
+	int (*run)(char **args);
+} commands[] = {
+	{"print", 1, command_print}, {"fresh", 1, command_fresh},   {"repair", 1, command_repair},
+	{"same", 1, command_same},   {"change", 2, command_change}, {"journal", 2, command_journal},
+};
+
 int main(int argc, char **argv)
 {
-	if (argc == 3 && strcmp(argv[1], "print") == 0)
-		return command_print(argv + 2);
-	if (argc == 3 && strcmp(argv[1], "apply") == 0)
-		return command_apply(argv + 2);
-	die("usage: nft_tool print|apply RULESET");
+	for (size_t i = 0; argc > 1 && i < ARRAY_LEN(commands); i++) {
+		if (strcmp(argv[1], commands[i].name) == 0 && argc == commands[i].args + 2)
+			return commands[i].run(argv + 2);
+	}
+	die("usage: nft_tool print|fresh|repair|same RULESET, change FROM TO, journal SEED STEPS");
 	return 1;
 }
