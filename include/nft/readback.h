@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the kernel has of our two tables, as a ruleset again: whoever wrote it, a transaction of ours or
- * `nft -f` of our text, the same is the same. Others can write to our tables too. What they leave there
- * comes out as different from anything of ours, so that a plan repairs it. */
+/* What the kernel has of our two tables, as a ruleset again: whoever wrote it, a transaction of
+ * ours or `nft -f` of our text, the same is the same. Others can write to our tables too. What they
+ * leave there comes out as different from anything of ours, so that a plan repairs it. */
 #ifndef NFT_READBACK_H
 #define NFT_READBACK_H
 
@@ -25,8 +25,8 @@ struct nft_found {
 int nft_readback(struct nft_kernel *kernel, struct nft_found *ret, struct err *err);
 void nft_found_done(struct nft_found *found);
 
-/* What it takes from there to `wanted`: a repair in place or, where that cannot be, a rebuild; nothing
- * when the kernel has what is wanted. Into an empty plan. 0 or -ENOMEM. */
+/* What it takes from there to `wanted`: a repair in place or, where that cannot be, a rebuild;
+ * nothing when the kernel has what is wanted. Into an empty plan. 0 or -ENOMEM. */
 int nft_plan_repair(struct nft_plan *plan, const struct nft_found *found,
 		    const struct ruleset *wanted);
 
