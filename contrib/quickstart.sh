@@ -31,6 +31,7 @@ need libjansson-dev /usr/include/jansson.h
 need libyaml-dev /usr/include/yaml.h
 need libmnl-dev /usr/include/libmnl/libmnl.h
 need libnftnl-dev /usr/include/libnftnl/rule.h
+need libevent-dev /usr/include/event2/event.h
 need python3 python3
 need iproute2 ip
 need nftables nft

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "daemon/daemon.h"
 #include "daemon/dry_run.h"
 #include "daemon/settings.h"
 
@@ -22,8 +23,11 @@ static int run(struct settings *settings)
 	case MODE_VERSION:
 		puts("netpold " PACKAGE_VERSION);
 		return 0;
-	case MODE_NONE:
-		break;
+	case MODE_DAEMON:
+	case MODE_ONCE:
+		return daemon_run(settings);
+	case MODE_CLEANUP:
+		return daemon_cleanup();
 	}
 	return 2;
 }

@@ -44,6 +44,7 @@ install_missing()
 	need libyaml-dev /usr/include/yaml.h
 	need libmnl-dev /usr/include/libmnl/libmnl.h
 	need libnftnl-dev /usr/include/libnftnl/rule.h
+	need libevent-dev /usr/include/event2/event.h
 	need libcmocka-dev /usr/include/cmocka.h
 	need mandoc mandoc
 	need python3 python3

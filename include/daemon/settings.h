@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What netpold is told to do: by its command line and its configuration file. */
+/* What netpold is told to do: by its command line and its configuration file. One table describes
+ * both. */
 #ifndef DAEMON_SETTINGS_H
 #define DAEMON_SETTINGS_H
 
@@ -10,17 +11,35 @@
 #include "base/fault.h"
 #include "base/vec.h"
 
-enum mode { MODE_NONE, MODE_DRY_RUN, MODE_CHECK, MODE_HELP, MODE_VERSION };
+#define SETTINGS_MAX 16
+
+enum mode {
+	MODE_DAEMON,
+	MODE_ONCE,
+	MODE_CLEANUP,
+	MODE_DRY_RUN,
+	MODE_CHECK,
+	MODE_HELP,
+	MODE_VERSION
+};
 
 struct settings {
 	enum mode mode;
-	VEC(char *) manifests;
-	char *node;   /* NULL: every pod is local */
 	char *config; /* as given; NULL: the default file, where it exists */
-	bool manifests_given, node_given, log_given; /* on the command line, which wins */
+
+	VEC(char *) manifests;
+	char *node;        /* NULL: every pod is local */
+	char *cni_results; /* the directory of libcni's cache; "": not followed */
+	char *control;     /* path of the control socket; "": none */
+	char *metrics;     /* ADDRESS:PORT; "": none */
+	unsigned commit_interval_ms;
+	bool drop_unknown_pods;
+
+	bool given[SETTINGS_MAX]; /* on the command line, which wins; by place in the table */
 };
 
-/* 0; -EINVAL after a message on stderr; -ENOMEM. settings_done() either way. */
+/* Defaults, then the command line. 0; -EINVAL after a message on stderr; -ENOMEM. settings_done()
+ * either way. */
 int settings_parse(struct settings *settings, int argc, char *argv[]);
 
 /* Adds what the configuration file says and the command line does not. 0; -EINVAL: see faults;

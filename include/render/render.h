@@ -27,4 +27,7 @@ int render_settle(struct render *render);
 
 const struct ruleset *render_ruleset(const struct render *render);
 
+/* The kernel has the ruleset as it is now: changes count from here (nft/plan.h). */
+void render_committed(struct render *render);
+
 #endif

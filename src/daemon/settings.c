@@ -15,18 +15,25 @@
 #define NETPOLD_CONFIG "/etc/netpold/netpold.conf"
 #endif
 
-#define CONFIG_BYTES_MAX (1u << 20)
+#define DEFAULT_CONTROL     "/run/netpold/control.sock"
+#define DEFAULT_METRICS     "127.0.0.1:9734"
+#define DEFAULT_CNI_RESULTS "/var/lib/cni/results"
+#define DEFAULT_COMMIT_MS   100
+#define COMMIT_MS_MAX       60000
 
-static const struct option_spec specs[] = {
-	{"dry-run", 0, NULL, "print the nftables ruleset and exit"},
-	{"check", 0, NULL, "only validate the manifests and exit"},
-	{"manifests", 'f', "PATH", "a manifest, a directory of them, or -; repeatable"},
-	{"node", 0, "NAME", "the node whose pods are local; without, all are"},
-	{"config", 0, "FILE", "read settings from FILE"},
-	{"log-level", 0, "LEVEL", "err, warning, notice (the default) or debug"},
-	{"help", 'h', NULL, "show this help and exit"},
-	{"version", 'V', NULL, "show the version and exit"},
-	{NULL, 0, NULL, NULL},
+#define CONFIG_BYTES_MAX    (1u << 20)
+
+/* 0; -ENOMEM; -EINVAL: the value is not what setting.expected says. */
+typedef int (*take_fn)(struct settings *s, const char *value);
+
+struct setting {
+	const char *name;
+	char letter;
+	const char *value;    /* what it is called in --help */
+	const char *expected; /* after "expected " */
+	bool list;            /* may be given many times; a list in the file */
+	take_fn take;
+	const char *help;
 };
 
 static int set_text(char **to, const char *value)
@@ -40,30 +47,154 @@ static int set_text(char **to, const char *value)
 	return 0;
 }
 
-static int add_manifest(struct settings *s, const char *path)
+static int take_manifest(struct settings *s, const char *value)
 {
-	char *copy = strdup(path);
+	char *copy;
 
+	if (!value[0])
+		return -EINVAL;
+	copy = strdup(value);
 	if (copy && vec_push(&s->manifests, copy) == 0)
 		return 0;
 	free(copy);
 	return -ENOMEM;
 }
 
-static int set_log_level(const char *word)
+static int take_node(struct settings *s, const char *value)
+{
+	return value[0] ? set_text(&s->node, value) : -EINVAL;
+}
+
+static int take_log_level(struct settings *s, const char *value)
 {
 	enum log_level level;
 
-	if (log_parse_level(word, &level) < 0)
+	(void)s; /* the one thing that is the program's, not a context's */
+	if (log_parse_level(value, &level) < 0)
 		return -EINVAL;
 	log_set_level(level);
 	return 0;
 }
 
+/* A path from the root: a daemon's working directory is nobody's. */
+static int take_path_or_off(char **to, const char *value)
+{
+	if (strcmp(value, "off") == 0)
+		return set_text(to, "");
+	return value[0] == '/' ? set_text(to, value) : -EINVAL;
+}
+
+static int take_cni_results(struct settings *s, const char *value)
+{
+	return take_path_or_off(&s->cni_results, value);
+}
+
+static int take_control(struct settings *s, const char *value)
+{
+	return take_path_or_off(&s->control, value);
+}
+
+static int take_metrics(struct settings *s, const char *value)
+{
+	const char *colon = strrchr(value, ':');
+	char *end;
+
+	if (strcmp(value, "off") == 0)
+		return set_text(&s->metrics, "");
+	if (!colon || colon == value || colon[1] < '0' || colon[1] > '9' ||
+	    strtoul(colon + 1, &end, 10) > 65535 || *end)
+		return -EINVAL;
+	return set_text(&s->metrics, value);
+}
+
+static int take_commit_interval(struct settings *s, const char *value)
+{
+	unsigned long ms;
+	char *end;
+
+	if (value[0] < '0' || value[0] > '9')
+		return -EINVAL;
+	ms = strtoul(value, &end, 10);
+	if (*end || ms > COMMIT_MS_MAX)
+		return -EINVAL;
+	s->commit_interval_ms = (unsigned)ms;
+	return 0;
+}
+
+static int take_unknown_pods(struct settings *s, const char *value)
+{
+	s->drop_unknown_pods = strcmp(value, "drop") == 0;
+	return s->drop_unknown_pods || strcmp(value, "allow") == 0 ? 0 : -EINVAL;
+}
+
+static const struct setting settings_table[] = {
+	{"manifests", 'f', "PATH", "paths of files and directories, or -", true, take_manifest,
+	 "a manifest, a directory of them, or -; repeatable"},
+	{"node", 0, "NAME", "a node's name", false, take_node,
+	 "the node whose pods are local; without, all are"},
+	{"cni-results", 0, "DIR", "a path that begins with /, or off", false, take_cni_results,
+	 "libcni's cache [" DEFAULT_CNI_RESULTS "], or off"},
+	{"unknown-pods", 0, "WHAT", "allow or drop", false, take_unknown_pods,
+	 "packets of pods not known yet: allow [allow], drop"},
+	{"commit-interval", 0, "MS", "milliseconds, 0 to 60000", false, take_commit_interval,
+	 "at least so long between two changes [100]"},
+	{"control", 0, "PATH", "a path that begins with /, or off", false, take_control,
+	 "control socket [" DEFAULT_CONTROL "], or off"},
+	{"metrics", 0, "ADDR:PORT", "ADDRESS:PORT, or off", false, take_metrics,
+	 "/metrics, /healthz, /readyz [" DEFAULT_METRICS "], off"},
+	{"log-level", 0, "LEVEL", "err, warning, notice or debug", false, take_log_level,
+	 "err, warning, notice (the default) or debug"},
+};
+
+/* What only the command line has. */
+static const struct {
+	enum mode mode;
+	const char *name;
+	char letter;
+	const char *help;
+} modes[] = {
+	{MODE_DRY_RUN, "dry-run", 0, "print the nftables ruleset and exit"},
+	{MODE_CHECK, "check", 0, "only validate the manifests and exit"},
+	{MODE_ONCE, "once", 0, "bring the kernel up to date and exit"},
+	{MODE_CLEANUP, "cleanup", 0, "remove our tables from the kernel and exit"},
+	{MODE_HELP, "help", 'h', "show this help and exit"},
+	{MODE_VERSION, "version", 'V', "show the version and exit"},
+};
+
+_Static_assert(ARRAY_LEN(settings_table) <= SETTINGS_MAX, "given[] has room for all settings");
+
+#define SPECS_MAX (ARRAY_LEN(modes) + ARRAY_LEN(settings_table) + 2)
+
+static void fill_specs(struct option_spec specs[static SPECS_MAX])
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(modes); i++)
+		specs[n++] =
+			(struct option_spec){modes[i].name, modes[i].letter, NULL, modes[i].help};
+	specs[n++] = (struct option_spec){"config", 0, "FILE", "read settings from FILE"};
+	for (size_t i = 0; i < ARRAY_LEN(settings_table); i++)
+		specs[n++] = (struct option_spec){settings_table[i].name, settings_table[i].letter,
+						  settings_table[i].value, settings_table[i].help};
+	specs[n] = (struct option_spec){NULL, 0, NULL, NULL};
+}
+
+static const struct setting *find_setting(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(settings_table); i++) {
+		if (strcmp(settings_table[i].name, name) == 0)
+			return &settings_table[i];
+	}
+	return NULL;
+}
+
 static int set_mode(struct settings *s, enum mode mode)
 {
-	if (s->mode != MODE_NONE && s->mode != mode && mode != MODE_HELP && mode != MODE_VERSION) {
-		fprintf(stderr, "netpold: expected one of --dry-run and --check, not both\n");
+	bool asks = mode == MODE_HELP || mode == MODE_VERSION;
+
+	if (s->mode != MODE_DAEMON && s->mode != mode && !asks) {
+		fprintf(stderr, "netpold: expected one of --dry-run, --check, --once and "
+				"--cleanup, not two\n");
 		return -EINVAL;
 	}
 	s->mode = mode;
@@ -73,49 +204,45 @@ static int set_mode(struct settings *s, enum mode mode)
 static int take_option(void *ctx, const char *name, const char *value)
 {
 	struct settings *s = ctx;
+	const struct setting *setting = find_setting(name);
+	int rc;
 
-	if (strcmp(name, "dry-run") == 0)
-		return set_mode(s, MODE_DRY_RUN);
-	if (strcmp(name, "check") == 0)
-		return set_mode(s, MODE_CHECK);
-	if (strcmp(name, "help") == 0)
-		return set_mode(s, MODE_HELP);
-	if (strcmp(name, "version") == 0)
-		return set_mode(s, MODE_VERSION);
 	if (strcmp(name, "config") == 0)
 		return set_text(&s->config, value);
-	if (strcmp(name, "manifests") == 0) {
-		s->manifests_given = true;
-		return add_manifest(s, value);
+	for (size_t i = 0; i < ARRAY_LEN(modes) && !setting; i++) {
+		if (strcmp(modes[i].name, name) == 0)
+			return set_mode(s, modes[i].mode);
 	}
-	if (strcmp(name, "node") == 0 && value[0] == '\0') {
-		fprintf(stderr, "netpold: --node: expected a node's name\n");
-		return -EINVAL;
-	}
-	if (strcmp(name, "node") == 0) {
-		s->node_given = true;
-		return set_text(&s->node, value);
-	}
-	s->log_given = true;
-	if (set_log_level(value) == 0)
-		return 0;
-	fprintf(stderr, "netpold: --log-level %s: expected err, warning, notice or debug\n", value);
-	return -EINVAL;
+	s->given[setting - settings_table] = true;
+	rc = setting->take(s, value);
+	if (rc == -EINVAL)
+		fprintf(stderr, "netpold: --%s %s: expected %s\n", name, value, setting->expected);
+	return rc;
+}
+
+static int set_defaults(struct settings *s)
+{
+	s->commit_interval_ms = DEFAULT_COMMIT_MS;
+	if (set_text(&s->cni_results, DEFAULT_CNI_RESULTS) < 0 ||
+	    set_text(&s->control, DEFAULT_CONTROL) < 0 ||
+	    set_text(&s->metrics, DEFAULT_METRICS) < 0)
+		return -ENOMEM;
+	return 0;
 }
 
 int settings_parse(struct settings *s, int argc, char *argv[])
 {
-	int first, rc = options_parse(argc, argv, specs, take_option, s, &first);
+	struct option_spec specs[SPECS_MAX];
+	int first, rc = set_defaults(s);
 
+	fill_specs(specs);
+	if (rc == 0)
+		rc = options_parse(argc, argv, specs, take_option, s, &first);
 	if (rc < 0 || s->mode == MODE_HELP || s->mode == MODE_VERSION)
 		return rc;
 	if (first < argc) {
 		fprintf(stderr, "netpold: %s: expected only options (paths go with -f)\n",
 			argv[first]);
-		return -EINVAL;
-	}
-	if (s->mode == MODE_NONE) {
-		fprintf(stderr, "netpold: expected --dry-run or --check; see netpold --help\n");
 		return -EINVAL;
 	}
 	return 0;
@@ -131,7 +258,8 @@ struct config_reader {
 	size_t documents, errors;
 };
 
-static void config_fault(struct config_reader *r, const char *key, const char *expected)
+static void config_fault(struct config_reader *r, const char *key, const char *what,
+			 const char *expected)
 {
 	struct path_seg path = {.key = key};
 
@@ -140,50 +268,70 @@ static void config_fault(struct config_reader *r, const char *key, const char *e
 		   &(struct fault_place){.file = r->file,
 					 .line = yaml_line_of(r->lines, &path, key ? 1 : 0),
 					 .field = key},
-		   "%s", expected);
+		   "%sexpected %s", what, expected);
 }
 
-static int config_manifests(struct config_reader *r, const json_t *value)
+/* A value as the command line would have it; NULL: it has no such form. */
+static const char *scalar_text(const json_t *value, char number[static 32])
+{
+	if (json_is_integer(value)) {
+		(void)snprintf(number, 32, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+		return number;
+	}
+	if (json_is_false(value))
+		return "off"; /* YAML's word for it */
+	return json_string_value(value);
+}
+
+static int config_value(struct config_reader *r, const struct setting *setting, const json_t *value)
+{
+	char number[32];
+	const char *text = scalar_text(value, number);
+	int rc = text ? setting->take(r->settings, text) : -EINVAL;
+
+	if (rc == -EINVAL)
+		config_fault(r, setting->name, "", setting->expected);
+	return rc == -EINVAL ? 0 : rc;
+}
+
+static int config_list(struct config_reader *r, const struct setting *setting, const json_t *value)
 {
 	int rc = 0;
 
-	if (!json_is_array(value)) {
-		config_fault(r, "manifests", "expected a list of paths");
-		return 0;
-	}
-	for (size_t i = 0; i < json_array_size(value) && rc == 0; i++) {
-		const char *path = json_string_value(json_array_get(value, i));
-
-		if (!path || !path[0])
-			config_fault(r, "manifests", "expected a list of paths");
-		else if (!r->settings->manifests_given)
-			rc = add_manifest(r->settings, path);
-	}
+	if (!json_is_array(value))
+		config_fault(r, setting->name, "", "a list of paths");
+	for (size_t i = 0; i < json_array_size(value) && rc == 0; i++)
+		rc = config_value(r, setting, json_array_get(value, i));
 	return rc;
+}
+
+/* "manifests, node or log-level" */
+static void name_settings(char *to, size_t len)
+{
+	size_t used = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(settings_table) && used < len; i++)
+		used += (size_t)snprintf(to + used, len - used, "%s%s",
+					 i == 0                              ? ""
+					 : i + 1 < ARRAY_LEN(settings_table) ? ", "
+									     : " or ",
+					 settings_table[i].name);
 }
 
 static int config_key(struct config_reader *r, const char *key, const json_t *value)
 {
-	const char *text = json_string_value(value);
+	const struct setting *setting = find_setting(key);
 
-	if (strcmp(key, "manifests") == 0)
-		return config_manifests(r, value);
-	if (strcmp(key, "node") == 0) {
-		if (!text || !text[0])
-			config_fault(r, key, "expected a node's name");
-		else if (!r->settings->node_given)
-			return set_text(&r->settings->node, text);
+	if (!setting) {
+		char names[ERR_TEXT_MAX];
+
+		name_settings(names, sizeof(names));
+		config_fault(r, key, "unknown setting: ", names);
 		return 0;
 	}
-	if (strcmp(key, "log-level") == 0) {
-		if (r->settings->log_given)
-			return 0;
-		if (!text || set_log_level(text) < 0)
-			config_fault(r, key, "expected err, warning, notice or debug");
-		return 0;
-	}
-	config_fault(r, key, "unknown setting: expected manifests, node or log-level");
-	return 0;
+	if (r->settings->given[setting - settings_table])
+		return 0; /* the command line wins */
+	return setting->list ? config_list(r, setting, value) : config_value(r, setting, value);
 }
 
 static int take_config(void *ctx, const json_t *root, struct yaml_lines *lines)
@@ -195,7 +343,7 @@ static int take_config(void *ctx, const json_t *root, struct yaml_lines *lines)
 
 	r->lines = lines;
 	if (!json_is_object(root) || r->documents++ > 0) {
-		config_fault(r, NULL, "expected one document of settings, such as node: worker-1");
+		config_fault(r, NULL, "", "one document of settings, such as node: worker-1");
 		return 0;
 	}
 	json_object_foreach ((json_t *)root, key, value) {
@@ -253,19 +401,26 @@ void settings_done(struct settings *s)
 	vec_free(&s->manifests);
 	free(s->node);
 	free(s->config);
+	free(s->cni_results);
+	free(s->control);
+	free(s->metrics);
 }
 
 void settings_print_help(FILE *out)
 {
-	fputs("usage: netpold --dry-run [OPTION]... -f PATH...\n"
-	      "       netpold --check [OPTION]... -f PATH...\n"
+	struct option_spec specs[SPECS_MAX];
+
+	fill_specs(specs);
+	fputs("usage: netpold [OPTION]... -f PATH...     the daemon; with --once, one round of it\n"
+	      "       netpold --dry-run | --check [OPTION]... -f PATH...\n"
+	      "       netpold --cleanup\n"
 	      "\n"
 	      "Makes Kubernetes NetworkPolicy real with nothing but the kernel's nftables.\n"
 	      "\n",
 	      out);
 	options_print(specs, out);
 	fputs("\n"
-	      "settings: " NETPOLD_CONFIG "\n"
+	      "settings: " NETPOLD_CONFIG " (the long names without dashes)\n"
 	      "exit status: 0 done, 1 failed, 2 unusable input (stderr says what was wrong)\n"
 	      "manuals: netpold(8), netpold.conf(5), netpolctl(8)\n",
 	      out);

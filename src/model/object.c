@@ -147,6 +147,38 @@ void object_free(struct intern *strings, struct object object)
 	}
 }
 
+const char *object_namespace(const struct object *object)
+{
+	switch (object->kind) {
+	case KIND_POD:
+		return object->pod->ns;
+	case KIND_NETWORK_POLICY:
+		return object->policy->ns;
+	case KIND_NAMESPACE:
+	case KIND_NODE:
+	case KIND_COUNT:
+		break;
+	}
+	return NULL;
+}
+
+const char *object_own_name(const struct object *object)
+{
+	switch (object->kind) {
+	case KIND_POD:
+		return object->pod->name;
+	case KIND_NETWORK_POLICY:
+		return object->policy->name;
+	case KIND_NAMESPACE:
+		return object->namespace_->name;
+	case KIND_NODE:
+		return object->node->name;
+	case KIND_COUNT:
+		break;
+	}
+	return NULL;
+}
+
 const char *object_name(const struct object *object, char buf[static OBJECT_NAME_MAX])
 {
 	const char *ns = NULL, *name = "";

@@ -282,3 +282,8 @@ const struct ruleset *render_ruleset(const struct render *r)
 {
 	return &r->ruleset;
 }
+
+void render_committed(struct render *r)
+{
+	ruleset_committed(&r->ruleset);
+}

@@ -182,49 +182,17 @@ static struct told *find_told(struct follow *f, const struct object *object, cha
 	return told;
 }
 
-static const char *namespace_of(const struct object *object)
-{
-	switch (object->kind) {
-	case KIND_POD:
-		return object->pod->ns;
-	case KIND_NETWORK_POLICY:
-		return object->policy->ns;
-	case KIND_NAMESPACE:
-	case KIND_NODE:
-	case KIND_COUNT:
-		break;
-	}
-	return NULL;
-}
-
-static const char *name_of(const struct object *object)
-{
-	switch (object->kind) {
-	case KIND_POD:
-		return object->pod->name;
-	case KIND_NETWORK_POLICY:
-		return object->policy->name;
-	case KIND_NAMESPACE:
-		return object->namespace_->name;
-	case KIND_NODE:
-		return object->node->name;
-	case KIND_COUNT:
-		break;
-	}
-	return NULL;
-}
-
 /* Takes the key. */
 static struct told *add_told(struct follow *f, const struct object *object, char *key)
 {
 	struct told *told = calloc(1, sizeof(*told));
 
 	if (told)
-		told->name = strdup(name_of(object));
+		told->name = strdup(object_own_name(object));
 	if (told && told->name) {
 		told->kind = object->kind;
 		told->key = key;
-		told->ns = intern_ref(namespace_of(object));
+		told->ns = intern_ref(object_namespace(object));
 		HASH_ADD_KEYPTR(hh, f->told, told->key, strlen(told->key), told);
 		if (table_added(told))
 			return told;

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Keeps the kernel's tables equal to what is rendered: one transaction for each change. What the
+ * kernel has is read once, at the start, and again whenever that picture may be wrong. */
+#ifndef DAEMON_APPLY_H
+#define DAEMON_APPLY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "nft/isolate.h"
+#include "nft/kernel.h"
+#include "render/render.h"
+
+struct apply {
+	struct nft_kernel kernel;
+	struct render *render;
+	bool known; /* the kernel has what render_committed() was last told */
+	VEC(struct nft_refused) refused;
+
+	/* For status and metrics. */
+	uint64_t commits, readbacks, refusals, failures, repairs;
+	uint64_t last_us, longest_us; /* how long a commit that changed something took */
+	int64_t committed_ms;         /* the last that did, CLOCK_REALTIME; 0: none yet */
+	char problem[ERR_TEXT_MAX];   /* why the kernel is behind; empty: it is not */
+};
+
+/* `render` must live as long. 0, or what nft_kernel_open() returned, with err. */
+int apply_open(struct apply *apply, struct render *render, struct err *err);
+void apply_close(struct apply *apply);
+
+/* Someone else has changed our tables, or may have: the next commit reads them first. */
+void apply_doubt(struct apply *apply);
+
+/* Brings the kernel to what is rendered (render_settle() first). *ret_changed: something was sent.
+ * What the kernel refuses is isolated, told in the log and kept in apply->refused: 0 all the same.
+ * Other than 0: nothing that was enforced is lost, err says why, try again later. */
+int apply_commit(struct apply *apply, bool *ret_changed, struct err *err);
+
+/* Forgets what was refused, so that the next commit tries all of it. */
+void apply_retry_refused(struct apply *apply);
+
+#endif

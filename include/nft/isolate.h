@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What is left of a ruleset without the parts that the kernel refuses. All rules of ours but the
+ * guards' allow something, and every isolated pod's chain ends in a drop: to leave a rule out
+ * closes, it never opens. */
+#ifndef NFT_ISOLATE_H
+#define NFT_ISOLATE_H
+
+#include "nft/ruleset.h"
+
+struct nft_refused {
+	enum nft_table table;
+	bool set; /* a set or map, not a chain */
+	char name[NFT_NAME_MAX];
+};
+
+/* Can the ruleset do without it? Not without a base chain of the policy, what every packet goes
+ * through, or the maps that find a pod's chain: without them there would be no policy. */
+bool nft_refused_can_be_left_out(const struct ruleset *ruleset, const struct nft_refused *refused);
+
+/* A copy without them: a refused guard is not there; a refused chain keeps its final drop alone; a
+ * refused set is not there, nor any rule that looks into it. 0 or -ENOMEM; ruleset_done() either
+ * way. */
+int nft_isolate(const struct ruleset *ruleset, const struct nft_refused refused[], size_t n,
+		struct ruleset *ret);
+
+/* Whom that closes, for people: the comments of the chains concerned, "shop: allow-web". Cut where
+ * it is long. */
+void nft_refused_describe(const struct ruleset *ruleset, const struct nft_refused *refused,
+			  char *to, size_t len);
+
+#endif

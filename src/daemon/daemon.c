@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The loop, and what starts and stops with it. */
+#include "daemon/daemon.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/intern.h"
+#include "base/log.h"
+#include "daemon/notify.h"
+#include "internal.h"
+#include "render/names.h"
+
+static int64_t clock_ms(clockid_t clock)
+{
+	struct timespec now;
+
+	(void)clock_gettime(clock, &now); /* both clocks exist */
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int64_t monotonic_ms(void)
+{
+	return clock_ms(CLOCK_MONOTONIC);
+}
+
+int64_t realtime_ms(void)
+{
+	return clock_ms(CLOCK_REALTIME);
+}
+
+void arm(struct event *timer, int64_t ms)
+{
+	struct timeval after = {.tv_sec = (time_t)(ms / 1000),
+				.tv_usec = (suseconds_t)(ms % 1000 * 1000)};
+
+	(void)evtimer_add(timer, &after); /* the base has room for every event that exists */
+}
+
+void daemon_give_up(struct daemon *d)
+{
+	if (!d->fatal)
+		log_err("netpold", "out of memory: ending, to be started again; the rules stay as "
+				   "they are");
+	d->fatal = true;
+	d->status = 1;
+	(void)event_base_loopbreak(d->base);
+}
+
+int daemon_put(struct daemon *d, struct object object)
+{
+	return graph_put(d->graph, object);
+}
+
+int daemon_remove(struct daemon *d, enum kind kind, const char *ns, const char *name)
+{
+	return graph_remove(d->graph, kind, ns, name);
+}
+
+static void on_end(evutil_socket_t signal, short what, void *ctx)
+{
+	struct daemon *d = ctx;
+
+	(void)what;
+	log_notice("netpold", "%s: ending; the rules stay, netpold --cleanup removes them",
+		   signal == SIGTERM ? "SIGTERM" : "SIGINT");
+	notify_send("STOPPING=1");
+	(void)event_base_loopbreak(d->base);
+}
+
+/* Reads everything again: the manifests, and what the kernel has. */
+static void on_hup(evutil_socket_t signal, short what, void *ctx)
+{
+	struct daemon *d = ctx;
+
+	(void)signal;
+	(void)what;
+	log_notice("netpold", "SIGHUP: reading the manifests and the kernel's tables again");
+	apply_retry_refused(&d->apply);
+	apply_doubt(&d->apply);
+	reconcile_soon(d);
+	arm(d->read_files, 0);
+}
+
+static void on_watchdog(evutil_socket_t fd, short what, void *ctx)
+{
+	(void)fd;
+	(void)what;
+	(void)ctx;
+	notify_send("WATCHDOG=1");
+}
+
+static int start_signals(struct daemon *d)
+{
+	static const struct {
+		int signal;
+		event_callback_fn fn;
+	} all[] = {{SIGTERM, on_end}, {SIGINT, on_end}, {SIGHUP, on_hup}};
+
+	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+		d->signals[i] = evsignal_new(d->base, all[i].signal, all[i].fn, d);
+		if (!d->signals[i] || event_add(d->signals[i], NULL) < 0)
+			return -ENOMEM;
+	}
+	(void)signal(SIGPIPE, SIG_IGN); /* whoever asked may be gone before the answer */
+	return 0;
+}
+
+static int start_watchdog(struct daemon *d)
+{
+	uint64_t half_us = notify_watchdog_us() / 2;
+	struct timeval each = {.tv_sec = (time_t)(half_us / 1000000),
+			       .tv_usec = (suseconds_t)(half_us % 1000000)};
+
+	if (half_us == 0)
+		return 0;
+	d->watchdog = event_new(d->base, -1, EV_PERSIST, on_watchdog, d);
+	return d->watchdog && event_add(d->watchdog, &each) == 0 ? 0 : -ENOMEM;
+}
+
+/* What policy means, held by the graph and its ruleset. */
+static int start_graph(struct daemon *d)
+{
+	struct graph_listener listener;
+
+	d->strings = intern_new();
+	d->render = render_new(NAME_DIGITS);
+	if (!d->strings || !d->render)
+		return -ENOMEM;
+	listener = render_listener(d->render);
+	d->graph = graph_new(d->strings, d->settings->node, &listener);
+	return d->graph ? 0 : -ENOMEM;
+}
+
+static int start_kernel(struct daemon *d)
+{
+	struct err err = {0};
+	int rc = apply_open(&d->apply, d->render, &err);
+
+	if (rc < 0)
+		log_err("nft", "%s", err.text);
+	d->can_apply = rc == 0;
+	return rc;
+}
+
+typedef int (*start_fn)(struct daemon *d);
+
+/* In this order; stopped in the other. */
+static int start(struct daemon *d)
+{
+	static const start_fn once[] = {start_graph, reconcile_start, start_kernel, files_start};
+	static const start_fn more[] = {start_signals, start_watchdog, server_open_control,
+					server_open_metrics};
+	int rc = 0;
+
+	d->base = event_base_new();
+	if (!d->base)
+		return -ENOMEM;
+	for (size_t i = 0; i < ARRAY_LEN(more) && rc == 0 && d->settings->mode == MODE_DAEMON; i++)
+		rc = more[i](d);
+	for (size_t i = 0; i < ARRAY_LEN(once) && rc == 0; i++)
+		rc = once[i](d);
+	return rc;
+}
+
+static void stop(struct daemon *d)
+{
+	server_close(d);
+	files_stop(d);
+	reconcile_stop(d);
+	for (size_t i = 0; i < ARRAY_LEN(d->signals); i++) {
+		if (d->signals[i])
+			event_free(d->signals[i]);
+	}
+	if (d->watchdog)
+		event_free(d->watchdog);
+	if (d->can_apply)
+		apply_close(&d->apply);
+	graph_free(d->graph);
+	render_free(d->render);
+	intern_free(d->strings);
+	if (d->base)
+		event_base_free(d->base);
+}
+
+/* 0, 1 or 2, as an exit status. */
+static int run_once(struct daemon *d)
+{
+	if (reconcile_now(d) < 0)
+		return 1;
+	return d->errors > 0 ? 2 : 0;
+}
+
+int daemon_run(const struct settings *settings)
+{
+	struct daemon d = {.settings = settings, .started_ms = realtime_ms()};
+	int rc;
+
+	if (settings->manifests.n == 0) {
+		fprintf(stderr, "netpold: no manifests: expected -f PATH, or manifests in the "
+				"configuration\n");
+		return 2;
+	}
+	rc = start(&d);
+	if (rc == -ENOMEM && !d.fatal)
+		log_err("netpold", "out of memory");
+	if (rc < 0)
+		d.status = 1;
+	else if (settings->mode == MODE_ONCE)
+		d.status = run_once(&d);
+	else if (event_base_dispatch(d.base) < 0)
+		d.status = 1;
+	stop(&d);
+	return d.status;
+}
+
+int daemon_cleanup(void)
+{
+	struct nft_kernel kernel;
+	struct err err = {0};
+	int rc = nft_kernel_open(&kernel, &err);
+
+	if (rc == 0) {
+		rc = nft_kernel_cleanup(&kernel, &err);
+		nft_kernel_close(&kernel);
+	}
+	if (rc < 0) {
+		log_err("nft", "%s", err.text);
+		return 1;
+	}
+	log_notice("nft", "our tables are removed: nothing is enforced any more");
+	return 0;
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Manifests, read again whenever they may have changed. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "internal.h"
+
+/* An editor's save is several changes: the reading waits until it is over. */
+#define QUIET_MS 50
+/* What changes all the time is read all the same. */
+#define QUIET_MAX_MS 1000
+
+static int take_event(void *ctx, const struct event *event)
+{
+	struct daemon *d = ctx;
+	const struct object *object = &event->object;
+
+	switch (event->type) {
+	case EVENT_UPSERT:
+		return daemon_put(d, *object);
+	case EVENT_DELETE:
+		return daemon_remove(d, object->kind, object_namespace(object),
+				     object_own_name(object));
+	case EVENT_SYNCED:
+		d->synced = true;
+		return graph_sync(d->graph);
+	}
+	return 0;
+}
+
+static void report(struct daemon *d, struct faults *faults)
+{
+	size_t n = 0;
+
+	for (int kind = 0; kind < KIND_COUNT; kind++)
+		n += d->report.objects[kind];
+	faults->colour = isatty(STDERR_FILENO);
+	faults_print(faults, stderr);
+	if (d->kept > 0)
+		log_warning("files",
+			    "what cannot be read is enforced as it was before: objects kept %zu",
+			    d->kept);
+	if (follow_blind(d->follow))
+		log_warning("files", "changes are not noticed, SIGHUP reads again: %s",
+			    follow_blind(d->follow));
+	log_notice("files", "read: files %zu, objects %zu, errors %zu, warnings %zu",
+		   d->report.files, n, d->errors, d->warnings);
+}
+
+int files_read(struct daemon *d)
+{
+	struct faults faults = {0};
+	struct files_report read = {0};
+	int rc = follow_load(d->follow, take_event, d, &faults, &read, &d->kept);
+
+	if (rc == 0) {
+		files_report_done(d->strings, &d->report);
+		d->report = read;
+		d->errors = faults.errors;
+		d->warnings = faults.warnings;
+		d->read_ms = realtime_ms();
+		report(d, &faults);
+		reconcile_soon(d);
+	} else {
+		files_report_done(d->strings, &read);
+	}
+	faults_done(&faults);
+	return rc;
+}
+
+static void on_read(evutil_socket_t fd, short what, void *ctx)
+{
+	struct daemon *d = ctx;
+	int rc = files_read(d);
+
+	(void)fd;
+	(void)what;
+	d->changed_since_ms = 0;
+	if (rc == -EAGAIN)
+		arm(d->read_files, FOLLOW_SETTLE_MS);
+	else if (rc < 0)
+		daemon_give_up(d);
+}
+
+static void on_changed(evutil_socket_t fd, short what, void *ctx)
+{
+	struct daemon *d = ctx;
+	int64_t now = monotonic_ms();
+
+	(void)fd;
+	(void)what;
+	if (!follow_drain(d->follow))
+		return;
+	if (d->changed_since_ms == 0)
+		d->changed_since_ms = now;
+	if (now - d->changed_since_ms < QUIET_MAX_MS || !evtimer_pending(d->read_files, NULL))
+		arm(d->read_files, QUIET_MS);
+}
+
+int files_start(struct daemon *d)
+{
+	struct err err = {0};
+	int rc = follow_new((const char *const *)d->settings->manifests.v, d->settings->manifests.n,
+			    d->strings, &d->follow, &err);
+
+	if (rc < 0) {
+		log_err("files", "%s", rc == -ENOMEM ? "out of memory" : err.text);
+		return rc;
+	}
+	d->read_files = evtimer_new(d->base, on_read, d);
+	d->files_changed =
+		event_new(d->base, follow_fd(d->follow), EV_READ | EV_PERSIST, on_changed, d);
+	if (!d->read_files || !d->files_changed || event_add(d->files_changed, NULL) < 0)
+		return -ENOMEM;
+	return files_read(d);
+}
+
+void files_stop(struct daemon *d)
+{
+	if (d->files_changed)
+		event_free(d->files_changed);
+	if (d->read_files)
+		event_free(d->read_files);
+	follow_free(d->follow);
+	files_report_done(d->strings, &d->report);
+}

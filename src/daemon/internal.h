@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The daemon: its parts, and what they share. */
+#ifndef DAEMON_INTERNAL_H
+#define DAEMON_INTERNAL_H
+
+#include <event2/buffer.h>
+#include <event2/event.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemon/apply.h"
+#include "daemon/settings.h"
+#include "policy/graph.h"
+#include "render/render.h"
+#include "source/follow.h"
+
+struct evhttp;
+
+struct daemon {
+	const struct settings *settings;
+	struct event_base *base;
+	struct intern *strings;
+	struct graph *graph;
+	struct render *render;
+	struct apply apply;
+	bool can_apply; /* apply is open */
+
+	/* Sources. */
+	struct follow *follow;
+	struct event *files_changed, *read_files;
+	struct files_report report; /* of the last time that files were read */
+	size_t errors, warnings, kept;
+	int64_t read_ms;          /* when, CLOCK_REALTIME; 0: not yet */
+	int64_t changed_since_ms; /* not read since, CLOCK_MONOTONIC; 0: nothing has changed */
+	bool synced;              /* everything that was there at the start is in the graph */
+
+	/* The kernel. */
+	struct event *commit;
+	bool dirty;             /* the kernel may have something else than what is rendered */
+	int64_t last_commit_ms; /* CLOCK_MONOTONIC; a change sooner than the interval waits */
+	unsigned failures_in_row;
+	bool ready; /* the kernel has had everything once */
+
+	/* The service manager, and those who ask. */
+	struct event *signals[3], *watchdog;
+	struct evhttp *control, *metrics;
+	int64_t started_ms; /* CLOCK_REALTIME */
+	int status;         /* to exit with */
+	bool fatal;         /* out of memory in the middle of a change: only good for exiting */
+};
+
+int64_t monotonic_ms(void);
+int64_t realtime_ms(void);
+
+/* A one-shot timer of the loop. `ms` from now; sooner or later than before, as it comes. */
+void arm(struct event *timer, int64_t ms);
+
+/* Objects into the graph, with what the node knows of pods of its own; as graph_put() and
+ * graph_remove(). */
+int daemon_put(struct daemon *d, struct object object);
+int daemon_remove(struct daemon *d, enum kind kind, const char *ns, const char *name);
+
+/* Out of memory: the graph is in no defined state. The rules stay as they are; whoever started us
+ * starts us again. */
+void daemon_give_up(struct daemon *d);
+
+/* files.c: manifests into the graph. */
+int files_start(struct daemon *d);
+void files_stop(struct daemon *d);
+/* Reads them now. 0; -EAGAIN: one is being written; -ENOMEM. */
+int files_read(struct daemon *d);
+
+/* reconcile.c: from the graph to the kernel. */
+int reconcile_start(struct daemon *d);
+void reconcile_stop(struct daemon *d);
+/* Something has changed in the graph: the kernel follows, at once or when the interval is over. */
+void reconcile_soon(struct daemon *d);
+/* Now. 0; or why not: it tries again by itself, and has said so. */
+int reconcile_now(struct daemon *d);
+
+/* status.c: what the daemon knows of itself. NULL: no memory. */
+json_t *status_json(const struct daemon *d);
+int metrics_print(const struct daemon *d, struct evbuffer *out);
+
+/* server.c: HTTP for those who ask. */
+int server_open_control(struct daemon *d);
+int server_open_metrics(struct daemon *d);
+void server_close(struct daemon *d);
+
+#endif

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* HTTP for those who ask: all of it on the control socket, which only its owner may use; of numbers
+ * and health alone on a TCP address, by default the loopback's. */
+#include <errno.h>
+#include <event2/http.h>
+#include <event2/listener.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "internal.h"
+
+#define HEADERS_BYTES_MAX 8192
+#define BODY_BYTES_MAX    65536
+#define TIMEOUT_S         10
+#define BACKLOG           16
+
+static void reply(struct evhttp_request *request, int code, const char *reason, const char *type,
+		  struct evbuffer *body)
+{
+	struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
+
+	(void)evhttp_add_header(headers, "Content-Type", type);
+	(void)evhttp_add_header(headers, "Cache-Control", "no-store");
+	evhttp_send_reply(request, code, reason, body);
+}
+
+static void reply_text(struct evhttp_request *request, int code, const char *reason,
+		       const char *text)
+{
+	struct evbuffer *body = evbuffer_new();
+
+	if (body)
+		(void)evbuffer_add_printf(body, "%s\n", text);
+	reply(request, code, reason, "text/plain; charset=utf-8", body);
+	if (body)
+		evbuffer_free(body);
+}
+
+static void on_healthz(struct evhttp_request *request, void *ctx)
+{
+	(void)ctx; /* the loop turns, or nobody would answer */
+	reply_text(request, HTTP_OK, "OK", "ok");
+}
+
+static void on_readyz(struct evhttp_request *request, void *ctx)
+{
+	const struct daemon *d = ctx;
+
+	if (d->ready && d->failures_in_row == 0)
+		reply_text(request, HTTP_OK, "OK", "ok");
+	else
+		reply_text(request, HTTP_SERVUNAVAIL, "Service Unavailable",
+			   d->apply.problem[0] ? d->apply.problem
+			   : d->synced         ? "the kernel has not been written yet"
+					       : "not all sources have been read yet");
+}
+
+static void on_metrics(struct evhttp_request *request, void *ctx)
+{
+	struct evbuffer *body = evbuffer_new();
+
+	if (body && metrics_print(ctx, body) == 0)
+		reply(request, HTTP_OK, "OK", "text/plain; version=0.0.4; charset=utf-8", body);
+	else
+		reply_text(request, HTTP_INTERNAL, "Internal Server Error", "out of memory");
+	if (body)
+		evbuffer_free(body);
+}
+
+static void on_status(struct evhttp_request *request, void *ctx)
+{
+	json_t *json = status_json(ctx);
+	char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+	struct evbuffer *body = evbuffer_new();
+
+	if (text && body && evbuffer_add_printf(body, "%s\n", text) >= 0)
+		reply(request, HTTP_OK, "OK", "application/json", body);
+	else
+		reply_text(request, HTTP_INTERNAL, "Internal Server Error", "out of memory");
+	if (body)
+		evbuffer_free(body);
+	free(text);
+	json_decref(json);
+}
+
+static void on_other(struct evhttp_request *request, void *ctx)
+{
+	(void)ctx;
+	reply_text(request, HTTP_NOTFOUND, "Not Found",
+		   "expected /status (control socket only), /metrics, /healthz or /readyz");
+}
+
+static struct evhttp *http_new(struct daemon *d)
+{
+	struct evhttp *http = evhttp_new(d->base);
+
+	if (!http)
+		return NULL;
+	evhttp_set_max_headers_size(http, HEADERS_BYTES_MAX);
+	evhttp_set_max_body_size(http, BODY_BYTES_MAX);
+	evhttp_set_timeout(http, TIMEOUT_S);
+	evhttp_set_allowed_methods(http, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD);
+	evhttp_set_gencb(http, on_other, d);
+	if (evhttp_set_cb(http, "/healthz", on_healthz, d) == 0 &&
+	    evhttp_set_cb(http, "/readyz", on_readyz, d) == 0 &&
+	    evhttp_set_cb(http, "/metrics", on_metrics, d) == 0)
+		return http;
+	evhttp_free(http);
+	return NULL;
+}
+
+/* A socket that nobody listens on any more was left by a daemon that was killed. */
+static bool is_in_use(const struct sockaddr_un *address)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool in_use =
+		fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0;
+
+	if (fd >= 0)
+		(void)close(fd);
+	return in_use;
+}
+
+/* The directory, if it is only the last part that is missing. */
+static void make_directory(const char *path)
+{
+	char dir[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	char *slash;
+
+	(void)snprintf(dir, sizeof(dir), "%s", path);
+	slash = strrchr(dir, '/');
+	if (slash && slash != dir) {
+		*slash = '\0';
+		(void)mkdir(dir, 0755); /* bind() says what is wrong */
+	}
+}
+
+/* 0 with a listening socket; or a negative errno. */
+static int listen_unix(const char *path, int *ret_fd)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	mode_t mask;
+	int fd, rc = 0;
+
+	if (strlen(path) >= sizeof(address.sun_path))
+		return -ENAMETOOLONG;
+	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	if (is_in_use(&address))
+		return -EADDRINUSE;
+	make_directory(path);
+	(void)unlink(path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	mask = umask(0177); /* from its first moment it is the owner's alone */
+	if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
+	    listen(fd, BACKLOG) < 0)
+		rc = -errno;
+	(void)umask(mask);
+	if (rc < 0)
+		(void)close(fd);
+	else
+		*ret_fd = fd;
+	return rc;
+}
+
+int server_open_control(struct daemon *d)
+{
+	const char *path = d->settings->control;
+	int fd = -1, rc;
+
+	if (!path[0])
+		return 0;
+	rc = listen_unix(path, &fd);
+	if (rc < 0) {
+		log_err("control", "%s: %s%s", path, strerror(-rc),
+			rc == -EADDRINUSE ? ": does another netpold run?" : "");
+		return rc;
+	}
+	d->control = http_new(d);
+	if (d->control && evhttp_set_cb(d->control, "/status", on_status, d) == 0 &&
+	    evhttp_accept_socket(d->control, fd) == 0)
+		return 0;
+	(void)close(fd);
+	return -ENOMEM;
+}
+
+int server_open_metrics(struct daemon *d)
+{
+	const char *address = d->settings->metrics, *colon = strrchr(address, ':');
+	char host[128];
+	size_t len = colon ? (size_t)(colon - address) : 0;
+
+	if (!colon)
+		return 0;
+	if (address[0] == '[' && len > 2) { /* [::1]:9734 */
+		address++;
+		len -= 2;
+	}
+	(void)snprintf(host, sizeof(host), "%.*s", (int)len, address);
+	d->metrics = http_new(d);
+	if (!d->metrics)
+		return -ENOMEM;
+	if (evhttp_bind_socket(d->metrics, host, (uint16_t)atoi(colon + 1)) == 0)
+		return 0;
+	int code = errno ? -errno : -EADDRNOTAVAIL;
+	log_err("metrics", "%s: %s", d->settings->metrics, strerror(-code));
+	return code;
+}
+
+void server_close(struct daemon *d)
+{
+	if (d->control) {
+		evhttp_free(d->control);
+		(void)unlink(d->settings->control);
+	}
+	if (d->metrics)
+		evhttp_free(d->metrics);
+}

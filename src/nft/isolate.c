@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "nft/isolate.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static bool is_refused(const struct nft_refused refused[], size_t n, enum nft_table table, bool set,
+		       const char *name)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (refused[i].table == table && refused[i].set == set &&
+		    strcmp(refused[i].name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The set or map that a statement looks into; NULL: none. */
+static const char *set_of(const struct nft_stmt *stmt)
+{
+	switch (stmt->kind) {
+	case NFT_STMT_ADDR_SET:
+	case NFT_STMT_TUPLE_SET:
+	case NFT_STMT_INTERFACE_MAP:
+	case NFT_STMT_ADDR_MAP:
+	case NFT_STMT_PORT_MAP:
+		return stmt->name;
+	case NFT_STMT_CT_ESTABLISHED:
+	case NFT_STMT_ICMPV6_TYPES:
+	case NFT_STMT_HOPLIMIT:
+	case NFT_STMT_FAMILY:
+	case NFT_STMT_ADDR:
+	case NFT_STMT_PROTO:
+	case NFT_STMT_PORTS:
+	case NFT_STMT_INTERFACE:
+	case NFT_STMT_VLAN:
+	case NFT_STMT_ETHER_SOURCE:
+	case NFT_STMT_ARP_SOURCE:
+	case NFT_STMT_COUNTER:
+	case NFT_STMT_VERDICT:
+		break;
+	}
+	return NULL;
+}
+
+static bool looks_into(const struct nft_rule *rule, const char *set)
+{
+	for (size_t i = 0; i < rule->stmts.n; i++) {
+		const char *name = set_of(&rule->stmts.v[i]);
+
+		if (name && strcmp(name, set) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool has_refused_set(const struct nft_rule *rule, const struct nft_refused refused[],
+			    size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (refused[i].set && looks_into(rule, refused[i].name))
+			return true;
+	}
+	return false;
+}
+
+static bool is_drop(const struct nft_rule *rule)
+{
+	const struct nft_stmt *last = rule->stmts.n > 0 ? &rule->stmts.v[rule->stmts.n - 1] : NULL;
+
+	return last && last->kind == NFT_STMT_VERDICT && last->verdict.kind == NFT_VERDICT_DROP;
+}
+
+static bool goes_to(const struct nft_rule *rule, const char *chain)
+{
+	for (size_t i = 0; i < rule->stmts.n; i++) {
+		const struct nft_stmt *stmt = &rule->stmts.v[i];
+
+		if (stmt->kind == NFT_STMT_VERDICT &&
+		    (stmt->verdict.kind == NFT_VERDICT_JUMP ||
+		     stmt->verdict.kind == NFT_VERDICT_GOTO) &&
+		    strcmp(stmt->verdict.chain, chain) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Does the base chain send packets to the chain? */
+static bool is_everyones(const struct ruleset *ruleset, const char *name)
+{
+	const struct nft_chain *chain;
+
+	for (chain = ruleset->chains[NFT_TABLE_POLICY]; chain; chain = chain->hh.next) {
+		for (size_t i = 0; i < chain->rules.n && chain->hook != NFT_HOOK_NONE; i++) {
+			if (goes_to(&chain->rules.v[i], name))
+				return true;
+		}
+	}
+	return false;
+}
+
+bool nft_refused_can_be_left_out(const struct ruleset *ruleset, const struct nft_refused *refused)
+{
+	const struct nft_chain *chain = ruleset_chain(ruleset, refused->table, refused->name);
+	const struct nft_set *set = ruleset_set(ruleset, refused->name);
+
+	if (refused->table == NFT_TABLE_GUARD)
+		return !refused->set && chain;
+	if (refused->set)
+		return set && !(set->map && set->type != NFT_SET_TYPE_PORT_PROTO);
+	return chain && chain->hook == NFT_HOOK_NONE && !is_everyones(ruleset, refused->name);
+}
+
+static int copy_rule(struct nft_chain *to, const struct nft_rule *rule)
+{
+	struct nft_rule copy = {0};
+
+	memcpy(copy.comment, rule->comment, sizeof(copy.comment));
+	for (size_t i = 0; i < rule->stmts.n; i++) {
+		if (nft_rule_add(&copy, &rule->stmts.v[i]) < 0) {
+			nft_rule_done(&copy);
+			return -ENOMEM;
+		}
+	}
+	return nft_chain_add(to, &copy);
+}
+
+static int copy_chain(struct ruleset *to, enum nft_table table, const struct nft_chain *chain,
+		      const struct nft_refused refused[], size_t n)
+{
+	bool closed = is_refused(refused, n, table, false, chain->name);
+	struct nft_chain *copy;
+	int rc = 0;
+
+	if (closed && table == NFT_TABLE_GUARD)
+		return 0;
+	copy = nft_chain_new(chain->name, chain->comment);
+	if (!copy)
+		return -ENOMEM;
+	copy->hook = chain->hook;
+	memcpy(copy->device, chain->device, sizeof(copy->device));
+	for (size_t i = 0; i < chain->rules.n && rc == 0; i++) {
+		const struct nft_rule *rule = &chain->rules.v[i];
+
+		if (closed ? is_drop(rule) : !has_refused_set(rule, refused, n))
+			rc = copy_rule(copy, rule);
+	}
+	if (rc == 0)
+		return ruleset_put_chain(to, table, copy);
+	nft_chain_free(copy);
+	return rc;
+}
+
+static int copy_set(struct ruleset *to, const struct nft_set *set)
+{
+	struct nft_set *copy = nft_set_new(set->name, set->type, set->comment);
+	const struct nft_elem *elem;
+	int rc = 0;
+
+	if (!copy)
+		return -ENOMEM;
+	copy->interval = set->interval;
+	copy->map = set->map;
+	for (elem = set->elems; elem && rc == 0; elem = elem->hh.next)
+		rc = nft_set_add(copy, &elem->key, elem->extra);
+	if (rc == 0)
+		return ruleset_put_set(to, copy);
+	nft_set_free(copy);
+	return rc;
+}
+
+int nft_isolate(const struct ruleset *ruleset, const struct nft_refused refused[], size_t n,
+		struct ruleset *ret)
+{
+	int rc = 0;
+
+	*ret = (struct ruleset){0};
+	for (const struct nft_set *set = ruleset->sets; set && rc == 0; set = set->hh.next) {
+		if (!is_refused(refused, n, NFT_TABLE_POLICY, true, set->name))
+			rc = copy_set(ret, set);
+	}
+	for (int table = 0; table < NFT_TABLE_COUNT; table++) {
+		const struct nft_chain *chain = ruleset->chains[table];
+
+		for (; chain && rc == 0; chain = chain->hh.next)
+			rc = copy_chain(ret, (enum nft_table)table, chain, refused, n);
+	}
+	return rc;
+}
+
+static size_t add_comment(char *to, size_t len, size_t used, const struct nft_chain *chain)
+{
+	const char *what = chain->comment[0] ? chain->comment : chain->name;
+	int n;
+
+	if (used >= len)
+		return used;
+	n = snprintf(to + used, len - used, "%s%s", used > 0 ? "; " : "", what);
+	return used + (n > 0 ? (size_t)n : 0);
+}
+
+void nft_refused_describe(const struct ruleset *ruleset, const struct nft_refused *refused,
+			  char *to, size_t len)
+{
+	const struct nft_chain *chain = ruleset->chains[refused->table];
+	size_t used = 0;
+
+	to[0] = '\0';
+	for (; chain; chain = chain->hh.next) {
+		bool concerned = !refused->set && strcmp(chain->name, refused->name) == 0;
+
+		for (size_t i = 0; i < chain->rules.n && !concerned; i++) {
+			const struct nft_rule *rule = &chain->rules.v[i];
+
+			concerned = refused->set ? looks_into(rule, refused->name)
+						 : goes_to(rule, refused->name);
+		}
+		if (concerned)
+			used = add_comment(to, len, used, chain);
+	}
+}
