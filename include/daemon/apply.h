@@ -10,12 +10,15 @@
 #include "base/err.h"
 #include "nft/isolate.h"
 #include "nft/kernel.h"
+#include "nft/watch.h"
 #include "render/render.h"
 
 struct apply {
 	struct nft_kernel kernel;
+	struct nft_watch watch; /* of what others do to our tables */
 	struct render *render;
-	bool known; /* the kernel has what render_committed() was last told */
+	bool known;  /* the kernel has what render_committed() was last told */
+	bool missed; /* while nobody listened, others may have changed our tables: read them soon */
 	VEC(struct nft_refused) refused;
 
 	/* For status and metrics. */
@@ -25,12 +28,16 @@ struct apply {
 	char problem[ERR_TEXT_MAX];   /* why the kernel is behind; empty: it is not */
 };
 
-/* `render` must live as long. 0, or what nft_kernel_open() returned, with err. */
+/* `render` must live as long, and `apply` stay where it is. 0, or what nft_kernel_open() returned,
+ * with err. */
 int apply_open(struct apply *apply, struct render *render, struct err *err);
 void apply_close(struct apply *apply);
 
 /* Someone else has changed our tables, or may have: the next commit reads them first. */
 void apply_doubt(struct apply *apply);
+
+/* Are tables of ours in the kernel? 0, or what nft_readback() returned. */
+int apply_finds_tables(struct apply *apply, bool *ret_found, struct err *err);
 
 /* Brings the kernel to what is rendered (render_settle() first). *ret_changed: something was sent.
  * What the kernel refuses is isolated, told in the log and kept in apply->refused: 0 all the same.

@@ -25,6 +25,7 @@ struct nft_kernel {
 	size_t send_max; /* bytes that one transaction may have, as far as is known */
 	VEC(struct nft_refusal) refusals; /* of the last transaction */
 	uint64_t transactions, bytes;     /* sent since it was opened */
+	uint64_t commits;                 /* transactions that the kernel has carried out */
 };
 
 /* 0; or a negative errno with err: -EPERM without CAP_NET_ADMIN, -EPROTONOSUPPORT without
@@ -33,9 +34,12 @@ int nft_kernel_open(struct nft_kernel *kernel, struct err *err);
 void nft_kernel_close(struct nft_kernel *kernel);
 
 /* Carries a plan out: in one transaction where it fits the socket, else what is unreachable before
- * and after in several, the change itself always in one. 0: all of it has happened. -EINVAL with
- * kernel->refusals: the kernel refused, and of the transaction that it refused nothing has
- * happened. -ENOMEM, -ENOBUFS, -EAGAIN: try again, after a read-back. Other errors: see err. */
+ * and after in several, the change itself always in one. 0: all of it has happened. Else a negative
+ * errno with err; of the transaction that failed nothing has happened, unless its answer was lost:
+ *   -EINVAL: the kernel refuses, for kernel->refusals;
+ *   -EPERM: it does not let us, or the table is somebody else's;
+ *   -EMSGSIZE: the change is larger than what the socket takes;
+ *   -ENOMEM, -ENOBUFS, -EAGAIN: try again, after a read-back. */
 int nft_kernel_apply(struct nft_kernel *kernel, const struct nft_plan *plan, struct err *err);
 
 /* Removes our tables, whatever is in them. 0 also when there are none. */

@@ -49,11 +49,11 @@ int nft_plan_full(struct nft_plan *plan, const struct ruleset *old, const struct
 /* What has changed in the ruleset since ruleset_committed(). 0 or -ENOMEM. */
 int nft_plan_changes(struct nft_plan *plan, const struct ruleset *ruleset);
 
-/* The tables that are `present` go with all that is in them, and those of `new` are made, in one
- * transaction: for what cannot be repaired in place. A base chain that is replaced can let a packet
- * pass. 0 or -ENOMEM. */
-int nft_plan_rebuild(struct nft_plan *plan, const bool present[NFT_TABLE_COUNT],
-		     const struct ruleset *new);
+/* The same where tables cannot be repaired in place: those of `old` that are `rotten` go with all
+ * that is in them and are made anew, the rest is changed in place, in one transaction. A base chain
+ * that is replaced can let a packet pass. 0 or -ENOMEM. */
+int nft_plan_rebuild(struct nft_plan *plan, const bool rotten[NFT_TABLE_COUNT],
+		     const struct ruleset *old, const struct ruleset *new);
 
 bool nft_plan_empty(const struct nft_plan *plan);
 

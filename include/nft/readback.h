@@ -15,9 +15,10 @@
 struct nft_found {
 	struct ruleset ruleset; /* to be compared with, not to be printed or sent */
 	uint32_t generation;    /* of the kernel's rulesets while it was read */
-	/* There is something that no plan repairs in place (nft_plan_rebuild()), and what. */
-	bool foreign;
-	char what[NFT_FOREIGN_MAX];
+	/* There is something that is not repaired in place but with nft_plan_rebuild(); and what.
+	 */
+	bool foreign[NFT_TABLE_COUNT];
+	char what[NFT_FOREIGN_MAX]; /* "": nothing */
 };
 
 /* Reads it. 0, and nft_found_done() is the caller's; -EAGAIN: others change rulesets all the time;
@@ -25,8 +26,10 @@ struct nft_found {
 int nft_readback(struct nft_kernel *kernel, struct nft_found *ret, struct err *err);
 void nft_found_done(struct nft_found *found);
 
-/* What it takes from there to `wanted`: a repair in place or, where that cannot be, a rebuild;
- * nothing when the kernel has what is wanted. Into an empty plan. 0 or -ENOMEM. */
+/* What it takes from there to `wanted`: repairs in place or, where that cannot be, a table made
+ * anew; nothing when the kernel has what is wanted. Into an empty plan. 0 or -ENOMEM. Should the
+ * kernel refuse that, somebody has found a way that is not foreseen: nft_plan_rebuild() of all that
+ * is there. */
 int nft_plan_repair(struct nft_plan *plan, const struct nft_found *found,
 		    const struct ruleset *wanted);
 

@@ -15,6 +15,9 @@
  */
 #define ATTEMPTS_MAX (ISOLATED_MAX + 4)
 
+/* Larger transactions are not listened to while they are sent. */
+#define UNWATCHED_BYTES (256u << 10)
+
 static int64_t clock_us(clockid_t clock)
 {
 	struct timespec now;
@@ -25,12 +28,21 @@ static int64_t clock_us(clockid_t clock)
 
 int apply_open(struct apply *a, struct render *render, struct err *err)
 {
-	*a = (struct apply){.render = render};
-	return nft_kernel_open(&a->kernel, err);
+	int rc;
+
+	*a = (struct apply){.render = render, .watch = {.fd = -1}};
+	rc = nft_kernel_open(&a->kernel, err);
+	if (rc < 0)
+		return rc;
+	rc = nft_watch_open(&a->watch, &a->kernel, err);
+	if (rc < 0)
+		nft_kernel_close(&a->kernel);
+	return rc;
 }
 
 void apply_close(struct apply *a)
 {
+	nft_watch_close(&a->watch);
 	nft_kernel_close(&a->kernel);
 	vec_free(&a->refused);
 }
@@ -47,9 +59,21 @@ void apply_retry_refused(struct apply *a)
 	a->refused.n = 0;
 }
 
-/* From what the kernel really has. */
-static int plan_from_kernel(struct apply *a, const struct ruleset *wanted, struct nft_plan *plan,
-			    struct err *err)
+int apply_finds_tables(struct apply *a, bool *ret_found, struct err *err)
+{
+	struct nft_found found;
+	int rc = nft_readback(&a->kernel, &found, err);
+
+	if (rc < 0)
+		return rc;
+	*ret_found = found.ruleset.in_kernel[NFT_TABLE_POLICY];
+	nft_found_done(&found);
+	return 0;
+}
+
+/* From what the kernel really has. `anew`: not in place, that has been refused. */
+static int plan_from_kernel(struct apply *a, const struct ruleset *wanted, bool anew,
+			    struct nft_plan *plan, struct err *err)
 {
 	struct nft_found found;
 	int rc = nft_readback(&a->kernel, &found, err);
@@ -57,17 +81,44 @@ static int plan_from_kernel(struct apply *a, const struct ruleset *wanted, struc
 	if (rc < 0)
 		return rc;
 	a->readbacks++;
-	if (found.foreign)
-		log_warning("nft", "%s in our tables is not ours: writing both tables anew",
+	if (found.what[0])
+		log_warning("nft", "not ours, in a table of ours: %s: writing the table anew",
 			    found.what);
-	rc = nft_plan_repair(plan, &found, wanted);
+	if (anew)
+		rc = nft_plan_rebuild(plan, found.ruleset.in_kernel, &found.ruleset, wanted);
+	else
+		rc = nft_plan_repair(plan, &found, wanted);
 	nft_found_done(&found);
 	return rc;
 }
 
+static size_t plan_bytes(const struct nft_plan *plan)
+{
+	size_t bytes = 0;
+
+	for (int part = 0; part < NFT_PLAN_PARTS; part++)
+		bytes += plan->parts[part].len;
+	return bytes;
+}
+
+/* A listener makes large changes many times slower (KERNEL: 110 ms become up to 2 s). */
+static int send_plan(struct apply *a, const struct nft_plan *plan, struct err *err)
+{
+	bool pause =
+		plan_bytes(plan) > UNWATCHED_BYTES && nft_watch_pause(&a->watch, &a->kernel) == 0;
+	bool missed = false;
+	int rc = nft_kernel_apply(&a->kernel, plan, err);
+
+	if (pause && (nft_watch_resume(&a->watch, &a->kernel, &missed) < 0 || missed))
+		a->missed = true;
+	return rc;
+}
+
+enum way { WAY_CHANGES, WAY_REPAIR, WAY_ANEW };
+
 /* One attempt. With parts left out the ruleset is another than render's, and its journal of no use.
  */
-static int try_once(struct apply *a, bool *ret_changed, struct err *err)
+static int try_once(struct apply *a, enum way way, bool *ret_changed, struct err *err)
 {
 	const struct ruleset *wanted = render_ruleset(a->render);
 	struct ruleset reduced = {0};
@@ -76,16 +127,15 @@ static int try_once(struct apply *a, bool *ret_changed, struct err *err)
 
 	if (a->refused.n > 0) {
 		rc = nft_isolate(wanted, a->refused.v, a->refused.n, &reduced);
-		if (rc == 0)
-			rc = plan_from_kernel(a, &reduced, &plan, err);
-	} else if (a->known) {
-		rc = nft_plan_changes(&plan, wanted);
-	} else {
-		rc = plan_from_kernel(a, wanted, &plan, err);
+		wanted = &reduced;
 	}
+	if (rc == 0 && way == WAY_CHANGES)
+		rc = nft_plan_changes(&plan, wanted);
+	else if (rc == 0)
+		rc = plan_from_kernel(a, wanted, way == WAY_ANEW, &plan, err);
 	*ret_changed = rc == 0 && !nft_plan_empty(&plan);
 	if (*ret_changed)
-		rc = nft_kernel_apply(&a->kernel, &plan, err);
+		rc = send_plan(a, &plan, err);
 	nft_plan_done(&plan);
 	ruleset_done(&reduced);
 	return rc;
@@ -132,24 +182,29 @@ static int isolate(struct apply *a, struct err *err)
 	return 0;
 }
 
+/* A refusal of a change may come from a wrong picture: the kernel is read next. Of a repair it is
+ * the fault of a part, which is left out from then on; or of something in our tables that nobody
+ * thought of, which a table made anew is rid of. */
 static int attempt_all(struct apply *a, bool *ret_changed, struct err *err)
 {
+	enum way way = a->known && a->refused.n == 0 ? WAY_CHANGES : WAY_REPAIR;
+
 	for (unsigned attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-		bool known = a->known && a->refused.n == 0;
-		int rc = try_once(a, ret_changed, err);
+		int rc = try_once(a, way, ret_changed, err);
 
 		if (rc == 0) {
 			render_committed(a->render);
-			a->known = a->refused.n == 0;
+			a->known = a->refused.n == 0 && !a->missed;
 			return 0;
 		}
 		a->known = false;
-		/* Refused against a picture that may have been wrong: look first. */
-		if (rc == -EINVAL && !known)
-			rc = isolate(a, err);
-		else if (rc == -EINVAL)
-			rc = 0;
-		if (rc < 0)
+		if (rc != -EINVAL)
+			return rc;
+		if (way == WAY_CHANGES)
+			way = WAY_REPAIR;
+		else if (isolate(a, err) < 0 && way == WAY_REPAIR)
+			way = WAY_ANEW;
+		else if (way == WAY_ANEW)
 			return rc;
 	}
 	return err_set(err, -EAGAIN, "our tables change faster than they can be written");
@@ -158,7 +213,10 @@ static int attempt_all(struct apply *a, bool *ret_changed, struct err *err)
 int apply_commit(struct apply *a, bool *ret_changed, struct err *err)
 {
 	int64_t began_us = clock_us(CLOCK_MONOTONIC);
-	int rc = attempt_all(a, ret_changed, err);
+	int rc;
+
+	a->missed = false;
+	rc = attempt_all(a, ret_changed, err);
 
 	if (rc < 0) {
 		a->failures++;

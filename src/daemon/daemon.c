@@ -152,7 +152,7 @@ typedef int (*start_fn)(struct daemon *d);
 /* In this order; stopped in the other. */
 static int start(struct daemon *d)
 {
-	static const start_fn once[] = {start_graph, reconcile_start, start_kernel, files_start};
+	static const start_fn once[] = {start_graph, start_kernel, reconcile_start, files_start};
 	static const start_fn more[] = {start_signals, start_watchdog, server_open_control,
 					server_open_metrics};
 	int rc = 0;
@@ -190,9 +190,11 @@ static void stop(struct daemon *d)
 /* 0, 1 or 2, as an exit status. */
 static int run_once(struct daemon *d)
 {
-	if (reconcile_now(d) < 0)
-		return 1;
-	return d->errors > 0 ? 2 : 0;
+	int rc = reconcile_now(d);
+
+	if (d->errors > 0)
+		return 2;
+	return rc < 0 ? 1 : 0;
 }
 
 int daemon_run(const struct settings *settings)

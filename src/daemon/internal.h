@@ -36,7 +36,9 @@ struct daemon {
 	bool synced;              /* everything that was there at the start is in the graph */
 
 	/* The kernel. */
-	struct event *commit;
+	struct event *commit, *touches;
+	bool touched;           /* others have changed our tables, and that is not mended yet */
+	int64_t repaired_ms;    /* the last time it was, CLOCK_MONOTONIC */
 	bool dirty;             /* the kernel may have something else than what is rendered */
 	int64_t last_commit_ms; /* CLOCK_MONOTONIC; a change sooner than the interval waits */
 	unsigned failures_in_row;

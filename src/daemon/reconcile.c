@@ -13,6 +13,9 @@
 #define RETRY_FIRST_MS 100
 #define RETRY_MAX_MS   30000
 
+/* Somebody who changes our tables all the time is not answered each time. */
+#define REPAIR_SPACING_MS 20
+
 static int64_t retry_ms(unsigned failures)
 {
 	int64_t ms = RETRY_FIRST_MS;
@@ -52,8 +55,58 @@ static void follow_up_failure(struct daemon *d, int rc, const struct err *err)
 	arm(d->commit, ms);
 }
 
+/* Somebody else has written to our tables: that is put right before the interval is over. */
+static void on_touched(evutil_socket_t fd, short what, void *ctx)
+{
+	struct daemon *d = ctx;
+	struct nft_touch touch = {0};
+	int rc = nft_watch_read(&d->apply.watch, &touch);
+
+	(void)fd;
+	(void)what;
+	if (rc < 0)
+		log_warning("nft", "cannot hear of changes to our tables: %s", strerror(-rc));
+	if (rc == 0 && !touch.touched)
+		return;
+	apply_doubt(&d->apply);
+	d->dirty = true;
+	d->touched = true;
+	if (rc == 0 && d->ready)
+		log_warning("nft", "%s%s%s: putting it right",
+			    touch.what[0] ? touch.what : "a change to our tables",
+			    touch.name[0] ? ", by " : "", touch.name);
+	if (d->synced)
+		arm(d->commit,
+		    monotonic_ms() - d->repaired_ms < REPAIR_SPACING_MS ? REPAIR_SPACING_MS : 0);
+}
+
+/* The input has faults and the kernel still has what an earlier run understood: that stays, as it
+ * may be more than what can be understood now. */
+static int hold(struct daemon *d, bool *ret_hold)
+{
+	struct err err = {0};
+	bool found = false;
+	int rc = 0;
+
+	*ret_hold = false;
+	if (d->ready || d->errors == 0)
+		return 0;
+	rc = apply_finds_tables(&d->apply, &found, &err);
+	if (rc < 0) {
+		follow_up_failure(d, rc, &err);
+		return rc;
+	}
+	if (found)
+		log_err("netpold", "the manifests have faults: the rules of an earlier run stay as "
+				   "they are until "
+				   "these are mended");
+	*ret_hold = found;
+	return 0;
+}
+
 int reconcile_now(struct daemon *d)
 {
+	bool held;
 	struct err err = {0};
 	bool changed = false;
 	int rc;
@@ -62,6 +115,9 @@ int reconcile_now(struct daemon *d)
 		daemon_give_up(d);
 		return -ENOMEM;
 	}
+	rc = hold(d, &held);
+	if (rc < 0 || held)
+		return rc < 0 ? rc : -EBUSY;
 	rc = apply_commit(&d->apply, &changed, &err);
 	d->last_commit_ms = monotonic_ms();
 	if (rc < 0) {
@@ -74,8 +130,16 @@ int reconcile_now(struct daemon *d)
 	d->dirty = false;
 	if (changed)
 		log_commit(d);
+	if (d->touched && changed) {
+		d->apply.repairs++;
+		d->repaired_ms = d->last_commit_ms;
+		log_notice("nft", "our tables are as they should be again");
+	}
+	d->touched = false;
 	if (!d->ready)
 		become_ready(d);
+	if (d->apply.missed)
+		reconcile_soon(d);
 	return 0;
 }
 
@@ -103,11 +167,15 @@ void reconcile_soon(struct daemon *d)
 int reconcile_start(struct daemon *d)
 {
 	d->commit = evtimer_new(d->base, on_commit, d);
-	return d->commit ? 0 : -ENOMEM;
+	d->touches = event_new(d->base, nft_watch_fd(&d->apply.watch), EV_READ | EV_PERSIST,
+			       on_touched, d);
+	return d->commit && d->touches && event_add(d->touches, NULL) == 0 ? 0 : -ENOMEM;
 }
 
 void reconcile_stop(struct daemon *d)
 {
 	if (d->commit)
 		event_free(d->commit);
+	if (d->touches)
+		event_free(d->touches);
 }

@@ -199,7 +199,10 @@ static int commit(struct nft_kernel *k, struct nft_batch *batch, struct err *err
 		return refusal_error(replies.code, err);
 	if (replies.lost)
 		return err_set(err, -ENOBUFS, "the answer of nf_tables is lost in part");
-	return replies.acknowledged ? 0 : err_set(err, -EAGAIN, "nf_tables does not answer");
+	if (!replies.acknowledged)
+		return err_set(err, -EAGAIN, "nf_tables does not answer");
+	k->commits++;
+	return 0;
 }
 
 /* The messages of some parts of a plan, as one transaction. */

@@ -316,19 +316,23 @@ int nft_plan_full(struct nft_plan *plan, const struct ruleset *old, const struct
 	return rc;
 }
 
-int nft_plan_rebuild(struct nft_plan *plan, const bool present[NFT_TABLE_COUNT],
-		     const struct ruleset *new)
+int nft_plan_rebuild(struct nft_plan *plan, const bool rotten[NFT_TABLE_COUNT],
+		     const struct ruleset *old, const struct ruleset *new)
 {
-	const struct ruleset nothing = {0};
+	struct ruleset kept = *old; /* to be looked at */
 	int rc = 0;
 
 	plan->whole = true;
 	for (int table = 0; table < NFT_TABLE_COUNT && rc == 0; table++) {
-		if (present[table])
-			rc = BUILD(plan, NFT_PLAN_TABLES, nft_build_table_delete,
-				   (enum nft_table)table);
+		if (!rotten[table] || !old->in_kernel[table])
+			continue;
+		rc = BUILD(plan, NFT_PLAN_TABLES, nft_build_table_delete, (enum nft_table)table);
+		kept.chains[table] = NULL;
+		kept.in_kernel[table] = false;
+		if (table == NFT_TABLE_POLICY)
+			kept.sets = NULL;
 	}
-	return rc == 0 ? nft_plan_full(plan, &nothing, new) : rc;
+	return rc == 0 ? nft_plan_full(plan, &kept, new) : rc;
 }
 
 /* One ruleset, and its journal. */

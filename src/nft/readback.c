@@ -31,10 +31,10 @@ static void note_foreign(struct reading *r, const char *what, const char *name)
 {
 	struct nft_found *found = r->found;
 
-	if (!found->foreign)
+	if (!found->what[0])
 		(void)snprintf(found->what, sizeof(found->what), "%s %s in table %s %s", what, name,
 			       r->table == NFT_TABLE_POLICY ? "inet" : "netdev", NFT_TABLE_NAME);
-	found->foreign = true;
+	found->foreign[r->table] = true;
 }
 
 static bool fits(struct reading *r, const char *what, const char *name)
@@ -327,7 +327,7 @@ void nft_found_done(struct nft_found *found)
 int nft_plan_repair(struct nft_plan *plan, const struct nft_found *found,
 		    const struct ruleset *wanted)
 {
-	if (found->foreign)
-		return nft_plan_rebuild(plan, found->ruleset.in_kernel, wanted);
+	if (found->what[0])
+		return nft_plan_rebuild(plan, found->foreign, &found->ruleset, wanted);
 	return nft_plan_full(plan, &found->ruleset, wanted);
 }

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* nft_tool COMMAND ARGUMENTS: the nft room by hand, for the scripts beside this file. A RULESET is
  * a directory or file of manifests, random:SEED, guard:DEVICE or large:ELEMENTS. */
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <time.h>
 
 #include "nft/print.h"
 #include "nft/readback.h"
+#include "nft/watch.h"
 #include "offline/offline.h"
 #include "render/names.h"
 #include "render/render.h"
@@ -118,7 +122,7 @@ static size_t difference(struct nft_kernel *kernel, const struct ruleset *wanted
 	size_t messages = 0;
 
 	read_back(kernel, &found);
-	if (found.foreign)
+	if (found.what[0])
 		fprintf(stderr, "foreign: %s\n", found.what);
 	if (nft_plan_repair(plan, &found, wanted) < 0)
 		die("no memory");
@@ -239,13 +243,127 @@ static int command_journal(char **args)
 	return 0;
 }
 
+static double now_ms(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail */
+	return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+}
+
+static long peak_kib(void)
+{
+	struct rusage usage;
+
+	(void)getrusage(RUSAGE_SELF, &usage); /* cannot fail */
+	return usage.ru_maxrss;
+}
+
+/* What reading back and comparing cost, the kernel having what is wanted. */
+static int command_measure(char **args)
+{
+	struct nft_plan plan = {0};
+	struct nft_kernel kernel;
+	struct nft_found found;
+	struct source source;
+	double start, read, compared;
+	long before;
+
+	source_load(&source, args[0]);
+	open_kernel(&kernel);
+	before = peak_kib();
+	start = now_ms();
+	read_back(&kernel, &found);
+	read = now_ms();
+	if (nft_plan_repair(&plan, &found, source.ruleset) < 0)
+		die("no memory");
+	compared = now_ms();
+	printf("read %.1f ms, compared %.1f ms, %ld KiB more at the peak, %s\n", read - start,
+	       compared - read, peak_kib() - before, nft_plan_empty(&plan) ? "same" : "different");
+	nft_plan_done(&plan);
+	nft_found_done(&found);
+	nft_kernel_close(&kernel);
+	source_done(&source);
+	return 0;
+}
+
+static void session_repair(struct nft_kernel *kernel, const char *name)
+{
+	struct nft_plan plan = {0};
+	struct source source;
+
+	source_load(&source, name);
+	printf("messages %zu\n", difference(kernel, source.ruleset, &plan));
+	carry_out(kernel, &plan);
+	source_done(&source);
+}
+
+static void session_read(struct nft_watch *watch)
+{
+	struct pollfd poll_fd = {.fd = nft_watch_fd(watch), .events = POLLIN};
+	struct nft_touch touch;
+
+	/* What has happened is there already: nothing is waited for. */
+	do {
+		if (nft_watch_read(watch, &touch) < 0)
+			die("cannot read the watch");
+	} while (!touch.touched && poll(&poll_fd, 1, 0) > 0);
+	if (touch.touched)
+		printf("touched by %u (%s): %s\n", touch.pid, touch.name, touch.what);
+	else
+		puts("quiet");
+}
+
+static void session_line(struct nft_kernel *kernel, struct nft_watch *watch, const char *line)
+{
+	bool missed = false;
+
+	if (strncmp(line, "repair ", 7) == 0) {
+		session_repair(kernel, line + 7);
+	} else if (strcmp(line, "read") == 0) {
+		session_read(watch);
+	} else if (strcmp(line, "pause") == 0) {
+		puts(nft_watch_pause(watch, kernel) == 0 ? "paused" : "failed");
+	} else if (strcmp(line, "resume") == 0) {
+		if (nft_watch_resume(watch, kernel, &missed) < 0)
+			die("cannot resume");
+		puts(missed ? "missed" : "complete");
+	} else {
+		die("the session knows repair RULESET, read, pause and resume");
+	}
+	(void)fflush(stdout); /* whoever reads it sees that nothing comes */
+}
+
+/* A daemon's socket and its watch, told on standard input what to do. */
+static int command_session(char **args)
+{
+	struct nft_kernel kernel;
+	struct nft_watch watch;
+	struct err err = {0};
+	char line[1024];
+
+	(void)args;
+	open_kernel(&kernel);
+	if (nft_watch_open(&watch, &kernel, &err) < 0)
+		die(err.text);
+	while (fgets(line, sizeof(line), stdin)) {
+		line[strcspn(line, "\n")] = '\0';
+		session_line(&kernel, &watch, line);
+	}
+	nft_watch_close(&watch);
+	nft_kernel_close(&kernel);
+	return 0;
+}
+
 static const struct command {
 	const char *name;
 	int args;
 	int (*run)(char **args);
 } commands[] = {
-	{"print", 1, command_print}, {"fresh", 1, command_fresh},   {"repair", 1, command_repair},
-	{"same", 1, command_same},   {"change", 2, command_change}, {"journal", 2, command_journal},
+	{"print", 1, command_print},     {"fresh", 1, command_fresh},
+	{"repair", 1, command_repair},   {"same", 1, command_same},
+	{"change", 2, command_change},   {"journal", 2, command_journal},
+	{"measure", 1, command_measure}, {"session", 0, command_session},
 };
 
 int main(int argc, char **argv)
@@ -254,6 +372,7 @@ int main(int argc, char **argv)
 		if (strcmp(argv[1], commands[i].name) == 0 && argc == commands[i].args + 2)
 			return commands[i].run(argv + 2);
 	}
-	die("usage: nft_tool print|fresh|repair|same RULESET, change FROM TO, journal SEED STEPS");
+	die("usage: nft_tool print|fresh|repair|same|measure RULESET, change FROM TO, "
+	    "journal SEED STEPS, session");
 	return 1;
 }
