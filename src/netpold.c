@@ -41,6 +41,7 @@ int main(int argc, char *argv[])
 	if (rc == 0 && settings.mode != MODE_HELP && settings.mode != MODE_VERSION)
 		rc = settings_read_config(&settings, &faults);
 	faults_print(&faults, stderr);
+	log_set_level(settings.log_level);
 	if (rc == 0)
 		status = run(&settings);
 	else if (rc == -ENOMEM)

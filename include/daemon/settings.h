@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "base/fault.h"
+#include "base/log.h"
 #include "base/vec.h"
 
 #define SETTINGS_MAX 16
@@ -34,6 +35,7 @@ struct settings {
 	char *metrics;     /* ADDRESS:PORT; "": none */
 	unsigned commit_interval_ms;
 	bool drop_unknown_pods;
+	enum log_level log_level;
 
 	bool given[SETTINGS_MAX]; /* on the command line, which wins; by place in the table */
 };

@@ -67,13 +67,7 @@ static int take_node(struct settings *s, const char *value)
 
 static int take_log_level(struct settings *s, const char *value)
 {
-	enum log_level level;
-
-	(void)s; /* the one thing that is the program's, not a context's */
-	if (log_parse_level(value, &level) < 0)
-		return -EINVAL;
-	log_set_level(level);
-	return 0;
+	return log_parse_level(value, &s->log_level);
 }
 
 /* A path from the root: a daemon's working directory is nobody's. */
@@ -223,6 +217,7 @@ static int take_option(void *ctx, const char *name, const char *value)
 static int set_defaults(struct settings *s)
 {
 	s->commit_interval_ms = DEFAULT_COMMIT_MS;
+	s->log_level = LOG_LEVEL_NOTICE;
 	if (set_text(&s->cni_results, DEFAULT_CNI_RESULTS) < 0 ||
 	    set_text(&s->control, DEFAULT_CONTROL) < 0 ||
 	    set_text(&s->metrics, DEFAULT_METRICS) < 0)
@@ -251,7 +246,7 @@ int settings_parse(struct settings *s, int argc, char *argv[])
 /* The configuration file. */
 
 struct config_reader {
-	struct settings *settings;
+	struct settings *settings, *unused;
 	struct faults *faults;
 	const char *file;
 	struct yaml_lines *lines;
@@ -287,7 +282,9 @@ static int config_value(struct config_reader *r, const struct setting *setting, 
 {
 	char number[32];
 	const char *text = scalar_text(value, number);
-	int rc = text ? setting->take(r->settings, text) : -EINVAL;
+	/* The command line wins; what the file says is judged all the same. */
+	bool given = r->settings->given[setting - settings_table];
+	int rc = text ? setting->take(given ? r->unused : r->settings, text) : -EINVAL;
 
 	if (rc == -EINVAL)
 		config_fault(r, setting->name, "", setting->expected);
@@ -329,8 +326,6 @@ static int config_key(struct config_reader *r, const char *key, const json_t *va
 		config_fault(r, key, "unknown setting: ", names);
 		return 0;
 	}
-	if (r->settings->given[setting - settings_table])
-		return 0; /* the command line wins */
 	return setting->list ? config_list(r, setting, value) : config_value(r, setting, value);
 }
 
@@ -377,8 +372,11 @@ static int parse_config(struct config_reader *r, FILE *in)
 
 int settings_read_config(struct settings *s, struct faults *faults)
 {
-	struct config_reader r = {
-		.settings = s, .faults = faults, .file = s->config ? s->config : NETPOLD_CONFIG};
+	struct settings unused = {0};
+	struct config_reader r = {.settings = s,
+				  .unused = &unused,
+				  .faults = faults,
+				  .file = s->config ? s->config : NETPOLD_CONFIG};
 	FILE *in = fopen(r.file, "re");
 	int rc;
 
@@ -391,6 +389,7 @@ int settings_read_config(struct settings *s, struct faults *faults)
 	}
 	rc = parse_config(&r, in);
 	(void)fclose(in); /* only read */
+	settings_done(&unused);
 	return rc;
 }
 
@@ -411,10 +410,8 @@ void settings_print_help(FILE *out)
 	struct option_spec specs[SPECS_MAX];
 
 	fill_specs(specs);
-	fputs("usage: netpold [OPTION]... -f PATH...     the daemon; with --once, one round of it\n"
-	      "       netpold --dry-run | --check [OPTION]... -f PATH...\n"
+	fputs("usage: netpold [--once | --dry-run | --check] [OPTION]... -f PATH...\n"
 	      "       netpold --cleanup\n"
-	      "\n"
 	      "Makes Kubernetes NetworkPolicy real with nothing but the kernel's nftables.\n"
 	      "\n",
 	      out);

@@ -51,11 +51,11 @@ policy() # what is in spec
 }
 
 # Usage.
-expect 2 'expected --dry-run or --check' "$netpold"
+expect 2 'no manifests: expected -f PATH' "$netpold"
 expect 2 'unrecognized' "$netpold" --dryrun
 expect 2 'expected only options' "$netpold" --check x
 expect 2 'no manifests' "$netpold" --check
-expect 2 'not both' "$netpold" --check --dry-run -f "$examples"
+expect 2 'not two' "$netpold" --check --dry-run -f "$examples"
 expect 2 'err, warning, notice or debug' "$netpold" --log-level loud --check -f "$examples"
 expect 2 'expected a command' "$netpolctl"
 expect 2 'expected explain' "$netpolctl" explode -f "$examples"
