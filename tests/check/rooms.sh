@@ -13,9 +13,10 @@ may_know()
 	source) echo "base model" ;;
 	policy) echo "base model" ;;
 	nft) echo "base" ;;
+	node) echo "base" ;;
 	render) echo "base model policy nft" ;;
 	offline) echo "base model source policy" ;;
-	daemon) echo "base model source policy nft render offline" ;;
+	daemon) echo "base model source policy nft node render offline" ;;
 	ctl) echo "base model source policy offline" ;;
 	*) echo "unknown" ;;
 	esac
