@@ -112,11 +112,13 @@ static int parse(const char *text, size_t len, struct cni_result **ret_result, s
 static void is_result(void **state)
 {
 	const struct result_row *row = *state;
-	char *text = node_cni_text("shop", "web", "u1", "c1", "eth0", row->result);
-	char line[CNI_LINE_MAX], shown[CNI_LINE_MAX];
+	char text[CNI_TEXT_MAX], line[CNI_LINE_MAX], shown[CNI_LINE_MAX];
 	struct cni_result *result = NULL;
 	struct err err = {0};
-	int rc = parse(text, strlen(text), &result, &err);
+	int rc;
+
+	node_cni_text(text, "shop", "web", "u1", "c1", "eth0", row->result);
+	rc = parse(text, strlen(text), &result, &err);
 
 	assert_int_equal(rc, row->shown ? 0 : -EINVAL);
 	if (row->shown) {
@@ -127,7 +129,6 @@ static void is_result(void **state)
 		assert_true(err.text[0] != '\0');
 	}
 	cni_result_put(result);
-	free(text);
 }
 
 struct file_row {
@@ -186,44 +187,46 @@ static void is_refused(void **state)
 /* A file that is read while it is written. */
 static void no_part_of_a_file_is_a_result(void **state)
 {
-	char *text = node_cni_text("shop", "web", "u1", "c1", "eth0", PTP);
+	char text[CNI_TEXT_MAX];
 	struct cni_result *result = NULL;
 	struct err err;
 
 	(void)state;
+	node_cni_text(text, "shop", "web", "u1", "c1", "eth0", PTP);
 	for (size_t len = 0; len < strlen(text); len++)
 		assert_int_equal(parse(text, len, &result, &err), -EINVAL);
 	assert_int_equal(parse(text, strlen(text), &result, &err), 0);
 	cni_result_put(result);
-	free(text);
 }
 
 static void a_runtime_may_leave_the_uid_out(void **state)
 {
-	char *text = node_cni_text("shop", "web", NULL, "c1", "eth0", PTP);
-	struct cni_result *result = node_cni_result("file", text, 1);
+	char text[CNI_TEXT_MAX];
+	struct cni_result *result;
 
 	(void)state;
+	node_cni_text(text, "shop", "web", NULL, "c1", "eth0", PTP);
+	result = node_cni_result("file", text, 1);
 	assert_string_equal(result->uid, "");
 	cni_result_put(result);
-	free(text);
 }
 
 static void the_newer_file_wins_and_names_decide_between_equals(void **state)
 {
-	char *text = node_cni_text("shop", "web", "u1", "c1", "eth0", PTP);
-	struct cni_result *a = node_cni_result("a", text, 5);
-	struct cni_result *b = node_cni_result("b", text, 5);
-	struct cni_result *c = node_cni_result("c", text, 4);
+	char text[CNI_TEXT_MAX];
+	struct cni_result *a, *b, *c;
 
 	(void)state;
+	node_cni_text(text, "shop", "web", "u1", "c1", "eth0", PTP);
+	a = node_cni_result("a", text, 5);
+	b = node_cni_result("b", text, 5);
+	c = node_cni_result("c", text, 4);
 	assert_true(cni_result_newer(b, a) && !cni_result_newer(a, b));
 	assert_true(cni_result_newer(a, c) && !cni_result_newer(c, a));
 	assert_true(cni_result_equal(a, a) && !cni_result_equal(a, b));
 	cni_result_put(a);
 	cni_result_put(b);
 	cni_result_put(c);
-	free(text);
 }
 
 /* One file that was taken from a node. */

@@ -48,20 +48,20 @@ static void write_text(const char *path, const char *text)
 }
 
 /* The pod's name is told by the file's, its address by a number. */
-static char *pod_text(const char *name, unsigned addr)
+static void pod_text(char text[static CNI_TEXT_MAX], const char *name, unsigned addr)
 {
 	char result[64];
 
 	(void)snprintf(result, sizeof(result), "{\"ips\":[{\"address\":\"10.0.0.%u/32\"}]}", addr);
-	return node_cni_text("shop", name, "u", "c", "eth0", result);
+	node_cni_text(text, "shop", name, "u", "c", "eth0", result);
 }
 
 static void write_pod(const char *path, const char *name, unsigned addr)
 {
-	char *text = pod_text(name, addr);
+	char text[CNI_TEXT_MAX];
 
+	pod_text(text, name, addr);
 	write_text(path, text);
-	free(text);
 }
 
 static struct cni_dir *open_dir(const char *path)
@@ -169,11 +169,12 @@ static void files_are_moved_in_over_and_out(void **state)
 
 static void a_file_counts_when_it_is_closed(void **state)
 {
-	char *text = pod_text("a", 1);
+	char text[CNI_TEXT_MAX];
 	struct cni_dir *dir;
 	FILE *out;
 
 	(void)state;
+	pod_text(text, "a", 1);
 	assert_int_equal(mkdir("r", 0755), 0);
 	dir = open_dir("r");
 	out = fopen("r/one", "we");
@@ -186,7 +187,6 @@ static void a_file_counts_when_it_is_closed(void **state)
 	assert_int_equal(fclose(out), 0);
 	knows(dir, "r", "a=10.0.0.1", true);
 	cni_dir_close(dir);
-	free(text);
 }
 
 static void a_file_that_was_rewritten_with_rubbish_counts_no_more(void **state)
@@ -208,11 +208,12 @@ static void a_file_that_was_rewritten_with_rubbish_counts_no_more(void **state)
 
 static void what_is_no_file_of_a_pod_is_ignored(void **state)
 {
-	char *loopback = node_cni_text("shop", "a", "u", "c", "lo", "{}");
+	char loopback[CNI_TEXT_MAX];
 	struct cni_dir *dir;
 	int fd;
 
 	(void)state;
+	node_cni_text(loopback, "shop", "a", "u", "c", "lo", "{}");
 	assert_int_equal(mkdir("r", 0755), 0);
 	dir = open_dir("r");
 	write_text("r/loopback", loopback);
@@ -229,7 +230,6 @@ static void what_is_no_file_of_a_pod_is_ignored(void **state)
 	write_pod("r/one", "a", 1);
 	knows(dir, "r", "a=10.0.0.1", true);
 	cni_dir_close(dir);
-	free(loopback);
 }
 
 static void the_directory_need_not_be_there_yet(void **state)

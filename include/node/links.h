@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The host's links, its own addresses, and the routes that may lead to pods, as rtnetlink tells
+ * them. Only state: who reads the socket is node/rtnl.h. */
+#ifndef NODE_LINKS_H
+#define NODE_LINKS_H
+
+#include <net/if.h>
+#include <stdbool.h>
+
+#include "base/addr.h"
+
+struct nlmsghdr;
+
+/* What is beyond is left out, and that is logged once. */
+#define LINKS_MAX        16384
+#define LINKS_ADDRS_MAX  65536
+#define LINKS_ROUTES_MAX 64 /* of one address, and default routes of a family */
+
+enum link_kind {
+	LINK_KIND_PAIR, /* veth or netkit: its other end may be a pod's */
+	LINK_KIND_BRIDGE,
+	LINK_KIND_OTHER,
+};
+
+struct link {
+	unsigned index;
+	char name[IFNAMSIZ];
+	enum link_kind kind;
+	unsigned master; /* index of the bridge or the like that it is a port of; 0: none */
+};
+
+struct links;
+
+struct links *links_new(void);
+void links_free(struct links *links);
+
+/* Takes in one message of a dump or a notification; others than of links, addresses and routes are
+ * ignored. Sets *ret_changed when something is other than before, and leaves it alone otherwise. 0;
+ * -ENOMEM; -EAGAIN: the message does not tell all that has changed, dump anew. */
+int links_apply(struct links *links, const struct nlmsghdr *message, bool *ret_changed);
+
+/* NULL: there is none. */
+const struct link *links_by_index(const struct links *links, unsigned index);
+const struct link *links_by_name(const struct links *links, const char *name);
+
+/* Is it one of the host's own addresses? */
+bool links_is_host(const struct links *links, const struct addr *addr);
+
+/* Does a default route lead there? */
+bool links_is_uplink(const struct links *links, unsigned index);
+
+/* The link that a route for this very address leads to, without a gateway; 0: there is no such
+ * route. The host's own addresses have none. */
+unsigned links_route(const struct links *links, const struct addr *addr);
+
+/* All addresses that have such a route, in no order. */
+void links_each_route(const struct links *links,
+		      void (*fn)(void *ctx, const struct addr *addr, unsigned index), void *ctx);
+
+#endif

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* All is joined anew when anything has changed, and compared with what it was: some hundred pods
+ * take less than a millisecond, and no order of events can leave a trace. */
+#include "node/attach.h"
+
+#include <errno.h>
+#include <linux/rtnetlink.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "join.h"
+#include "node/cni_dir.h"
+#include "node/rtnl.h"
+
+/* After an error that is not a lack of news. */
+#define RETRY_MS 1000
+
+struct attach {
+	struct attach_listener listener;
+	struct rtnl *links, *neigh;
+	struct cni_dir *dir;
+	struct join join;
+	bool dirty; /* the join is older than what it is made of */
+	bool retry; /* something could not be read */
+};
+
+static void *new_links(void)
+{
+	return links_new();
+}
+
+static void free_links(void *state)
+{
+	links_free(state);
+}
+
+static int apply_to_links(void *state, const struct nlmsghdr *message, bool *ret_changed)
+{
+	return links_apply(state, message, ret_changed);
+}
+
+static void *new_neigh(void)
+{
+	return neigh_new();
+}
+
+static void free_neigh(void *state)
+{
+	neigh_free(state);
+}
+
+static int apply_to_neigh(void *state, const struct nlmsghdr *message, bool *ret_changed)
+{
+	return neigh_apply(state, message, ret_changed);
+}
+
+static const unsigned link_groups[] = {RTNLGRP_LINK,       RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
+				       RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,  0};
+
+static const struct rtnl_dump link_dumps[] = {
+	{RTM_GETLINK, AF_UNSPEC, sizeof(struct ifinfomsg)},
+	{RTM_GETADDR, AF_UNSPEC, sizeof(struct ifaddrmsg)},
+	{RTM_GETROUTE, AF_INET, sizeof(struct rtmsg)},
+	{RTM_GETROUTE, AF_INET6, sizeof(struct rtmsg)},
+};
+
+static const struct rtnl_kind links_kind = {
+	.what = "links and routes",
+	.groups = link_groups,
+	.dumps = link_dumps,
+	.n_dumps = ARRAY_LEN(link_dumps),
+	.new = new_links,
+	.free = free_links,
+	.apply = apply_to_links,
+};
+
+static const unsigned neigh_groups[] = {RTNLGRP_NEIGH, 0};
+
+static const struct rtnl_dump neigh_dumps[] = {
+	{RTM_GETNEIGH, AF_INET, sizeof(struct ndmsg)},
+	{RTM_GETNEIGH, AF_INET6, sizeof(struct ndmsg)},
+	{RTM_GETNEIGH, AF_BRIDGE, sizeof(struct ndmsg)},
+};
+
+/* Apart from the links: a pod can make more of these news than anybody can read. */
+static const struct rtnl_kind neigh_kind = {
+	.what = "neighbours and bridge ports",
+	.groups = neigh_groups,
+	.dumps = neigh_dumps,
+	.n_dumps = ARRAY_LEN(neigh_dumps),
+	.new = new_neigh,
+	.free = free_neigh,
+	.apply = apply_to_neigh,
+};
+
+static bool is_noted(const struct join *join, const struct join_note *note)
+{
+	for (size_t i = 0; i < join->notes.n; i++) {
+		const struct join_note *known = &join->notes.v[i];
+
+		if (known->kind == note->kind && known->result == note->result &&
+		    known->other == note->other && strcmp(known->what, note->what) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void say_note(const struct join_note *note)
+{
+	const struct cni_result *result = note->result, *other = note->other;
+
+	switch (note->kind) {
+	case JOIN_NOTE_ADDR:
+	case JOIN_NOTE_LINK:
+		log_warning("node",
+			    "CNI result %s of pod %s/%s claims %s, which the newer %s of pod %s/%s "
+			    "claims too; ignoring the older claim",
+			    result->file, result->ns, result->name, note->what, other->file,
+			    other->ns, other->name);
+		break;
+	case JOIN_NOTE_UNCOVERED:
+		log_warning("node",
+			    "pod %s/%s: interface %s in network \"%s\" is not covered, only %s is",
+			    result->ns, result->name, note->what, result->network, other->ifname);
+		break;
+	}
+}
+
+static void say_notes(const struct join *before, const struct join *now)
+{
+	for (size_t i = 0; i < now->notes.n; i++) {
+		if (!is_noted(before, &now->notes.v[i]))
+			say_note(&now->notes.v[i]);
+	}
+}
+
+static bool is_equal(const struct attachment *a, const struct attachment *b)
+{
+	return strcmp(a->ns, b->ns) == 0 && strcmp(a->name, b->name) == 0 &&
+	       strcmp(a->uid, b->uid) == 0 && a->kind == b->kind && a->index == b->index &&
+	       strcmp(a->ifname, b->ifname) == 0 && strcmp(a->master, b->master) == 0 &&
+	       a->has_mac == b->has_mac && memcmp(a->mac, b->mac, sizeof(a->mac)) == 0 &&
+	       a->n_addrs == b->n_addrs &&
+	       memcmp(a->addrs, b->addrs, a->n_addrs * sizeof(a->addrs[0])) == 0;
+}
+
+static int compare_pods(const struct attachment *a, const struct attachment *b)
+{
+	int order = strcmp(a->ns, b->ns);
+
+	if (order == 0)
+		order = strcmp(a->name, b->name);
+	return order != 0 ? order : strcmp(a->uid, b->uid);
+}
+
+/* How many of them have a name; they come first. */
+static size_t count_named(const struct join *join)
+{
+	size_t n = 0;
+
+	while (n < join->attachments.n && *join->attachments.v[n].name != '\0')
+		n++;
+	return n;
+}
+
+static void tell_pods(const struct attach *attach, const struct join *before,
+		      const struct join *now)
+{
+	size_t n_before = count_named(before), n_now = count_named(now);
+
+	for (size_t i = 0, k = 0; i < n_before || k < n_now;) {
+		const struct attachment *old = i < n_before ? &before->attachments.v[i] : NULL;
+		const struct attachment *new = k < n_now ? &now->attachments.v[k] : NULL;
+		int order = !old ? 1 : !new ? -1 : compare_pods(old, new);
+
+		if (order != 0 || !is_equal(old, new)) {
+			const struct attachment *one = order < 0 ? old : new;
+
+			attach->listener.pod(attach->listener.ctx, one->ns, one->name);
+		}
+		i += order <= 0;
+		k += order >= 0;
+	}
+}
+
+static void tell_addrs(const struct attach *attach, const struct join *before,
+		       const struct join *now)
+{
+	for (size_t i = 0, k = 0; i < before->addrs.n || k < now->addrs.n;) {
+		const struct join_addr *old = i < before->addrs.n ? &before->addrs.v[i] : NULL;
+		const struct join_addr *new = k < now->addrs.n ? &now->addrs.v[k] : NULL;
+		int order = !old ? 1 : !new ? -1 : addr_compare(&old->addr, &new->addr);
+
+		if (order != 0 ||
+		    !is_equal(&before->attachments.v[old->at], &now->attachments.v[new->at]))
+			attach->listener.addr(attach->listener.ctx,
+					      order < 0 ? &old->addr : &new->addr);
+		i += order <= 0;
+		k += order >= 0;
+	}
+}
+
+static int build(const struct attach *attach, struct join *ret_join)
+{
+	VEC(struct cni_result *) results = {0};
+	struct cni_result *result = NULL;
+	int rc = 0;
+
+	while (rc == 0 && (result = cni_dir_next(attach->dir, result)))
+		rc = vec_push(&results, result);
+	if (rc == 0)
+		rc = join_build(results.v, results.n, rtnl_state(attach->links),
+				rtnl_state(attach->neigh), ret_join);
+	vec_free(&results);
+	return rc;
+}
+
+/* What was there stays readable until everybody has heard. */
+static int rejoin(struct attach *attach)
+{
+	struct join before = attach->join;
+	int rc = build(attach, &attach->join);
+
+	if (rc < 0)
+		return rc;
+	attach->dirty = false;
+	say_notes(&before, &attach->join);
+	tell_pods(attach, &before, &attach->join);
+	tell_addrs(attach, &before, &attach->join);
+	join_done(&before);
+	return 0;
+}
+
+/* Results first: the interface that one names was there before, so its news are in the other socket
+ * by now. */
+int attach_read(struct attach *attach)
+{
+	int dir = cni_dir_read(attach->dir, &attach->dirty);
+	int links = rtnl_read(attach->links, &attach->dirty);
+	int neigh = rtnl_read(attach->neigh, &attach->dirty);
+	int rc = attach->dirty ? rejoin(attach) : 0;
+
+	attach->retry = dir < 0 || rc < 0;
+	if (rc == 0)
+		rc = dir < 0 ? dir : links < 0 ? links : neigh;
+	return rc;
+}
+
+static int sooner(int a_ms, int b_ms)
+{
+	return a_ms < 0 || (b_ms >= 0 && b_ms < a_ms) ? b_ms : a_ms;
+}
+
+int attach_wait_ms(const struct attach *attach)
+{
+	int wait_ms = sooner(rtnl_wait_ms(attach->links), rtnl_wait_ms(attach->neigh));
+
+	return attach->retry ? sooner(wait_ms, RETRY_MS) : wait_ms;
+}
+
+void attach_fds(const struct attach *attach, int fds[ATTACH_FDS])
+{
+	fds[0] = cni_dir_fd(attach->dir);
+	fds[1] = rtnl_fd(attach->links);
+	fds[2] = rtnl_fd(attach->neigh);
+}
+
+const struct attachment *attach_by_pod(const struct attach *attach, const char *ns,
+				       const char *name, const char *uid)
+{
+	return join_by_pod(&attach->join, ns, name, uid);
+}
+
+const struct attachment *attach_by_addr(const struct attach *attach, const struct addr *addr)
+{
+	return join_by_addr(&attach->join, addr);
+}
+
+const struct attachment *attach_all(const struct attach *attach, size_t *ret_n)
+{
+	*ret_n = attach->join.attachments.n;
+	return attach->join.attachments.v;
+}
+
+bool attach_has_cni_dir(const struct attach *attach)
+{
+	return cni_dir_is_there(attach->dir);
+}
+
+uint64_t attach_resyncs(const struct attach *attach)
+{
+	return rtnl_resyncs(attach->links) + rtnl_resyncs(attach->neigh);
+}
+
+void attach_close(struct attach *attach)
+{
+	if (!attach)
+		return;
+	join_done(&attach->join);
+	cni_dir_close(attach->dir);
+	rtnl_close(attach->neigh);
+	rtnl_close(attach->links);
+	free(attach);
+}
+
+int attach_open(const char *cni_dir, const struct attach_listener *listener,
+		struct attach **ret_attach, struct err *err)
+{
+	static const struct join nothing;
+	struct attach *attach = calloc(1, sizeof(*attach));
+	int rc;
+
+	if (!attach)
+		return -ENOMEM;
+	attach->listener = *listener;
+	rc = cni_dir_open(cni_dir, &attach->dir, err);
+	if (rc == 0)
+		rc = rtnl_open(&links_kind, &attach->links, err);
+	if (rc == 0)
+		rc = rtnl_open(&neigh_kind, &attach->neigh, err);
+	if (rc == 0)
+		rc = build(attach, &attach->join);
+	if (rc < 0) {
+		attach_close(attach);
+		return rc;
+	}
+	say_notes(&nothing, &attach->join);
+	*ret_attach = attach;
+	return 0;
+}

@@ -1,0 +1,488 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Two things that the kernel does not announce are done here: IPv4 routes end with their link, also
+ * when it is only taken down, and with the address that they name as their source. */
+#include "node/links.h"
+
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/table.h"
+#include "base/vec.h"
+#include "route.h"
+
+struct link_row {
+	struct link link;
+	UT_hash_handle hh, by_name; /* a name that another has taken is not in by_name */
+};
+
+/* All about one address. */
+struct place {
+	struct addr addr;
+	struct routes routes;
+	VEC(unsigned) owners; /* links that have it as the host's own */
+	UT_hash_handle hh;
+};
+
+struct links {
+	struct link_row *rows, *names;
+	struct place *places;
+	struct routes defaults[FAMILY_COUNT];
+	bool said_full;
+};
+
+static void say_full(struct links *links)
+{
+	if (!links->said_full)
+		log_warning("node",
+			    "more links, addresses or routes than are followed; ignoring the rest");
+	links->said_full = true;
+}
+
+static struct link_row *find_row(const struct links *links, unsigned index)
+{
+	struct link_row *row;
+
+	HASH_FIND(hh, links->rows, &index, sizeof(index), row);
+	return row;
+}
+
+static struct link_row *find_name(const struct links *links, const char *name)
+{
+	struct link_row *row;
+
+	HASH_FIND(by_name, links->names, name, strlen(name), row);
+	return row;
+}
+
+static struct place *find_place(const struct links *links, const struct addr *addr)
+{
+	struct place *place;
+
+	HASH_FIND(hh, links->places, addr, sizeof(*addr), place);
+	return place;
+}
+
+static void free_place(struct place *place)
+{
+	vec_free(&place->routes);
+	vec_free(&place->owners);
+	free(place);
+}
+
+static void drop_if_empty(struct links *links, struct place *place)
+{
+	if (place->routes.n > 0 || place->owners.n > 0)
+		return;
+	HASH_DEL(links->places, place);
+	free_place(place);
+}
+
+/* NULL with *ret_code: 0 when there is no more room, or -ENOMEM. */
+static struct place *get_place(struct links *links, const struct addr *addr, int *ret_code)
+{
+	struct place *place = find_place(links, addr);
+
+	*ret_code = 0;
+	if (place)
+		return place;
+	if (HASH_COUNT(links->places) >= LINKS_ADDRS_MAX) {
+		say_full(links);
+		return NULL;
+	}
+	*ret_code = -ENOMEM;
+	place = calloc(1, sizeof(*place));
+	if (!place)
+		return NULL;
+	place->addr = *addr;
+	HASH_ADD(hh, links->places, addr, sizeof(place->addr), place);
+	if (table_added(place))
+		return place;
+	free(place);
+	return NULL;
+}
+
+/* Routes end silently with what they stand on. */
+static bool drop_routes(struct links *links, bool (*stands)(const struct route *, const void *),
+			const void *on, bool v4_only)
+{
+	struct place *place, *next;
+	bool dropped = false;
+
+	HASH_ITER (hh, links->places, place, next) {
+		if (v4_only && place->addr.family != FAMILY_V4)
+			continue;
+		dropped |= routes_drop(&place->routes, stands, on) > 0;
+		drop_if_empty(links, place);
+	}
+	dropped |= routes_drop(&links->defaults[FAMILY_V4], stands, on) > 0;
+	if (!v4_only)
+		dropped |= routes_drop(&links->defaults[FAMILY_V6], stands, on) > 0;
+	return dropped;
+}
+
+static bool stands_on_link(const struct route *route, const void *index)
+{
+	return route->index == *(const unsigned *)index;
+}
+
+static bool stands_on_source(const struct route *route, const void *addr)
+{
+	return route->has_source && addr_compare(&route->source, addr) == 0;
+}
+
+static void drop_owner(struct links *links, struct place *place, unsigned index)
+{
+	for (size_t i = 0; i < place->owners.n; i++) {
+		if (place->owners.v[i] == index) {
+			vec_remove_swap(&place->owners, i);
+			drop_if_empty(links, place);
+			return;
+		}
+	}
+}
+
+static void drop_link(struct links *links, struct link_row *row)
+{
+	struct place *place, *next;
+
+	(void)drop_routes(links, stands_on_link, &row->link.index, false);
+	HASH_ITER (hh, links->places, place, next)
+		drop_owner(links, place, row->link.index);
+	if (row->by_name.tbl)
+		HASH_DELETE(by_name, links->names, row);
+	HASH_DEL(links->rows, row);
+	free(row);
+}
+
+static int take_name(struct links *links, struct link_row *row, const char *name)
+{
+	struct link_row *other = find_name(links, name);
+
+	if (other == row)
+		return 0;
+	/* The other has another name by now, and its message is still to come. */
+	if (other) {
+		HASH_DELETE(by_name, links->names, other);
+		other->by_name.tbl = NULL;
+	}
+	if (row->by_name.tbl)
+		HASH_DELETE(by_name, links->names, row);
+	(void)strncpy(row->link.name, name, IFNAMSIZ - 1);
+	HASH_ADD_KEYPTR(by_name, links->names, row->link.name, strlen(row->link.name), row);
+	return row->by_name.tbl ? 0 : -ENOMEM;
+}
+
+static int take_attr(const struct nlattr *attr, void *ctx)
+{
+	const struct nlattr **attrs = ctx;
+
+	if (mnl_attr_get_type(attr) <= IFLA_MAX)
+		attrs[mnl_attr_get_type(attr)] = attr;
+	return MNL_CB_OK;
+}
+
+static enum link_kind kind_of(const struct nlattr *info)
+{
+	const struct nlattr *attr;
+
+	if (!info)
+		return LINK_KIND_OTHER;
+	mnl_attr_for_each_nested(attr, info)
+	{
+		const char *kind = mnl_attr_get_str(attr);
+
+		if (mnl_attr_get_type(attr) != IFLA_INFO_KIND ||
+		    mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) < 0)
+			continue;
+		if (strcmp(kind, "bridge") == 0)
+			return LINK_KIND_BRIDGE;
+		if (strcmp(kind, "veth") == 0 || strcmp(kind, "netkit") == 0)
+			return LINK_KIND_PAIR;
+	}
+	return LINK_KIND_OTHER;
+}
+
+static struct link_row *add_row(struct links *links, unsigned index)
+{
+	struct link_row *row = calloc(1, sizeof(*row));
+
+	if (!row)
+		return NULL;
+	row->link.index = index;
+	HASH_ADD(hh, links->rows, link.index, sizeof(row->link.index), row);
+	if (table_added(row))
+		return row;
+	free(row);
+	return NULL;
+}
+
+/* A new link, or news of one. */
+static int take_link(struct links *links, const struct ifinfomsg *ifi, const struct nlattr **attrs,
+		     bool *ret_changed)
+{
+	const char *name = mnl_attr_get_str(attrs[IFLA_IFNAME]);
+	enum link_kind kind = kind_of(attrs[IFLA_LINKINFO]);
+	unsigned index = (unsigned)ifi->ifi_index;
+	unsigned master = attrs[IFLA_MASTER] ? mnl_attr_get_u32(attrs[IFLA_MASTER]) : 0;
+	struct link_row *row = find_row(links, index);
+
+	if (!row && HASH_COUNT(links->rows) >= LINKS_MAX) {
+		say_full(links);
+		return 0;
+	}
+	if (!(ifi->ifi_flags & IFF_UP) && drop_routes(links, stands_on_link, &index, false))
+		*ret_changed = true;
+	if (row && row->link.kind == kind && row->link.master == master && row->by_name.tbl &&
+	    strcmp(row->link.name, name) == 0)
+		return 0;
+	*ret_changed = true;
+	if (!row)
+		row = add_row(links, index);
+	if (!row)
+		return -ENOMEM;
+	row->link.kind = kind;
+	row->link.master = master;
+	return take_name(links, row, name);
+}
+
+/* A bridge tells of its ports in the same messages under its own family; wireless links tell of
+ * other things. */
+static int apply_link(struct links *links, const struct nlmsghdr *message, bool *ret_changed)
+{
+	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(message);
+	const struct nlattr *attrs[IFLA_MAX + 1] = {0};
+	struct link_row *row;
+
+	if (mnl_nlmsg_get_payload_len(message) < sizeof(*ifi) || ifi->ifi_family != AF_UNSPEC)
+		return 0;
+	if (message->nlmsg_type == RTM_DELLINK) {
+		row = find_row(links, (unsigned)ifi->ifi_index);
+		if (row) {
+			drop_link(links, row);
+			*ret_changed = true;
+		}
+		return 0;
+	}
+	(void)mnl_attr_parse(message, sizeof(*ifi), take_attr,
+			     attrs); /* take_attr() refuses nothing */
+	if (!attrs[IFLA_IFNAME] || mnl_attr_validate(attrs[IFLA_IFNAME], MNL_TYPE_NUL_STRING) < 0 ||
+	    (attrs[IFLA_MASTER] && mnl_attr_validate(attrs[IFLA_MASTER], MNL_TYPE_U32) < 0) ||
+	    attrs[IFLA_WIRELESS] || mnl_attr_get_payload_len(attrs[IFLA_IFNAME]) > IFNAMSIZ)
+		return 0;
+	return take_link(links, ifi, attrs, ret_changed);
+}
+
+/* The host's own: IFA_LOCAL where there is one, for IFA_ADDRESS is then the other end's. */
+static bool parse_owner(const struct nlmsghdr *message, struct addr *ret_addr)
+{
+	const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(message);
+	const struct nlattr *attr;
+	bool is_local = false, found = false;
+
+	mnl_attr_for_each(attr, message, sizeof(*ifa))
+	{
+		uint16_t type = mnl_attr_get_type(attr);
+
+		if (type != IFA_LOCAL && (type != IFA_ADDRESS || is_local))
+			continue;
+		found |= route_parse_addr(ifa->ifa_family, attr, ret_addr);
+		is_local = type == IFA_LOCAL;
+	}
+	return found;
+}
+
+static int add_owner(struct links *links, const struct addr *addr, unsigned index,
+		     bool *ret_changed)
+{
+	int code;
+	struct place *place = get_place(links, addr, &code);
+
+	if (!place)
+		return code;
+	for (size_t i = 0; i < place->owners.n; i++) {
+		if (place->owners.v[i] == index)
+			return 0;
+	}
+	*ret_changed = true;
+	if (place->owners.n >= LINKS_MAX)
+		return 0;
+	code = vec_push(&place->owners, index);
+	drop_if_empty(links, place);
+	return code;
+}
+
+static bool has_v4(const struct links *links, unsigned index)
+{
+	for (const struct place *place = links->places; place; place = place->hh.next) {
+		for (size_t i = 0; i < place->owners.n && place->addr.family == FAMILY_V4; i++) {
+			if (place->owners.v[i] == index)
+				return true;
+		}
+	}
+	return false;
+}
+
+static void end_owner(struct links *links, const struct addr *addr, unsigned index)
+{
+	struct place *place = find_place(links, addr);
+
+	if (place)
+		drop_owner(links, place, index);
+	if (addr->family != FAMILY_V4)
+		return;
+	if (!links_is_host(links, addr))
+		(void)drop_routes(links, stands_on_source, addr, true);
+	if (!has_v4(links, index))
+		(void)drop_routes(links, stands_on_link, &index, true);
+}
+
+static int apply_addr(struct links *links, const struct nlmsghdr *message, bool *ret_changed)
+{
+	const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(message);
+	struct addr addr;
+
+	if (mnl_nlmsg_get_payload_len(message) < sizeof(*ifa) || !parse_owner(message, &addr))
+		return 0;
+	if (message->nlmsg_type == RTM_NEWADDR)
+		return add_owner(links, &addr, ifa->ifa_index, ret_changed);
+	*ret_changed = true;
+	end_owner(links, &addr, ifa->ifa_index);
+	return 0;
+}
+
+static int apply_host_route(struct links *links, const struct nlmsghdr *message,
+			    const struct route_message *parsed, bool *ret_changed)
+{
+	int code = 0;
+	struct place *place = message->nlmsg_type == RTM_NEWROUTE
+				      ? get_place(links, &parsed->dst, &code)
+				      : find_place(links, &parsed->dst);
+
+	if (!place)
+		return code;
+	code = routes_apply(&place->routes, message, parsed, ret_changed);
+	drop_if_empty(links, place);
+	return code;
+}
+
+static int apply_route(struct links *links, const struct nlmsghdr *message, bool *ret_changed)
+{
+	struct route_message parsed;
+	int rc;
+
+	if (!route_parse(message, &parsed))
+		return 0;
+	if (parsed.len == 0)
+		rc = routes_apply(&links->defaults[parsed.dst.family], message, &parsed,
+				  ret_changed);
+	else
+		rc = apply_host_route(links, message, &parsed, ret_changed);
+	if (rc == -ENOSPC) {
+		say_full(links);
+		rc = 0;
+	}
+	return rc;
+}
+
+int links_apply(struct links *links, const struct nlmsghdr *message, bool *ret_changed)
+{
+	switch (message->nlmsg_type) {
+	case RTM_NEWLINK:
+	case RTM_DELLINK:
+		return apply_link(links, message, ret_changed);
+	case RTM_NEWADDR:
+	case RTM_DELADDR:
+		return apply_addr(links, message, ret_changed);
+	case RTM_NEWROUTE:
+	case RTM_DELROUTE:
+		return apply_route(links, message, ret_changed);
+	default:
+		return 0;
+	}
+}
+
+const struct link *links_by_index(const struct links *links, unsigned index)
+{
+	const struct link_row *row = find_row(links, index);
+
+	return row ? &row->link : NULL;
+}
+
+const struct link *links_by_name(const struct links *links, const char *name)
+{
+	const struct link_row *row = find_name(links, name);
+
+	return row ? &row->link : NULL;
+}
+
+bool links_is_host(const struct links *links, const struct addr *addr)
+{
+	const struct place *place = find_place(links, addr);
+
+	return place && place->owners.n > 0;
+}
+
+bool links_is_uplink(const struct links *links, unsigned index)
+{
+	for (size_t family = 0; family < FAMILY_COUNT; family++) {
+		for (size_t i = 0; i < links->defaults[family].n; i++) {
+			if (links->defaults[family].v[i].index == index)
+				return true;
+		}
+	}
+	return false;
+}
+
+static unsigned route_of(const struct place *place)
+{
+	return place->owners.n > 0 ? 0 : routes_best(&place->routes);
+}
+
+unsigned links_route(const struct links *links, const struct addr *addr)
+{
+	const struct place *place = find_place(links, addr);
+
+	return place ? route_of(place) : 0;
+}
+
+void links_each_route(const struct links *links,
+		      void (*fn)(void *ctx, const struct addr *addr, unsigned index), void *ctx)
+{
+	for (const struct place *place = links->places; place; place = place->hh.next) {
+		unsigned index = route_of(place);
+
+		if (index)
+			fn(ctx, &place->addr, index);
+	}
+}
+
+struct links *links_new(void)
+{
+	return calloc(1, sizeof(struct links));
+}
+
+void links_free(struct links *links)
+{
+	struct link_row *row, *next_row;
+	struct place *place, *next_place;
+
+	if (!links)
+		return;
+	HASH_CLEAR(by_name, links->names);
+	HASH_ITER (hh, links->rows, row, next_row) {
+		HASH_DEL(links->rows, row);
+		free(row);
+	}
+	HASH_ITER (hh, links->places, place, next_place) {
+		HASH_DEL(links->places, place);
+		free_place(place);
+	}
+	for (size_t family = 0; family < FAMILY_COUNT; family++)
+		vec_free(&links->defaults[family]);
+	free(links);
+}
