@@ -30,7 +30,7 @@ struct settings {
 
 	VEC(char *) manifests;
 	char *node;        /* NULL: every pod is local */
-	char *cni_results; /* the directory of libcni's cache; "": not followed */
+	char *cni_results; /* the directory of libcni's cache */
 	char *control;     /* path of the control socket; "": none */
 	char *metrics;     /* ADDRESS:PORT; "": none */
 	unsigned commit_interval_ms;

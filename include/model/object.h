@@ -169,6 +169,8 @@ void object_free(struct intern *strings, struct object object);
 void namespace_free(struct intern *strings, struct namespace_ *ns);
 void node_free(struct intern *strings, struct node *node);
 void pod_free(struct intern *strings, struct pod *pod);
+/* NULL: no memory. */
+struct pod *pod_copy(struct intern *strings, const struct pod *pod);
 void network_policy_free(struct intern *strings, struct network_policy *policy);
 
 /* "namespace/name", or "name" for what has no namespace. Bounded. */

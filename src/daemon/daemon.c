@@ -51,16 +51,6 @@ void daemon_give_up(struct daemon *d)
 	(void)event_base_loopbreak(d->base);
 }
 
-int daemon_put(struct daemon *d, struct object object)
-{
-	return graph_put(d->graph, object);
-}
-
-int daemon_remove(struct daemon *d, enum kind kind, const char *ns, const char *name)
-{
-	return graph_remove(d->graph, kind, ns, name);
-}
-
 static void on_end(evutil_socket_t signal, short what, void *ctx)
 {
 	struct daemon *d = ctx;
@@ -152,7 +142,8 @@ typedef int (*start_fn)(struct daemon *d);
 /* In this order; stopped in the other. */
 static int start(struct daemon *d)
 {
-	static const start_fn once[] = {start_graph, start_kernel, reconcile_start, files_start};
+	static const start_fn once[] = {start_graph, start_kernel, reconcile_start, local_start,
+					files_start};
 	static const start_fn more[] = {start_signals, start_watchdog, server_open_control,
 					server_open_metrics};
 	int rc = 0;
@@ -171,6 +162,7 @@ static void stop(struct daemon *d)
 {
 	server_close(d);
 	files_stop(d);
+	local_stop(d);
 	reconcile_stop(d);
 	for (size_t i = 0; i < ARRAY_LEN(d->signals); i++) {
 		if (d->signals[i])

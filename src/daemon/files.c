@@ -21,10 +21,10 @@ static int take_event(void *ctx, const struct event *event)
 
 	switch (event->type) {
 	case EVENT_UPSERT:
-		return daemon_put(d, *object);
+		return local_put(d, *object);
 	case EVENT_DELETE:
-		return daemon_remove(d, object->kind, object_namespace(object),
-				     object_own_name(object));
+		return local_remove(d, object->kind, object_namespace(object),
+				    object_own_name(object));
 	case EVENT_SYNCED:
 		d->synced = true;
 		return graph_sync(d->graph);

@@ -11,11 +11,13 @@
 
 #include "daemon/apply.h"
 #include "daemon/settings.h"
+#include "node/attach.h"
 #include "policy/graph.h"
 #include "render/render.h"
 #include "source/follow.h"
 
 struct evhttp;
+struct local_pod;
 
 struct daemon {
 	const struct settings *settings;
@@ -34,6 +36,11 @@ struct daemon {
 	int64_t read_ms;          /* when, CLOCK_REALTIME; 0: not yet */
 	int64_t changed_since_ms; /* not read since, CLOCK_MONOTONIC; 0: nothing has changed */
 	bool synced;              /* everything that was there at the start is in the graph */
+
+	/* This node. */
+	struct attach *attach;
+	struct event *attach_readable[ATTACH_FDS], *attach_due;
+	struct local_pod *local; /* pods of this node, by name */
 
 	/* The kernel. */
 	struct event *commit, *touches;
@@ -58,14 +65,16 @@ int64_t realtime_ms(void);
 /* A one-shot timer of the loop. `ms` from now; sooner or later than before, as it comes. */
 void arm(struct event *timer, int64_t ms);
 
-/* Objects into the graph, with what the node knows of pods of its own; as graph_put() and
- * graph_remove(). */
-int daemon_put(struct daemon *d, struct object object);
-int daemon_remove(struct daemon *d, enum kind kind, const char *ns, const char *name);
-
 /* Out of memory: the graph is in no defined state. The rules stay as they are; whoever started us
  * starts us again. */
 void daemon_give_up(struct daemon *d);
+
+/* local.c: objects into the graph, with what the node has seen of its own pods; as graph_put() and
+ * graph_remove(). */
+int local_start(struct daemon *d);
+void local_stop(struct daemon *d);
+int local_put(struct daemon *d, struct object object);
+int local_remove(struct daemon *d, enum kind kind, const char *ns, const char *name);
 
 /* files.c: manifests into the graph. */
 int files_start(struct daemon *d);
@@ -78,6 +87,8 @@ int reconcile_start(struct daemon *d);
 void reconcile_stop(struct daemon *d);
 /* Something has changed in the graph: the kernel follows, at once or when the interval is over. */
 void reconcile_soon(struct daemon *d);
+/* The same, interval or not: a pod of this node must not wait. */
+void reconcile_urgent(struct daemon *d);
 /* Now. 0; or why not: it tries again by itself, and has said so. */
 int reconcile_now(struct daemon *d);
 

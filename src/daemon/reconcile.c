@@ -164,6 +164,13 @@ void reconcile_soon(struct daemon *d)
 	arm(d->commit, d->ready && due_ms > 0 ? due_ms : 0);
 }
 
+void reconcile_urgent(struct daemon *d)
+{
+	d->dirty = true;
+	if (d->synced && d->can_apply && d->failures_in_row == 0)
+		arm(d->commit, 0);
+}
+
 int reconcile_start(struct daemon *d)
 {
 	d->commit = evtimer_new(d->base, on_commit, d);

@@ -80,7 +80,7 @@ static int take_path_or_off(char **to, const char *value)
 
 static int take_cni_results(struct settings *s, const char *value)
 {
-	return take_path_or_off(&s->cni_results, value);
+	return value[0] == '/' ? set_text(&s->cni_results, value) : -EINVAL;
 }
 
 static int take_control(struct settings *s, const char *value)
@@ -126,8 +126,8 @@ static const struct setting settings_table[] = {
 	 "a manifest, a directory of them, or -; repeatable"},
 	{"node", 0, "NAME", "a node's name", false, take_node,
 	 "the node whose pods are local; without, all are"},
-	{"cni-results", 0, "DIR", "a path that begins with /, or off", false, take_cni_results,
-	 "libcni's cache [" DEFAULT_CNI_RESULTS "], or off"},
+	{"cni-results", 0, "DIR", "a path that begins with /", false, take_cni_results,
+	 "libcni's cache of results [" DEFAULT_CNI_RESULTS "]"},
 	{"unknown-pods", 0, "WHAT", "allow or drop", false, take_unknown_pods,
 	 "packets of pods not known yet: allow [allow], drop"},
 	{"commit-interval", 0, "MS", "milliseconds, 0 to 60000", false, take_commit_interval,

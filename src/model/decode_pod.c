@@ -6,8 +6,9 @@
 #include "base/intern.h"
 #include "fields.h"
 
-#define ANNOTATION_INTERFACE "netpold.io/interface"
-#define INTERFACE_NAME_MAX   15 /* IFNAMSIZ without its NUL */
+#define ANNOTATION_INTERFACE   "netpold.io/interface"
+#define ANNOTATION_CONFIG_HASH "kubernetes.io/config.hash"
+#define INTERFACE_NAME_MAX     15 /* IFNAMSIZ without its NUL */
 
 struct namespace_ *decode_namespace(struct decoder *d, const json_t *json, const char *name)
 {
@@ -261,6 +262,15 @@ static void decode_interface(struct decoder *d, const json_t *metadata, struct p
 	path_pop(d);
 }
 
+/* As the kubelet and so the CNI plugins know it: a static pod's is not that of its mirror. */
+static char *decode_uid(struct decoder *d, const json_t *metadata)
+{
+	const json_t *hash = get_any(get_any(metadata, "annotations"), ANNOTATION_CONFIG_HASH);
+	const char *uid = get_string(d, metadata, "uid");
+
+	return decode_strdup(d, uid && json_is_string(hash) ? json_string_value(hash) : uid);
+}
+
 struct pod *decode_pod(struct decoder *d, const json_t *json, const char *ns, const char *name)
 {
 	struct pod *pod = decode_alloc(d, 1, sizeof(*pod));
@@ -273,7 +283,7 @@ struct pod *decode_pod(struct decoder *d, const json_t *json, const char *ns, co
 
 	const json_t *metadata = get_object(d, json, "metadata");
 	path_key(d, "metadata");
-	pod->uid = decode_strdup(d, get_string(d, metadata, "uid"));
+	pod->uid = decode_uid(d, metadata);
 	pod->created = decode_time(d, metadata, "creationTimestamp");
 	pod->terminating = get_any(metadata, "deletionTimestamp") != NULL;
 	decode_interface(d, metadata, pod);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "model/object.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,6 +97,45 @@ void pod_free(struct intern *strings, struct pod *pod)
 	free(pod->name);
 	free(pod->uid);
 	free(pod);
+}
+
+/* Lists: what cannot be copied leaves a pod that pod_free() takes. */
+static int copy_lists(struct pod *copy, const struct pod *pod)
+{
+	copy->labels.v = malloc((pod->labels.n + 1) * sizeof(copy->labels.v[0]));
+	copy->ports = malloc((pod->n_ports + 1) * sizeof(copy->ports[0]));
+	copy->name = strdup(pod->name);
+	copy->uid = pod->uid ? strdup(pod->uid) : NULL;
+	if (!copy->labels.v || !copy->ports || !copy->name || (pod->uid && !copy->uid))
+		return -ENOMEM;
+	for (size_t i = 0; i < pod->labels.n; i++)
+		copy->labels.v[copy->labels.n++] = (struct label){
+			intern_ref(pod->labels.v[i].key), intern_ref(pod->labels.v[i].value)};
+	for (size_t i = 0; i < pod->n_ports; i++) {
+		copy->ports[copy->n_ports] = pod->ports[i];
+		copy->ports[copy->n_ports++].name = intern_ref(pod->ports[i].name);
+	}
+	return 0;
+}
+
+struct pod *pod_copy(struct intern *strings, const struct pod *pod)
+{
+	struct pod *copy = malloc(sizeof(*copy));
+
+	if (!copy)
+		return NULL;
+	*copy = *pod;
+	copy->labels = (struct labels){0};
+	copy->ports = NULL;
+	copy->n_ports = 0;
+	copy->ns = intern_ref(pod->ns);
+	copy->node = intern_ref(pod->node);
+	copy->interface = intern_ref(pod->interface);
+	copy->origin.file = intern_ref(pod->origin.file);
+	if (copy_lists(copy, pod) == 0)
+		return copy;
+	pod_free(strings, copy);
+	return NULL;
 }
 
 static void rule_done(struct intern *strings, struct policy_rule *rule)

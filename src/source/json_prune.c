@@ -23,6 +23,7 @@ static const struct keep container[] = {
 
 static const struct keep annotations[] = {
 	{"netpold.io/interface", NULL},
+	{"kubernetes.io/config.hash", NULL},
 	{NULL, NULL},
 };
 
