@@ -45,6 +45,7 @@ install_missing()
 	need libmnl-dev /usr/include/libmnl/libmnl.h
 	need libnftnl-dev /usr/include/libnftnl/rule.h
 	need libevent-dev /usr/include/event2/event.h
+	need libcurl4-openssl-dev curl-config
 	need libcmocka-dev /usr/include/cmocka.h
 	need mandoc mandoc
 	need python3 python3

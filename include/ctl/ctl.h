@@ -11,10 +11,13 @@
 #include "offline/offline.h"
 #include "policy/eval.h"
 
+#define CTL_DEFAULT_CONTROL "/run/netpold/control.sock"
+
 enum output { OUTPUT_TEXT, OUTPUT_JSON };
 
 struct ctl {
 	VEC(const char *) manifests; /* PATHs of -f */
+	const char *control; /* path of the daemon's socket */
 	enum output output;
 	bool colour;  /* of standard output */
 	bool verbose; /* test: also what holds */
@@ -31,6 +34,7 @@ int ctl_main(int argc, char *argv[], const char *version);
 int ctl_explain(struct ctl *ctl, int argc, char *argv[]);
 int ctl_test(struct ctl *ctl, int argc, char *argv[]);
 int ctl_graph(struct ctl *ctl, int argc, char *argv[]);
+int ctl_status(struct ctl *ctl, int argc, char *argv[]);
 
 /* One line of flows. */
 struct flow_line {

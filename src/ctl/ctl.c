@@ -12,6 +12,7 @@
 static const struct option_spec specs[] = {
 	{"manifests", 'f', "PATH", "a manifest, a directory of them, or -; repeatable"},
 	{"output", 'o', "FORMAT", "text (default) or json, one object a line"},
+	{"control", 0, "PATH", "the daemon's socket [" CTL_DEFAULT_CONTROL "]"},
 	{"verbose", 'v', NULL, "test: also show what holds"},
 	{"help", 'h', NULL, "show this help and exit"},
 	{"version", 'V', NULL, "show the version and exit"},
@@ -21,10 +22,12 @@ static const struct option_spec specs[] = {
 static const struct command {
 	const char *name;
 	int (*run)(struct ctl *ctl, int argc, char *argv[]);
+	bool asks_daemon; /* and reads no manifests */
 } commands[] = {
-	{"explain", ctl_explain},
-	{"test", ctl_test},
-	{"graph", ctl_graph},
+	{"explain", ctl_explain, false},
+	{"test", ctl_test, false},
+	{"graph", ctl_graph, false},
+	{"status", ctl_status, true},
 };
 
 struct invocation {
@@ -37,9 +40,10 @@ static void print_help(FILE *out)
 	fputs("usage: netpolctl explain [OPTION]... -f PATH... FROM TO PROTO[/PORT] | -\n"
 	      "       netpolctl test [OPTION]... -f PATH... FLOWS...\n"
 	      "       netpolctl graph [OPTION]... -f PATH...\n"
-	      "\n"
+	      "       netpolctl status [OPTION]...\n"
 	      "explain: do network policies let a flow pass, and why (-: flows from stdin)\n"
 	      "test:    do the flows of a file fare as it says    graph: what isolates pods\n"
+	      "status:  what the daemon on this node does\n"
 	      "\n"
 	      "  FROM, TO   namespace/pod (or a workload's name), or an address\n"
 	      "  PROTO      tcp, udp, sctp (without PORT: all ports), icmp, any\n"
@@ -66,6 +70,8 @@ static int take_option(void *ctx, const char *name, const char *value)
 		inv->ctl.verbose = true;
 	else if (strcmp(name, "manifests") == 0)
 		return vec_push(&inv->ctl.manifests, value);
+	else if (strcmp(name, "control") == 0)
+		inv->ctl.control = value;
 	else if (strcmp(value, "json") == 0)
 		inv->ctl.output = OUTPUT_JSON;
 	else if (strcmp(value, "text") != 0) {
@@ -96,10 +102,9 @@ static bool reads_stdin_twice(const struct ctl *ctl, int argc, char *argv[])
 	return n > 1;
 }
 
-static int run_command(struct ctl *ctl, const struct command *command, int argc, char *argv[])
+static int load_manifests(struct ctl *ctl, int argc, char *argv[])
 {
-	struct faults *faults = &ctl->cluster.faults;
-	int status, rc;
+	int rc;
 
 	if (ctl->manifests.n == 0) {
 		fprintf(stderr, "netpolctl: no manifests: expected -f PATH\n");
@@ -112,7 +117,16 @@ static int run_command(struct ctl *ctl, const struct command *command, int argc,
 	rc = offline_load(&ctl->cluster, ctl->manifests.v, ctl->manifests.n, NULL, NULL);
 	if (rc == 0)
 		rc = offline_warn(&ctl->cluster, NULL);
-	status = rc < 0 ? CTL_NO_MEMORY : command->run(ctl, argc, argv);
+	return rc < 0 ? CTL_NO_MEMORY : CTL_OK;
+}
+
+static int run_command(struct ctl *ctl, const struct command *command, int argc, char *argv[])
+{
+	struct faults *faults = &ctl->cluster.faults;
+	int status = command->asks_daemon ? CTL_OK : load_manifests(ctl, argc, argv);
+
+	if (status == CTL_OK)
+		status = command->run(ctl, argc, argv);
 	if (fflush(stdout) != 0) {
 		fprintf(stderr, "netpolctl: cannot write: %s\n", strerror(errno));
 		return CTL_FAILED;
@@ -128,7 +142,8 @@ static int run_command(struct ctl *ctl, const struct command *command, int argc,
 
 int ctl_main(int argc, char *argv[], const char *version)
 {
-	struct invocation inv = {.ctl = {.colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR")}};
+	struct invocation inv = {.ctl = {.control = CTL_DEFAULT_CONTROL,
+					 .colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR")}};
 	const struct command *command = NULL;
 	int first, status = CTL_UNUSABLE;
 
@@ -147,10 +162,12 @@ int ctl_main(int argc, char *argv[], const char *version)
 	if (command)
 		status = run_command(&inv.ctl, command, argc - first - 1, argv + first + 1);
 	else if (first < argc)
-		fprintf(stderr, "netpolctl: %s: expected explain, test or graph\n", argv[first]);
+		fprintf(stderr, "netpolctl: %s: expected explain, test, graph or status\n",
+			argv[first]);
 	else
-		fprintf(stderr, "netpolctl: expected a command: explain, test or graph; see "
-				"netpolctl --help\n");
+		fprintf(stderr,
+			"netpolctl: expected a command: explain, test, graph or status; see "
+			"netpolctl --help\n");
 out:
 	offline_done(&inv.ctl.cluster);
 	vec_free(&inv.ctl.manifests);

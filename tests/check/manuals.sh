@@ -32,6 +32,8 @@ mentions() # PAGE WORD...
 lint
 knows_options netpold netpold.8
 knows_options netpolctl netpolctl.8
-mentions netpolctl.8 explain test graph
-mentions netpold.conf.5 manifests node log-level
+mentions netpolctl.8 explain test graph status
+for setting in $("$top_builddir/netpold" --help | sed -n 's/^ .*--\([a-z-]*\)=.*/\1/p'); do
+	[ "$setting" = config ] || mentions netpold.conf.5 "$setting"
+done
 exit $bad

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* netpolctl status: what the daemon on this node says of itself. */
+#include <curl/curl.h>
+#include <errno.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "ctl/ctl.h"
+
+#define ANSWER_BYTES_MAX (16u << 20)
+#define TIMEOUT_S        10L
+
+struct body {
+	char *bytes;
+	size_t len;
+};
+
+static size_t take_bytes(char *bytes, size_t size, size_t n, void *ctx)
+{
+	struct body *answer = ctx;
+	size_t len = size * n;
+	char *grown;
+
+	if (len > ANSWER_BYTES_MAX - answer->len)
+		return 0;
+	grown = realloc(answer->bytes, answer->len + len + 1);
+	if (!grown)
+		return 0;
+	memcpy(grown + answer->len, bytes, len);
+	answer->bytes = grown;
+	answer->len += len;
+	answer->bytes[answer->len] = '\0';
+	return len;
+}
+
+/* GET of the control socket. 0; or an exit status after a message. */
+static int ask(const char *socket, const char *url, struct body *answer)
+{
+	char error[CURL_ERROR_SIZE] = "";
+	CURL *curl = curl_easy_init();
+	CURLcode code;
+	long status = 0;
+
+	if (!curl)
+		return CTL_NO_MEMORY;
+	(void)curl_easy_setopt(curl, CURLOPT_URL, url);
+	(void)curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, socket);
+	(void)curl_easy_setopt(curl, CURLOPT_PROXY, "");
+	(void)curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+	(void)curl_easy_setopt(curl, CURLOPT_TIMEOUT, TIMEOUT_S);
+	(void)curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, error);
+	(void)curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_bytes);
+	(void)curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer);
+	code = curl_easy_perform(curl);
+	if (code == CURLE_OK)
+		(void)curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+	curl_easy_cleanup(curl);
+	if (code != CURLE_OK) {
+		fprintf(stderr,
+			"netpolctl: %s: %s: is netpold running on this node, and are you root?\n",
+			socket, error[0] ? error : curl_easy_strerror(code));
+		return CTL_FAILED;
+	}
+	if (status != 200) {
+		fprintf(stderr, "netpolctl: %s: unexpected answer %ld: %.200s\n", socket, status,
+			answer->bytes ? answer->bytes : "");
+		return CTL_FAILED;
+	}
+	return CTL_OK;
+}
+
+static json_int_t number(const json_t *in, const char *key)
+{
+	return json_integer_value(json_object_get(in, key));
+}
+
+static const char *text(const json_t *in, const char *key, const char *absent)
+{
+	const char *value = json_string_value(json_object_get(in, key));
+
+	return value ? value : absent;
+}
+
+static void print_files(const json_t *files)
+{
+	size_t i;
+	json_t *path;
+
+	printf("manifests ");
+	json_array_foreach (json_object_get(files, "paths"), i, path)
+		printf(" %s", json_string_value(path));
+	printf("\n           read %s: files %lld, errors %lld, warnings %lld\n",
+	       text(files, "read", "never"), (long long)number(files, "files"),
+	       (long long)number(files, "errors"), (long long)number(files, "warnings"));
+	if (number(files, "kept") > 0)
+		printf("           enforced as before, because their file cannot be read: %lld\n",
+		       (long long)number(files, "kept"));
+	if (text(files, "blind", NULL))
+		printf("           changes are not noticed: %s\n", text(files, "blind", ""));
+}
+
+static void print_kernel(const json_t *kernel)
+{
+	size_t i;
+	json_t *one;
+
+	printf("kernel     %s, last change %s in %lld us\n",
+	       json_is_true(json_object_get(kernel, "upToDate")) ? "up to date" : "BEHIND",
+	       text(kernel, "committed", "never"), (long long)number(kernel, "lastMicroseconds"));
+	printf("           changes %lld, failures %lld, changes by others put right %lld\n",
+	       (long long)number(kernel, "commits"), (long long)number(kernel, "failures"),
+	       (long long)number(kernel, "repairs"));
+	if (text(kernel, "problem", NULL))
+		printf("           PROBLEM: %s\n", text(kernel, "problem", ""));
+	json_array_foreach (json_object_get(kernel, "refused"), i, one)
+		printf("           REFUSED by the kernel: %s %s (%s)\n", text(one, "what", ""),
+		       text(one, "name", ""), text(one, "closes", ""));
+}
+
+static void print_list(const json_t *list, const char *heading, const char *first,
+		       const char *between, const char *second)
+{
+	size_t i;
+	json_t *one;
+
+	if (json_array_size(list) > 0)
+		printf("%s\n", heading);
+	json_array_foreach ((json_t *)list, i, one)
+		printf("           %s%s%s\n", text(one, first, ""), between, text(one, second, ""));
+}
+
+static void print_status(const json_t *status)
+{
+	const json_t *pods = json_object_get(status, "pods");
+
+	printf("netpold    %s, node %s, since %s\n", text(status, "version", "?"),
+	       text(status, "node", "(every pod is local)"), text(status, "started", "?"));
+	print_files(json_object_get(status, "files"));
+	printf("pods       known %lld, here %lld, isolated for ingress %lld, for egress %lld\n",
+	       (long long)number(pods, "known"), (long long)number(pods, "here"),
+	       (long long)number(pods, "isolatedIngress"),
+	       (long long)number(pods, "isolatedEgress"));
+	printf("policies   %lld\n",
+	       (long long)number(json_object_get(status, "policies"), "enforced"));
+	print_kernel(json_object_get(status, "kernel"));
+	print_list(json_object_get(status, "findings"), "this node", "text", ": ", "fix");
+	print_list(json_object_get(status, "notEnforced"), "NOT ENFORCED", "kind", " ", "name");
+}
+
+int ctl_status(struct ctl *ctl, int argc, char *argv[])
+{
+	struct body answer = {0};
+	json_error_t error;
+	int status;
+
+	(void)argv;
+	if (argc > 0) {
+		fprintf(stderr, "netpolctl: status: expected no operands\n");
+		return CTL_UNUSABLE;
+	}
+	status = ask(ctl->control, "http://netpold/status", &answer);
+	AUTO_JSON json_t *json = status == CTL_OK ? json_loadb(answer.bytes ? answer.bytes : "",
+							       answer.len, 0, &error)
+						  : NULL;
+	if (status == CTL_OK && !json) {
+		fprintf(stderr, "netpolctl: %s: not JSON: %s\n", ctl->control, error.text);
+		status = CTL_FAILED;
+	} else if (status == CTL_OK && ctl->output == OUTPUT_JSON) {
+		(void)fwrite(answer.bytes, 1, answer.len, stdout);
+	} else if (status == CTL_OK) {
+		print_status(json);
+	}
+	/* Not up to date is no success: scripts ask for this. */
+	if (status == CTL_OK &&
+	    !json_is_true(json_object_get(json_object_get(json, "kernel"), "upToDate")))
+		status = CTL_FAILED;
+	free(answer.bytes);
+	return status;
+}
