@@ -17,7 +17,7 @@ enum output { OUTPUT_TEXT, OUTPUT_JSON };
 
 struct ctl {
 	VEC(const char *) manifests; /* PATHs of -f */
-	const char *control; /* path of the daemon's socket */
+	const char *control;         /* path of the daemon's socket */
 	enum output output;
 	bool colour;  /* of standard output */
 	bool verbose; /* test: also what holds */
