@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Plans, carried out on an nf_tables that is as strict as the kernel's and needs no root. What
+ * comes of them is read from the messages themselves: encoding and decoding are held together here
+ * too. */
+#include "fake_nf_tables.h"
+#include "nft/plan.h"
+#include "sample.h"
+#include "unit.h"
+
+#define ROUNDS 60
+
+static void carry_out(struct fake *fake, struct nft_plan *plan, bool in_pieces)
+{
+	if (in_pieces) {
+		fake_apply(fake, plan, 0, NFT_PLAN_CHANGE);
+		fake_apply(fake, plan, NFT_PLAN_CHANGE, NFT_PLAN_CLEANUP);
+		fake_apply(fake, plan, NFT_PLAN_CLEANUP, NFT_PLAN_PARTS);
+	} else {
+		fake_apply(fake, plan, 0, NFT_PLAN_PARTS);
+	}
+	nft_plan_done(plan);
+	*plan = (struct nft_plan){0};
+	assert_string_equal(fake->complaint, "");
+}
+
+static void assert_has(const struct fake *fake, const struct ruleset *wanted)
+{
+	struct nft_plan plan = {0};
+
+	assert_int_equal(nft_plan_full(&plan, &fake->ruleset, wanted), 0);
+	assert_true(nft_plan_empty(&plan));
+	nft_plan_done(&plan);
+}
+
+static void any_ruleset_becomes_any_other(void **state)
+{
+	struct unit_random random = unit_random_start("rulesets");
+
+	(void)state;
+	for (int i = 0; i < ROUNDS; i++) {
+		uint64_t seed = unit_random(&random, UINT32_MAX);
+		struct ruleset from = {0}, to = {0};
+		struct nft_plan plan = {0};
+		struct fake fake = {0};
+
+		print_message("from %llu\n", (unsigned long long)seed);
+		sample_random(seed, &from);
+		sample_random(seed + 1, &to);
+		assert_int_equal(nft_plan_full(&plan, &fake.ruleset, &from), 0);
+		carry_out(&fake, &plan, i % 2);
+		assert_has(&fake, &from);
+		assert_int_equal(nft_plan_full(&plan, &fake.ruleset, &to), 0);
+		carry_out(&fake, &plan, i % 2);
+		assert_has(&fake, &to);
+		fake_done(&fake);
+		ruleset_done(&from);
+		ruleset_done(&to);
+	}
+}
+
+static void the_journal_tells_what_has_changed(void **state)
+{
+	struct unit_random random = unit_random_start("journals");
+
+	(void)state;
+	for (int i = 0; i < ROUNDS / 2; i++) {
+		uint64_t seed = unit_random(&random, UINT32_MAX);
+		struct ruleset ruleset = {0};
+		struct nft_plan plan = {0};
+		struct fake fake = {0};
+
+		print_message("from %llu\n", (unsigned long long)seed);
+		sample_random(seed, &ruleset);
+		for (int step = 0; step < 8; step++) {
+			assert_true(ruleset_changed(&ruleset));
+			assert_int_equal(nft_plan_changes(&plan, &ruleset), 0);
+			carry_out(&fake, &plan, step % 2);
+			ruleset_committed(&ruleset);
+			assert_false(ruleset_changed(&ruleset));
+			assert_has(&fake, &ruleset);
+			/* Several changes may come between two commits. */
+			for (uint32_t n = unit_random(&random, 3); n < 3; n++)
+				sample_change(seed + unit_random(&random, UINT32_MAX), &ruleset);
+		}
+		fake_done(&fake);
+		ruleset_done(&ruleset);
+	}
+}
+
+static void a_table_that_is_rotten_is_made_anew(void **state)
+{
+	static const bool one[] = {true, false}, both[] = {true, true};
+	struct ruleset wanted = {0};
+	struct nft_plan plan = {0};
+	struct fake fake = {0};
+
+	(void)state;
+	sample_random(1, &wanted);
+	sample_guard(&wanted, "dev7");
+	/* Nothing is there, and nothing has to go. */
+	assert_int_equal(nft_plan_rebuild(&plan, both, &fake.ruleset, &wanted), 0);
+	assert_true(plan.whole);
+	carry_out(&fake, &plan, false);
+	assert_has(&fake, &wanted);
+	assert_int_equal(nft_plan_rebuild(&plan, both, &fake.ruleset, &wanted), 0);
+	assert_int_equal(plan.parts[NFT_PLAN_TABLES].messages.n, 4);
+	carry_out(&fake, &plan, false);
+	assert_has(&fake, &wanted);
+	assert_int_equal(nft_plan_rebuild(&plan, one, &fake.ruleset, &wanted), 0);
+	assert_int_equal(plan.parts[NFT_PLAN_TABLES].messages.n, 2);
+	carry_out(&fake, &plan, false);
+	assert_has(&fake, &wanted);
+	fake_done(&fake);
+	ruleset_done(&wanted);
+}
+
+static void putting_the_same_again_is_no_change(void **state)
+{
+	struct ruleset ruleset = {0}, again = {0};
+	struct nft_plan plan = {0};
+
+	(void)state;
+	sample_random(1, &ruleset);
+	sample_random(1, &again);
+	ruleset_committed(&ruleset);
+	while (again.sets) {
+		struct nft_set *set = again.sets;
+
+		HASH_DEL(again.sets, set);
+		assert_int_equal(ruleset_put_set(&ruleset, set), 0);
+	}
+	for (int table = 0; table < NFT_TABLE_COUNT; table++) {
+		while (again.chains[table]) {
+			struct nft_chain *chain = again.chains[table];
+
+			HASH_DEL(again.chains[table], chain);
+			assert_int_equal(ruleset_put_chain(&ruleset, (enum nft_table)table, chain),
+					 0);
+		}
+	}
+	assert_int_equal(nft_plan_changes(&plan, &ruleset), 0);
+	assert_true(nft_plan_empty(&plan));
+	nft_plan_done(&plan);
+	ruleset_done(&ruleset);
+	ruleset_done(&again);
+}
+
+static struct nft_key address(uint8_t last)
+{
+	return (struct nft_key){.bytes = {10, 0, 0, last}};
+}
+
+static void an_element_that_comes_and_goes_is_no_change(void **state)
+{
+	const struct nft_key one = address(1), two = address(2);
+	struct ruleset ruleset = {0};
+	struct nft_plan plan = {0};
+	struct nft_set *set = nft_set_new("s", NFT_SET_TYPE_IPV4, "");
+
+	(void)state;
+	assert_int_equal(ruleset_put_set(&ruleset, set), 0);
+	assert_int_equal(nft_set_add(set, &one, NULL), 0);
+	ruleset_committed(&ruleset);
+	assert_int_equal(nft_set_add(set, &two, NULL), 0);
+	assert_int_equal(nft_set_remove(set, &two), 0);
+	assert_int_equal(nft_set_remove(set, &one), 0);
+	assert_int_equal(nft_set_add(set, &one, NULL), 0);
+	assert_int_equal(nft_plan_changes(&plan, &ruleset), 0);
+	assert_true(nft_plan_empty(&plan));
+	assert_int_equal(nft_set_add(set, &two, NULL), 0);
+	assert_int_equal(nft_plan_changes(&plan, &ruleset), 0);
+	assert_int_equal(plan.parts[NFT_PLAN_ELEMS].messages.n, 1);
+	nft_plan_done(&plan);
+	ruleset_done(&ruleset);
+}
+
+/* One pod's change must not cost what the others cost. */
+static void one_element_is_one_message(void **state)
+{
+	const struct nft_key key = {.bytes = {192, 0, 2, 1}};
+	struct ruleset ruleset = {0};
+	struct nft_plan plan = {0};
+
+	(void)state;
+	sample_large(&ruleset, 5000);
+	ruleset_committed(&ruleset);
+	assert_int_equal(nft_set_add(ruleset_set(&ruleset, "p4_0"), &key, NULL), 0);
+	assert_int_equal(nft_plan_changes(&plan, &ruleset), 0);
+	for (int part = 0; part < NFT_PLAN_PARTS; part++)
+		assert_int_equal(plan.parts[part].messages.n, part == NFT_PLAN_ELEMS);
+	assert_true(plan.parts[NFT_PLAN_ELEMS].len < 128);
+	nft_plan_done(&plan);
+	ruleset_done(&ruleset);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(any_ruleset_becomes_any_other),
+		cmocka_unit_test(the_journal_tells_what_has_changed),
+		cmocka_unit_test(a_table_that_is_rotten_is_made_anew),
+		cmocka_unit_test(putting_the_same_again_is_no_change),
+		cmocka_unit_test(an_element_that_comes_and_goes_is_no_change),
+		cmocka_unit_test(one_element_is_one_message),
+	};
+
+	return cmocka_run_group_tests_name("plan", tests, NULL, NULL);
+}
