@@ -119,7 +119,6 @@ static void note_refusal(struct nft_kernel *k, const struct nft_batch *batch, ui
 }
 
 struct replies {
-	uint32_t last; /* the message that asks for an acknowledgement */
 	bool acknowledged, refused;
 	bool lost; /* more than the socket could hold: what is missing may be a refusal */
 	int code;  /* of the first refusal */
@@ -135,7 +134,7 @@ static void take_reply(struct nft_kernel *k, const struct nft_batch *batch,
 	    !nft_batch_find(batch, message->nlmsg_seq))
 		return; /* left over from before */
 	if (reply->error == 0) {
-		replies->acknowledged |= message->nlmsg_seq == replies->last;
+		replies->acknowledged = true; /* only the last message asks for one */
 		return;
 	}
 	if (!replies->refused)
@@ -181,7 +180,7 @@ static int refusal_error(int code, struct err *err)
 static int commit(struct nft_kernel *k, struct nft_batch *batch, struct err *err)
 {
 	const struct nft_message *last = &batch->messages.v[batch->messages.n - 2];
-	struct replies replies = {.last = last->seq};
+	struct replies replies = {0};
 	int rc;
 
 	((struct nlmsghdr *)(batch->bytes + last->offset))->nlmsg_flags |= NLM_F_ACK;
