@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a rule says of addresses and ports, then what it does. */
+#include <netinet/icmp6.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "sample_parts.h"
+
+#define BRANCHES 6
+
+void sample_say(struct pen *pen, const struct nft_stmt *stmt)
+{
+	sample_check(nft_rule_add(&pen->rule, stmt));
+}
+
+static int compare_prefixes(const void *a, const void *b)
+{
+	return addr_compare(&((const struct prefix *)a)->addr, &((const struct prefix *)b)->addr);
+}
+
+/* Ascending and apart: hosts, and up to one prefix of whole or of broken bytes. */
+static size_t pick_prefixes(uint64_t *state, enum family family, struct prefix ret[4])
+{
+	static const uint8_t lens[] = {8, 10, 16};
+	uint8_t bits = (uint8_t)(addr_bytes(family) * 8);
+	size_t n = 1 + sample_pick(state, 3);
+	uint32_t first = sample_pick(state, 50);
+
+	for (size_t i = 0; i < n; i++) {
+		ret[i] = (struct prefix){.addr = sample_addr(family, first + 1), .len = bits};
+		first += 2 + sample_pick(state, 50); /* nft joins what touches */
+	}
+	if (sample_chance(state, 2)) {
+		ret[n] = (struct prefix){.len = lens[sample_pick(state, ARRAY_LEN(lens))]};
+		ret[n].addr = (struct addr){.family = (uint8_t)family, .b = {0xfe, 0x80}};
+		if (ret[n].len == 8)
+			ret[n].addr.b[1] = 0;
+		n++;
+	}
+	qsort(ret, n, sizeof(ret[0]), compare_prefixes);
+	return n;
+}
+
+static void say_addr(struct pen *pen, enum nft_stmt_kind kind, enum family family)
+{
+	struct prefix prefixes[4];
+	struct nft_stmt stmt = {.kind = kind, .family = family, .prefixes = prefixes};
+
+	if (kind == NFT_STMT_ADDR && sample_chance(pen->state, 2))
+		stmt.dir = NFT_DIR_DESTINATION;
+	stmt.negate = sample_chance(pen->state, 3);
+	stmt.n = pick_prefixes(pen->state, family, prefixes);
+	if (sample_chance(pen->state, 2)) {
+		stmt.n = 1;
+		stmt.prefixes += sample_pick(pen->state, 2) && stmt.n > 1;
+	}
+	sample_say(pen, &stmt);
+}
+
+static void say_ports(struct pen *pen)
+{
+	struct nft_ports ports[4];
+	struct nft_stmt stmt = {.kind = NFT_STMT_PORTS, .ports = ports};
+	uint32_t at = sample_pick(pen->state, 2) * 80;
+
+	stmt.proto = sample_proto(pen->state);
+	stmt.n = 1 + sample_pick(pen->state, 4);
+	for (size_t i = 0; i < stmt.n; i++) {
+		ports[i].first = (uint16_t)at;
+		at += sample_chance(pen->state, 2) ? 0 : sample_pick(pen->state, 1000);
+		ports[i].last = (uint16_t)at;
+		at += 2 + sample_pick(pen->state, 1000);
+	}
+	if (sample_chance(pen->state, 4))
+		ports[stmt.n - 1].last = UINT16_MAX;
+	sample_say(pen, &stmt);
+}
+
+/* A lookup in some set that is there, of that kind; or nothing. */
+static bool say_lookup(struct pen *pen, enum nft_set_type type, bool map, enum nft_stmt_kind kind,
+		       enum family family)
+{
+	struct nft_stmt stmt = {.kind = kind, .family = family};
+	uint32_t seen = 0;
+
+	stmt.dir = sample_chance(pen->state, 2) ? NFT_DIR_DESTINATION : NFT_DIR_SOURCE;
+	for (const struct nft_set *set = pen->ruleset->sets; set; set = set->hh.next) {
+		if (set->type == type && set->map == map && sample_chance(pen->state, ++seen))
+			(void)snprintf(stmt.name, sizeof(stmt.name), "%s", set->name);
+	}
+	if (seen > 0)
+		sample_say(pen, &stmt);
+	return seen > 0;
+}
+
+static void say_peers(struct pen *pen)
+{
+	enum family family = sample_family(pen->state);
+	enum nft_set_type type = family == FAMILY_V4 ? NFT_SET_TYPE_IPV4 : NFT_SET_TYPE_IPV6;
+	uint32_t form = sample_pick(pen->state, 3);
+
+	if (sample_chance(pen->state, 3))
+		say_ports(pen);
+	else if (sample_chance(pen->state, 3))
+		SAY(pen, .kind = NFT_STMT_PROTO, .proto = sample_proto(pen->state));
+	if (form == 0 && say_lookup(pen, type, false, NFT_STMT_ADDR_SET, family))
+		return;
+	if (form == 1)
+		SAY(pen, .kind = NFT_STMT_FAMILY, .family = family);
+	else
+		say_addr(pen, NFT_STMT_ADDR, family);
+}
+
+static void say_icmpv6(struct pen *pen)
+{
+	uint8_t types[] = {MLD_LISTENER_QUERY,  ND_ROUTER_SOLICIT,  ND_ROUTER_ADVERT,
+			   ND_NEIGHBOR_SOLICIT, ND_NEIGHBOR_ADVERT, 143};
+	size_t n = 1 + sample_pick(pen->state, ARRAY_LEN(types));
+
+	SAY(pen, .kind = NFT_STMT_ICMPV6_TYPES, .types = types, .n = n);
+	if (sample_chance(pen->state, 2))
+		SAY(pen, .kind = NFT_STMT_HOPLIMIT, .hoplimit = 255);
+	else if (sample_chance(pen->state, 2))
+		say_addr(pen, NFT_STMT_ADDR, FAMILY_V6);
+}
+
+static void say_match(struct pen *pen)
+{
+	struct nft_stmt interface = {.kind = NFT_STMT_INTERFACE};
+	enum family family = sample_family(pen->state);
+
+	switch (sample_pick(pen->state, 8)) {
+	case 0:
+		say_icmpv6(pen);
+		break;
+	case 1:
+		SAY(pen, .kind = NFT_STMT_CT_ESTABLISHED);
+		break;
+	case 2:
+		interface.dir = sample_chance(pen->state, 2) ? NFT_DIR_DESTINATION : NFT_DIR_SOURCE;
+		(void)snprintf(interface.name, sizeof(interface.name), "cali+%u@b",
+			       sample_pick(pen->state, 20));
+		sample_say(pen, &interface);
+		break;
+	case 3:
+		if (say_lookup(pen,
+			       family == FAMILY_V4 ? NFT_SET_TYPE_IPV4_TUPLE
+						   : NFT_SET_TYPE_IPV6_TUPLE,
+			       false, NFT_STMT_TUPLE_SET, family))
+			break;
+		say_peers(pen);
+		break;
+	default:
+		say_peers(pen);
+		break;
+	}
+}
+
+/* A lookup that is a verdict. */
+static bool say_map(struct pen *pen)
+{
+	switch (sample_pick(pen->state, 4)) {
+	case 0:
+		return say_lookup(pen, NFT_SET_TYPE_INTERFACE, true, NFT_STMT_INTERFACE_MAP,
+				  FAMILY_V4);
+	case 1:
+		return say_lookup(pen, NFT_SET_TYPE_PORT_PROTO, true, NFT_STMT_PORT_MAP, FAMILY_V4);
+	case 2:
+		return say_lookup(pen, NFT_SET_TYPE_IPV6, true, NFT_STMT_ADDR_MAP, FAMILY_V6);
+	default:
+		return say_lookup(pen, NFT_SET_TYPE_IPV4, true, NFT_STMT_ADDR_MAP, FAMILY_V4);
+	}
+}
+
+static void say_verdict(struct pen *pen, const struct nft_verdict *verdict)
+{
+	if (sample_chance(pen->state, 4))
+		SAY(pen, .kind = NFT_STMT_COUNTER);
+	SAY(pen, .kind = NFT_STMT_VERDICT, .verdict = *verdict);
+}
+
+static void add_rule(struct pen *pen, struct nft_chain *chain)
+{
+	sample_comment(pen->state, pen->rule.comment);
+	sample_check(nft_chain_add(chain, &pen->rule));
+}
+
+static void fill_branch(uint64_t *state, const struct ruleset *ruleset, struct nft_chain *chain,
+			bool leaf)
+{
+	for (uint32_t i = sample_pick(state, 5); i > 0; i--) {
+		struct pen pen = {.state = state, .ruleset = ruleset};
+		struct nft_verdict verdict = {.kind = NFT_VERDICT_DROP};
+
+		if (!leaf && !sample_chance(state, 3))
+			verdict = sample_verdict(state);
+		if (leaf || !sample_chance(state, 3) || !say_map(&pen)) {
+			say_match(&pen);
+			say_verdict(&pen, &verdict);
+		}
+		add_rule(&pen, chain);
+	}
+}
+
+static void fill_guard(uint64_t *state, struct nft_chain *chain)
+{
+	for (uint32_t i = sample_pick(state, 5); i > 0; i--) {
+		struct pen pen = {.state = state};
+		uint32_t form = sample_pick(state, 5);
+
+		if (form == 0)
+			SAY(&pen, .kind = NFT_STMT_VLAN);
+		else if (form == 1)
+			SAY(&pen, .kind = NFT_STMT_ETHER_SOURCE, .negate = sample_chance(state, 2),
+			    .ether = {0x0a, 0, 0, 0, 0, (uint8_t)sample_pick(state, 3)});
+		else if (form == 2)
+			say_addr(&pen, NFT_STMT_ARP_SOURCE, FAMILY_V4);
+		else if (form == 3)
+			SAY(&pen, .kind = NFT_STMT_FAMILY, .family = sample_family(state));
+		else
+			say_addr(&pen, NFT_STMT_ADDR, sample_family(state));
+		say_verdict(&pen, &(struct nft_verdict){.kind = NFT_VERDICT_DROP});
+		add_rule(&pen, chain);
+	}
+}
+
+static struct nft_chain *new_chain(uint64_t *state, const char *prefix, uint32_t n)
+{
+	char name[NFT_NAME_MAX], comment[NFT_COMMENT_MAX + 1];
+	struct nft_chain *chain;
+
+	(void)snprintf(name, sizeof(name), "%s_%u", prefix, n);
+	sample_comment(state, comment);
+	chain = nft_chain_new(name, sample_chance(state, 4) ? comment : "");
+	if (!chain)
+		sample_check(-1);
+	return chain;
+}
+
+static void put_branch(uint64_t *state, struct ruleset *ruleset, uint32_t n)
+{
+	struct nft_chain *chain = new_chain(state, "branch", n);
+
+	fill_branch(state, ruleset, chain, false);
+	sample_check(ruleset_put_chain(ruleset, NFT_TABLE_POLICY, chain));
+}
+
+void sample_put_guard(uint64_t *state, struct ruleset *ruleset, uint32_t n)
+{
+	struct nft_chain *chain = new_chain(state, "guard", n);
+
+	chain->hook = NFT_HOOK_INGRESS;
+	(void)snprintf(chain->device, sizeof(chain->device), "dev%u",
+		       sample_pick(state, 20) ? n : 9);
+	fill_guard(state, chain);
+	sample_check(ruleset_put_chain(ruleset, NFT_TABLE_GUARD, chain));
+}
+
+static void put_forward(struct ruleset *ruleset)
+{
+	uint64_t state = 1;
+	struct nft_chain *chain = nft_chain_new("forward", "");
+
+	if (!chain)
+		sample_check(-1);
+	chain->hook = NFT_HOOK_FORWARD;
+	for (uint32_t i = 0; i < LEAVES; i++) {
+		struct pen pen = {.state = &state, .ruleset = ruleset};
+		struct nft_verdict verdict = {.kind = NFT_VERDICT_JUMP};
+
+		(void)snprintf(verdict.chain, sizeof(verdict.chain), "leaf_%u", i);
+		say_match(&pen);
+		say_verdict(&pen, &verdict);
+		add_rule(&pen, chain);
+	}
+	sample_check(ruleset_put_chain(ruleset, NFT_TABLE_POLICY, chain));
+}
+
+void sample_put_branches(uint64_t *state, struct ruleset *ruleset)
+{
+	put_forward(ruleset);
+	for (uint32_t i = 0; i < BRANCHES; i++) {
+		char name[NFT_NAME_MAX];
+
+		(void)snprintf(name, sizeof(name), "branch_%u", i);
+		sample_check(ruleset_drop_chain(ruleset, NFT_TABLE_POLICY, name));
+		if (!sample_chance(state, 4))
+			put_branch(state, ruleset, i);
+	}
+	for (uint32_t i = 0; i < LEAVES; i++) {
+		struct nft_chain *chain = new_chain(state, "leaf", i);
+
+		fill_branch(state, ruleset, chain, true);
+		sample_check(ruleset_put_chain(ruleset, NFT_TABLE_POLICY, chain));
+	}
+}
