@@ -319,7 +319,7 @@ static void see_neighbour(void *ctx, const struct addr *addr, unsigned index,
 	struct builder *b = ctx;
 	const struct link *port = find_port(b, index, mac);
 
-	if (port && !links_is_host(b->links, addr))
+	if (port)
 		see(b, addr, port, mac);
 }
 

@@ -130,6 +130,11 @@ static bool stands_on_link(const struct route *route, const void *index)
 	return route->index == *(const unsigned *)index;
 }
 
+static bool stands_on_link_up(const struct route *route, const void *index)
+{
+	return stands_on_link(route, index) && route->scope != RT_SCOPE_HOST;
+}
+
 static bool stands_on_source(const struct route *route, const void *addr)
 {
 	return route->has_source && addr_compare(&route->source, addr) == 0;
@@ -235,7 +240,7 @@ static int take_link(struct links *links, const struct ifinfomsg *ifi, const str
 		say_full(links);
 		return 0;
 	}
-	if (!(ifi->ifi_flags & IFF_UP) && drop_routes(links, stands_on_link, &index, false))
+	if (!(ifi->ifi_flags & IFF_UP) && drop_routes(links, stands_on_link_up, &index, false))
 		*ret_changed = true;
 	if (row && row->link.kind == kind && row->link.master == master && row->by_name.tbl &&
 	    strcmp(row->link.name, name) == 0)

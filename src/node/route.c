@@ -97,7 +97,8 @@ bool route_parse(const struct nlmsghdr *message, struct route_message *ret_parse
 	memset(parsed, 0, sizeof(*parsed));
 	parsed->dst.family = rtm->rtm_family == AF_INET ? FAMILY_V4 : FAMILY_V6;
 	parsed->len = rtm->rtm_dst_len;
-	parsed->route = (struct route){.table = rtm->rtm_table, .tos = rtm->rtm_tos};
+	parsed->route = (struct route){
+		.table = rtm->rtm_table, .tos = rtm->rtm_tos, .scope = rtm->rtm_scope};
 	if (parsed->len != 0 && parsed->len != addr_bytes(parsed->dst.family) * 8)
 		return false;
 	mnl_attr_for_each(attr, message, sizeof(*rtm)) parse_attr(rtm, attr, parsed, &direct);
@@ -120,7 +121,8 @@ static bool stands_alike(const struct route *route, const void *other)
 static struct route *find(const struct routes *routes, const struct route *wanted)
 {
 	for (size_t i = 0; i < routes->n; i++) {
-		if (is_alike(&routes->v[i], wanted) && routes->v[i].index == wanted->index)
+		if (is_alike(&routes->v[i], wanted) && routes->v[i].index == wanted->index &&
+		    routes->v[i].scope == wanted->scope)
 			return &routes->v[i];
 	}
 	return NULL;

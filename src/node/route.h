@@ -19,7 +19,7 @@ struct nlmsghdr;
 
 struct route {
 	uint32_t table, metric;
-	uint8_t tos;
+	uint8_t tos, scope;
 	unsigned index; /* of the link */
 	bool has_source;
 	struct addr source;

@@ -204,6 +204,8 @@ static void put_route_words(struct nlmsghdr *message, struct rtmsg *rtm, const s
 			rtm->rtm_type = RTN_BLACKHOLE;
 		else if (strcmp(key, "local") == 0)
 			rtm->rtm_type = RTN_LOCAL;
+		else if (strcmp(key, "host") == 0)
+			rtm->rtm_scope = RT_SCOPE_HOST;
 		else if (strcmp(key, "replace") == 0)
 			message->nlmsg_flags |= NLM_F_REPLACE;
 		else if (strcmp(key, "cloned") == 0)

@@ -39,7 +39,8 @@ void node_host_done(struct node_host *host);
  *	addr INDEX ADDRESS					unaddr INDEX ADDRESS
  *	route DST WORD...					unroute DST WORD...
  *		DST: ADDRESS[/LEN], default, default6; WORD: dev INDEX, hop INDEX, via, nhid, metric
- *N, table N, src ADDRESS, tos N, blackhole, local, replace, cloned neigh INDEX ADDRESS MAC|failed
+ *N, table N, src ADDRESS, tos N, blackhole, local, host, replace, cloned neigh INDEX ADDRESS
+ *MAC|failed
  *unneigh INDEX ADDRESS fdb PORT BRIDGE MAC [vlan N] [self] [permanent]		unfdb PORT BRIDGE
  *MAC [vlan N]
  *	cni FILE SECONDS NS/NAME UID CONTAINER IFNAME LINKS ADDRS MAC	(- for none; LINKS and ADDRS

@@ -132,6 +132,10 @@ static const struct host_row hosts[] = {
 	 UPLINK "link 6 a veth; route 10.0.0.5 dev 6; route fd00::5 dev 6;"
 		"link 6 a veth 0 down; link 6 a veth",
 	 ""},
+	{"routes of scope host stay when their link is taken down, but not with its last address",
+	 UPLINK "link 6 a veth; link 7 b veth; addr 7 10.0.0.1; route 10.0.0.5 dev 6 host;"
+		"route 10.0.0.6 dev 7 host; link 6 a veth 0 down; unaddr 7 10.0.0.1",
+	 "- routed a 10.0.0.5\n"},
 	{"a way out ends when its link is taken down",
 	 "link 2 a veth; route default dev 2 via; link 2 a veth 0 down;"
 	 "link 2 a veth; route 10.0.0.5 dev 2",
@@ -150,6 +154,10 @@ static const struct host_row hosts[] = {
 		"10.0.0.6 dev 6;"
 		"unaddr 2 192.168.0.7",
 	 "- routed a 10.0.0.6\n"},
+	{"but not while another link has it",
+	 UPLINK "link 6 a veth; addr 2 192.168.0.7; addr 6 192.168.0.7; addr 2 192.168.0.8;"
+		"route 10.0.0.5 dev 6 src 192.168.0.7; unaddr 2 192.168.0.7",
+	 "- routed a 10.0.0.5\n"},
 
 	/* Bridged pods. */
 	{"a bridged pod",
@@ -275,11 +283,11 @@ static const struct host_row hosts[] = {
 	 "shop/y u2 routed a 10.0.0.5\n"},
 	{"a second network of a pod is not covered",
 	 UPLINK "link 6 a veth; link 7 b veth; cni f 1 shop/web u1 c1 eth0 a 10.0.0.5 -;"
-		"cni g 2 shop/web u1 c1 net1 b 10.9.0.5 -",
+		"cni g 2 shop/web u1 c1 data1 b 10.9.0.5 -",
 	 "shop/web u1 routed a 10.0.0.5\n"},
 	{"without eth0 the first by name is",
 	 UPLINK "link 6 a veth; link 7 b veth; cni f 1 shop/web u1 c1 net2 a 10.0.0.5 -;"
-		"cni g 2 shop/web u1 c1 net1 b 10.9.0.5 -",
+		"cni g 2 shop/web u1 c1 data1 b 10.9.0.5 -",
 	 "shop/web u1 routed b 10.9.0.5\n"},
 	{"a copy of a file is no other pod",
 	 UPLINK "link 6 a veth; cni f 1 shop/web u1 c1 eth0 a 10.0.0.5 -;"
@@ -397,7 +405,7 @@ static void an_operator_is_told_who_lost_what(void **state)
 	(void)state;
 	start(&host, UPLINK
 	      "link 6 a veth; cni f 1 shop/old u1 c1 eth0 a 10.0.0.5 -;"
-	      "cni g 2 shop/new u2 c2 eth0 a 10.0.0.5 -; cni h 3 shop/new u2 c2 net1 b 10.9.0.5 -;"
+	      "cni g 2 shop/new u2 c2 eth0 a 10.0.0.5 -; cni h 3 shop/new u2 c2 data1 b 10.9.0.5 -;"
 	      "cni i 4 shop/new u2 c2 eth0 a 10.0.0.5 -");
 	build(&host, &join);
 	assert_int_equal(join.notes.n, 3);
