@@ -21,6 +21,17 @@ void render_free(struct render *render);
 /* What graph_new() wants. */
 struct graph_listener render_listener(struct render *render);
 
+/* A device, or where it is "" an address, of a pod that is not known yet. */
+struct render_unknown {
+	char interface[16];
+	struct addr addr;
+	char comment[NFT_COMMENT_MAX + 1]; /* who the node says that it is */
+};
+
+/* Closes these, and what was closed before and is not in the list is as it was. What is a known
+ * pod's own stays so. 0 or -ENOMEM, as render_settle(). */
+int render_unknown(struct render *render, const struct render_unknown list[], size_t n);
+
 /* To be called when a change (or several) has gone through the graph and before the ruleset is
  * used. 0; -ENOMEM: the ruleset is not what the graph says, and only good for render_free(). */
 int render_settle(struct render *render);

@@ -41,6 +41,7 @@ struct daemon {
 	struct attach *attach;
 	struct event *attach_readable[ATTACH_FDS], *attach_due;
 	struct local_pod *local; /* pods of this node, by name */
+	size_t unknown;          /* closed, because no source knows them */
 
 	/* The kernel. */
 	struct event *commit, *touches;
@@ -74,6 +75,9 @@ void daemon_give_up(struct daemon *d);
 int local_start(struct daemon *d);
 void local_stop(struct daemon *d);
 int local_put(struct daemon *d, struct object object);
+/* Closes the pods that the node has and no source knows, where the settings say so. 0 or -ENOMEM.
+ */
+int local_close_unknown(struct daemon *d);
 int local_remove(struct daemon *d, enum kind kind, const char *ns, const char *name);
 
 /* files.c: manifests into the graph. */

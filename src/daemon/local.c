@@ -19,6 +19,11 @@ struct local_pod {
 	UT_hash_handle hh;
 };
 
+struct unknown_pods {
+	struct render_unknown *v;
+	size_t n, cap;
+};
+
 static bool is_local(const struct daemon *d, const struct pod *pod)
 {
 	return !d->settings->node || (pod->node && strcmp(pod->node, d->settings->node) == 0);
@@ -154,6 +159,61 @@ int local_remove(struct daemon *d, enum kind kind, const char *ns, const char *n
 	if (kind == KIND_POD)
 		forget(d, ns, name);
 	return graph_remove(d->graph, kind, ns, name);
+}
+
+/* A pod's attachment that no source knows. One that is known by its address alone may be anyone's:
+ * a pod here that has the address knows it. */
+static bool is_unknown(const struct daemon *d, const struct attachment *attachment)
+{
+	if (attachment->name[0])
+		return !find(d, attachment->ns, attachment->name);
+	for (size_t i = 0; i < attachment->n_addrs; i++) {
+		const struct graph_pod *owner = graph_addr_owner(d->graph, &attachment->addrs[i]);
+
+		if (owner && owner->is_endpoint)
+			return false;
+	}
+	return true;
+}
+
+static int add_unknown(struct unknown_pods *list, const struct attachment *attachment)
+{
+	struct render_unknown one = {0};
+	int rc = 0;
+
+	(void)snprintf(one.comment, sizeof(one.comment), "%.*s%s%.*s", (int)sizeof(one.comment) / 3,
+		       attachment->ns, attachment->name[0] ? "/" : "", (int)sizeof(one.comment) / 3,
+		       attachment->name);
+	if (attachment->kind == ATTACH_ROUTED) {
+		memcpy(one.interface, attachment->ifname, sizeof(one.interface));
+		return vec_push(list, one);
+	}
+	for (size_t i = 0; i < attachment->n_addrs && rc == 0; i++) {
+		one.addr = attachment->addrs[i];
+		rc = vec_push(list, one);
+	}
+	return rc;
+}
+
+int local_close_unknown(struct daemon *d)
+{
+	struct unknown_pods list = {0};
+	const struct attachment *all;
+	size_t n = 0;
+	int rc = 0;
+
+	if (!d->settings->drop_unknown_pods)
+		return 0;
+	all = attach_all(d->attach, &n);
+	for (size_t i = 0; i < n && rc == 0; i++) {
+		if (is_unknown(d, &all[i]))
+			rc = add_unknown(&list, &all[i]);
+	}
+	if (rc == 0)
+		rc = render_unknown(d->render, list.v, list.n);
+	d->unknown = list.n;
+	vec_free(&list);
+	return rc;
 }
 
 static void publish_again(struct daemon *d, const struct local_pod *local)

@@ -111,7 +111,7 @@ int reconcile_now(struct daemon *d)
 	bool changed = false;
 	int rc;
 
-	if (render_settle(d->render) < 0) {
+	if (local_close_unknown(d) < 0 || render_settle(d->render) < 0) {
 		daemon_give_up(d);
 		return -ENOMEM;
 	}

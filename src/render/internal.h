@@ -41,6 +41,8 @@ struct render {
 	struct rendered_set *sets;
 	struct rendered_profile *profiles;
 	struct rendered_endpoint *endpoints;
+	struct render_unknown *unknown; /* closed because they are not known */
+	size_t n_unknown;
 	bool stale;  /* names have moved: every chain is to be written again */
 	bool failed; /* no memory */
 };
@@ -128,6 +130,7 @@ enum nft_dir peer_dir(enum direction dir);
 struct nft_verdict allowed_verdict(enum direction dir);
 
 #define CHAIN_TO_POD          "to_pod"
+#define CHAIN_UNKNOWN         "unknown"
 #define MAP_EGRESS_INTERFACE  "egress_if"
 #define MAP_INGRESS_INTERFACE "ingress_if"
 

@@ -222,6 +222,7 @@ void render_free(struct render *r)
 	}
 	DL_FOREACH_SAFE (r->sets, rs, rs_next)
 		free(rs);
+	free(r->unknown);
 	names_free(r->names);
 	ruleset_done(&r->ruleset);
 	free(r);
@@ -246,7 +247,8 @@ static void drop_written(struct render *r)
 	struct nft_set *set, *next_set;
 
 	HASH_ITER (hh, r->ruleset.chains[NFT_TABLE_POLICY], chain, next_chain) {
-		if (chain->hook == NFT_HOOK_NONE && strcmp(chain->name, CHAIN_TO_POD) != 0)
+		if (chain->hook == NFT_HOOK_NONE && strcmp(chain->name, CHAIN_TO_POD) != 0 &&
+		    strcmp(chain->name, CHAIN_UNKNOWN) != 0)
 			drop_chain(r, NFT_TABLE_POLICY, chain->name);
 	}
 	HASH_ITER (hh, r->ruleset.sets, set, next_set) {
