@@ -93,7 +93,7 @@ done
 
 seed=${SEED:-$(od -An -N3 -tu4 /dev/urandom | tr -d ' ')}
 echo "random rulesets from seed $seed"
-for i in $(seq "$seed" $((seed + ${APPLIES:-20}))); do
+for i in $(seq "$seed" $((seed + ${APPLIES:-10}))); do
 	inside "random:$i, both ways" "$both_ways" "random:$i"
 	inside "random:$i to random:$((i + 1))" "$change" "random:$i" "random:$((i + 1))"
 	inside "journal from $i" "$journal" "$i"
