@@ -18,6 +18,7 @@
 #define NEWS_BUFFER (1 << 20)
 #define READ_BYTES  32768
 #define READS_MAX   512 /* of one call */
+#define DRAIN_MAX   65536
 #define DUMP_TRIES  8
 
 struct rtnl {
@@ -177,18 +178,31 @@ int rtnl_wait_ms(const struct rtnl *rtnl)
 	return wait_ms > 0 ? (int)wait_ms : 0;
 }
 
+/* true: nothing more is waiting. */
+static bool read_some(struct rtnl *rtnl, unsigned max, bool *ret_changed)
+{
+	for (unsigned i = 0; i < max; i++) {
+		if (read_news(rtnl, ret_changed) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* News that were waiting when others were lost are older than what is read anew, and what took them
+ * back may be among the lost: they must be gone before. */
 int rtnl_read(struct rtnl *rtnl, bool *ret_changed)
 {
-	int rc;
+	bool empty = read_some(rtnl, READS_MAX, ret_changed);
 
-	for (int i = 0; i < READS_MAX && read_news(rtnl, ret_changed) > 0;)
-		i++;
 	if (rtnl_wait_ms(rtnl) != 0)
 		return 0;
+	if (!empty && !read_some(rtnl, DRAIN_MAX, ret_changed)) {
+		rtnl->resynced_ms = now_ms(); /* they come faster than we read: later */
+		return 0;
+	}
 	log_debug("node", "%s: news were lost, reading all anew", rtnl->kind->what);
 	*ret_changed = true;
-	rc = resync(rtnl);
-	return rc;
+	return resync(rtnl);
 }
 
 int rtnl_fd(const struct rtnl *rtnl)

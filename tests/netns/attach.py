@@ -117,6 +117,15 @@ class Watch:
             sys.exit(f"attach_watch ended with {self.process.returncode}: {rest}")
 
 
+def differ(what, one, lines, other, more):
+    """Ends it, with some of what only one of them has."""
+    print(f"FAIL {what}")
+    for name, only in ((one, [line for line in lines if line not in more]),
+                       (other, [line for line in more if line not in lines])):
+        print(f"only {name}, {len(only)}:", *only[:8], sep="\n  ")
+    sys.exit(1)
+
+
 class Host:
     def __init__(self, results):
         self.results = results
@@ -139,7 +148,9 @@ class Host:
                 self.steps += 1
                 return
             if time.monotonic() > until:
-                sys.exit(f"FAIL {what}\nexpected {wanted}\nseen     {seen}\nafresh   {fresh}")
+                if seen != wanted:
+                    differ(what, "expected", wanted, "seen", seen)
+                differ(what, "expected", wanted, "seen afresh", fresh)
             time.sleep(0.01)
 
     def same(self, what):
@@ -151,7 +162,7 @@ class Host:
                 self.steps += 1
                 return seen
             if time.monotonic() > until:
-                sys.exit(f"FAIL {what}\nseen   {seen}\nafresh {fresh}")
+                differ(what, "seen", seen, "seen afresh", fresh)
             time.sleep(0.01)
 
     def told(self, what):
