@@ -42,6 +42,8 @@ install_missing()
 	need uthash-dev /usr/include/uthash.h
 	need libjansson-dev /usr/include/jansson.h
 	need libyaml-dev /usr/include/yaml.h
+	need libcurl4-openssl-dev curl-config
+	need libevent-dev /usr/include/event2/event.h
 	need libmnl-dev /usr/include/libmnl/libmnl.h
 	need libnftnl-dev /usr/include/libnftnl/rule.h
 	need libevent-dev /usr/include/event2/event.h
