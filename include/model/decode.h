@@ -61,6 +61,14 @@ struct decoded {
 int decode_object(struct decoder *d, const json_t *json, const char *list_kind,
 		  const char *list_version, struct decoded *ret);
 
+/* What stands in for an object that decode_object() refused. Of a policy it is one that allows
+ * nothing: it isolates what the policy would select, or its whole namespace where even that cannot
+ * be read, in the directions that it speaks of, or both. Of other kinds only kind, namespace and
+ * name are known. No faults are added.
+ * 0; -EINVAL: it has not even a name; -ENOMEM. The object belongs to the caller. */
+int decode_stand_in(const struct decoder *d, const json_t *json, enum kind kind,
+		    struct object *ret);
+
 void decoded_done(struct intern *strings, struct decoded *decoded);
 
 #endif

@@ -173,6 +173,15 @@ void pod_free(struct intern *strings, struct pod *pod);
 struct pod *pod_copy(struct intern *strings, const struct pod *pod);
 void network_policy_free(struct intern *strings, struct network_policy *policy);
 
+/* An object of which only kind, namespace (where the kind has one) and name are known: for what is
+ * gone. 0 or -ENOMEM; free with object_free(). */
+int object_of_name(struct intern *strings, enum kind kind, const char *ns, const char *name,
+		   struct object *ret);
+
+/* Its namespace, NULL for kinds that have none, and its name. */
+const char *object_ns(const struct object *object);
+const char *object_own_name(const struct object *object);
+
 /* "namespace/name", or "name" for what has no namespace. Bounded. */
 #define OBJECT_NAME_MAX 384
 const char *object_name(const struct object *object, char buf[static OBJECT_NAME_MAX]);
@@ -186,8 +195,9 @@ const char *object_own_name(const struct object *object);
  * absent; In wants it present. */
 bool label_selector_matches(const struct label_selector *selector, const struct labels *labels);
 
-/* Gives the strings back and frees the array. */
+/* Give the strings back and free the arrays. */
 void labels_done(struct intern *strings, struct labels *labels);
+void label_selector_done(struct intern *strings, struct label_selector *selector);
 
 /* The value of a key (an interned string), or NULL. */
 const char *labels_find(const struct labels *labels, const char *interned_key);

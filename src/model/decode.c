@@ -247,6 +247,32 @@ int decode_object(struct decoder *d, const json_t *json, const char *list_kind,
 	return d->no_memory ? -ENOMEM : -EINVAL;
 }
 
+int decode_stand_in(const struct decoder *d, const json_t *json, enum kind kind, struct object *ret)
+{
+	struct faults unheard = {0};
+	struct decoder own = {.strings = d->strings, .faults = &unheard, .accepted = true};
+	const json_t *metadata = json_object_get(json, "metadata");
+	const char *name = json_string_value(json_object_get(metadata, "name"));
+	const char *ns = json_string_value(json_object_get(metadata, "namespace"));
+	struct object object;
+	int rc;
+
+	if (!name || !name[0])
+		return -EINVAL;
+	rc = object_of_name(d->strings, kind, ns && ns[0] ? ns : "default", name, &object);
+	if (rc < 0)
+		return rc;
+	if (kind == KIND_NETWORK_POLICY)
+		decode_closed_policy(&own, json, object.policy);
+	faults_done(&unheard);
+	if (own.no_memory) {
+		object_free(d->strings, object);
+		return -ENOMEM;
+	}
+	*ret = object;
+	return 0;
+}
+
 void decoded_done(struct intern *strings, struct decoded *decoded)
 {
 	for (size_t i = 0; i < decoded->objects.n; i++)

@@ -338,3 +338,22 @@ struct network_policy *decode_network_policy(struct decoder *d, const json_t *js
 	path_pop(d);
 	return policy;
 }
+
+void decode_closed_policy(struct decoder *d, const json_t *json, struct network_policy *policy)
+{
+	const json_t *spec = get_object(d, json, "spec"), *egress = get_any(spec, "egress");
+	bool speaks_of_egress = egress && (!json_is_array(egress) || json_array_size(egress) > 0);
+	size_t before = d->errors;
+
+	decode_selector(d, get_object(d, spec, "podSelector"), &policy->subject);
+	if (d->errors > before) {
+		label_selector_done(d->strings, &policy->subject);
+		policy->subject = (struct label_selector){0};
+	}
+	before = d->errors;
+	decode_types(d, spec, policy);
+	if (speaks_of_egress && json_array_size(get_any(spec, "policyTypes")) == 0)
+		policy->isolates[DIR_EGRESS] = true;
+	if (d->errors > before)
+		policy->isolates[DIR_INGRESS] = policy->isolates[DIR_EGRESS] = true;
+}

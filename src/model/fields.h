@@ -66,6 +66,9 @@ struct pod *decode_pod(struct decoder *d, const json_t *json, const char *ns, co
 struct network_policy *decode_network_policy(struct decoder *d, const json_t *json, const char *ns,
 					     const char *name);
 
+/* Whom a policy selects and where it isolates, as far as it can be read: fails closed. */
+void decode_closed_policy(struct decoder *d, const json_t *json, struct network_policy *policy);
+
 /* The parts of a pod that a template has too: labels, hostNetwork, named ports. */
 void decode_pod_template(struct decoder *d, const json_t *template, struct pod *pod);
 

@@ -48,7 +48,7 @@ void labels_done(struct intern *strings, struct labels *labels)
 	free(labels->v);
 }
 
-static void selector_done(struct intern *strings, struct label_selector *selector)
+void label_selector_done(struct intern *strings, struct label_selector *selector)
 {
 	for (size_t i = 0; i < selector->n; i++) {
 		struct requirement *req = &selector->v[i];
@@ -141,8 +141,8 @@ struct pod *pod_copy(struct intern *strings, const struct pod *pod)
 static void rule_done(struct intern *strings, struct policy_rule *rule)
 {
 	for (size_t i = 0; i < rule->n_peers; i++) {
-		selector_done(strings, &rule->peers[i].pod_selector);
-		selector_done(strings, &rule->peers[i].ns_selector);
+		label_selector_done(strings, &rule->peers[i].pod_selector);
+		label_selector_done(strings, &rule->peers[i].ns_selector);
 		free(rule->peers[i].block.except);
 	}
 	for (size_t i = 0; i < rule->n_ports; i++)
@@ -160,7 +160,7 @@ void network_policy_free(struct intern *strings, struct network_policy *policy)
 			rule_done(strings, &policy->rules[dir][i]);
 		free(policy->rules[dir]);
 	}
-	selector_done(strings, &policy->subject);
+	label_selector_done(strings, &policy->subject);
 	intern_put(strings, policy->ns);
 	intern_put(strings, policy->origin.file);
 	free(policy->name);
@@ -187,6 +187,7 @@ void object_free(struct intern *strings, struct object object)
 	}
 }
 
+<<<<<<< HEAD
 const char *object_namespace(const struct object *object)
 {
 	switch (object->kind) {
@@ -220,29 +221,105 @@ const char *object_own_name(const struct object *object)
 }
 
 const char *object_name(const struct object *object, char buf[static OBJECT_NAME_MAX])
+=======
+const char *object_ns(const struct object *object)
+>>>>>>> 4b7f5d0 (source: follow an API server)
 {
-	const char *ns = NULL, *name = "";
+	switch (object->kind) {
+	case KIND_POD:
+		return object->pod->ns;
+	case KIND_NETWORK_POLICY:
+		return object->policy->ns;
+	case KIND_NAMESPACE:
+	case KIND_NODE:
+	case KIND_COUNT:
+		break;
+	}
+	return NULL;
+}
 
+const char *object_own_name(const struct object *object)
+{
 	switch (object->kind) {
 	case KIND_NAMESPACE:
-		name = object->namespace_->name;
+		return object->namespace_->name;
+	case KIND_NODE:
+		return object->node->name;
+	case KIND_POD:
+		return object->pod->name;
+	case KIND_NETWORK_POLICY:
+		return object->policy->name;
+	case KIND_COUNT:
+		break;
+	}
+	return "";
+}
+
+const char *object_name(const struct object *object, char buf[static OBJECT_NAME_MAX])
+{
+	const char *ns = object_ns(object);
+
+	(void)snprintf(buf, OBJECT_NAME_MAX, "%s%s%s", ns ? ns : "", ns ? "/" : "",
+		       object_own_name(object));
+	return buf;
+}
+
+/* The members of a kind that make its name. */
+struct name_slots {
+	void *object;
+	const char **ns, **interned_name;
+	char **own_name;
+};
+
+static struct name_slots alloc_of_kind(enum kind kind, struct object *object)
+{
+	struct name_slots slots = {0};
+
+	object->kind = kind;
+	switch (kind) {
+	case KIND_NAMESPACE:
+		slots.object = object->namespace_ = calloc(1, sizeof(*object->namespace_));
+		slots.interned_name = slots.object ? &object->namespace_->name : NULL;
 		break;
 	case KIND_NODE:
-		name = object->node->name;
+		slots.object = object->node = calloc(1, sizeof(*object->node));
+		slots.interned_name = slots.object ? &object->node->name : NULL;
 		break;
 	case KIND_POD:
-		ns = object->pod->ns;
-		name = object->pod->name;
+		slots.object = object->pod = calloc(1, sizeof(*object->pod));
+		slots.ns = slots.object ? &object->pod->ns : NULL;
+		slots.own_name = slots.object ? &object->pod->name : NULL;
 		break;
 	case KIND_NETWORK_POLICY:
-		ns = object->policy->ns;
-		name = object->policy->name;
+		slots.object = object->policy = calloc(1, sizeof(*object->policy));
+		slots.ns = slots.object ? &object->policy->ns : NULL;
+		slots.own_name = slots.object ? &object->policy->name : NULL;
 		break;
 	case KIND_COUNT:
 		break;
 	}
-	(void)snprintf(buf, OBJECT_NAME_MAX, "%s%s%s", ns ? ns : "", ns ? "/" : "", name);
-	return buf;
+	return slots;
+}
+
+int object_of_name(struct intern *strings, enum kind kind, const char *ns, const char *name,
+		   struct object *ret)
+{
+	struct object object = {.kind = kind};
+	struct name_slots slots = alloc_of_kind(kind, &object);
+	bool good = slots.object != NULL;
+
+	if (slots.ns)
+		good = (*slots.ns = intern_get(strings, ns ? ns : "default")) && good;
+	if (slots.interned_name)
+		good = (*slots.interned_name = intern_get(strings, name)) && good;
+	if (slots.own_name)
+		good = (*slots.own_name = strdup(name)) && good;
+	if (!good) {
+		object_free(strings, object);
+		return -ENOMEM;
+	}
+	*ret = object;
+	return 0;
 }
 
 const struct origin *object_origin(const struct object *object)

@@ -17,6 +17,7 @@ static int take_event(void *ctx, const struct event *event)
 	case EVENT_SYNCED:
 		return graph_sync(graph);
 	case EVENT_DELETE: /* files read once delete nothing */
+	case EVENT_BROKEN: /* and tell what is wrong as faults */
 		break;
 	}
 	return 0;

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* An API server as a source of objects: pods, namespaces, network policies and nodes, all that are
+ * there and then whatever changes. It keeps trying; what was told stays good meanwhile. */
+#ifndef SOURCE_API_H
+#define SOURCE_API_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+#include "source/api_config.h"
+#include "source/event.h"
+#include "source/reflector.h"
+
+struct api_source;
+struct event_base;
+
+/* `fn` is called from the loop: for each object, and with EVENT_SYNCED once all that was there at
+ * the start has been told. When it fails, all is told again later. Objects come in any order; those
+ * of an API server are never trusted to name interfaces.
+ * 0; -ENOMEM. The base, `config` and `strings` outlive the source. */
+int api_source_new(struct event_base *base, const struct api_config *config, struct intern *strings,
+		   event_fn fn, void *ctx, struct api_source **ret);
+
+/* Begins. 0 or -ENOMEM. */
+int api_source_start(struct api_source *source);
+
+/* Ends all requests. Not from `fn`. NULL is fine. */
+void api_source_free(struct api_source *source);
+
+bool api_source_synced(const struct api_source *source);
+
+/* One after another; NULL: there are no more. For status and metrics: see r->resource, r->stats. */
+const struct reflector *api_source_reflector(const struct api_source *source, size_t i);
+
+/* The clock of stats.synced_ms. */
+int64_t api_clock_ms(void);
+
+/* Tells all that is there now, and EVENT_SYNCED, without a loop of the caller's: for commands that
+ * run once. Gives up when waiting will not help, or did not.
+ * 0; -ENOMEM; what `fn` returned; another negative errno with err. */
+int api_load_once(const struct api_config *config, struct intern *strings, event_fn fn, void *ctx,
+		  struct err *err);
+
+#endif

@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "source/reflector.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/intern.h"
+#include "base/log.h"
+#include "reflector_judge.h"
+
+/* Watches end by themselves after a time that differs from client to client. */
+#define WATCH_MIN_S 300
+#define WATCH_MAX_S 600
+/* So much later than agreed, a watch that has not ended is dead. */
+#define WATCH_GRACE_S 60
+/* An API server sends a bookmark every minute or so. */
+#define WATCH_SILENCE_MS 180000
+/* A list may have to wait for its turn. */
+#define LIST_SILENCE_MS 65000
+
+const char *reflector_state_name(enum reflector_state state)
+{
+	static const char *const names[] = {"listing", "watching", "retrying", "forbidden",
+					    "absent"};
+
+	return names[state];
+}
+
+void reflector_init(struct reflector *r, const struct api_resource *resource,
+		    struct intern *strings, event_fn fn, void *ctx, uint64_t seed)
+{
+	*r = (struct reflector){.resource = resource, .strings = strings, .fn = fn, .ctx = ctx};
+	backoff_init(&r->backoff, seed);
+}
+
+static void forget_answer(struct reflector *r)
+{
+	api_stream_free(r->stream);
+	r->stream = NULL;
+	free(r->body);
+	r->body = NULL;
+	r->body_len = 0;
+	r->status = 0;
+	r->err = (struct err){0};
+	r->lost = r->has_error = false;
+}
+
+void reflector_done(struct reflector *r)
+{
+	forget_answer(r);
+	seen_done(&r->seen);
+	free(r->rest);
+	free(r->path);
+}
+
+bool reflector_settled(const struct reflector *r)
+{
+	return r->settled;
+}
+
+bool reflector_refused(const struct reflector *r)
+{
+	return r->refused;
+}
+
+bool reflector_definite(const struct reflector *r)
+{
+	return r->definite;
+}
+
+unsigned reflector_silence_ms(const struct reflector *r)
+{
+	return r->live ? WATCH_SILENCE_MS : LIST_SILENCE_MS;
+}
+
+/* What is no letter, digit, - . _ ~ is escaped. */
+static char *escape(const char *text)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				    "0123456789-._~";
+	char *escaped = malloc(strlen(text) * 3 + 1), *to = escaped;
+
+	for (; escaped && *text; text++) {
+		if (strchr(plain, *text))
+			*to++ = *text;
+		else
+			to += sprintf(to, "%%%02X", (unsigned char)*text);
+	}
+	if (escaped)
+		*to = '\0';
+	return escaped;
+}
+
+static int format_pages(struct reflector *r)
+{
+	char *rest = r->rest ? escape(r->rest) : NULL;
+	int n;
+
+	if (r->rest && !rest)
+		return -ENOMEM;
+	if (r->one_page)
+		n = asprintf(&r->path, "%s", r->resource->path);
+	else
+		n = asprintf(&r->path, "%s?limit=%d%s%s", r->resource->path, REFLECTOR_PAGE,
+			     rest ? "&continue=" : "", rest ? rest : "");
+	free(rest);
+	return n;
+}
+
+static int format_watch(struct reflector *r, unsigned timeout_s)
+{
+	char *version = escape(r->stats.version);
+	int n;
+
+	if (!version)
+		return -ENOMEM;
+	if (r->phase == REFLECTOR_STREAM)
+		n = asprintf(&r->path,
+			     "%s?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan"
+			     "&allowWatchBookmarks=true&timeoutSeconds=%u",
+			     r->resource->path, timeout_s);
+	else
+		n = asprintf(&r->path,
+			     "%s?watch=1&allowWatchBookmarks=true&resourceVersion=%s"
+			     "&timeoutSeconds=%u",
+			     r->resource->path, version, timeout_s);
+	free(version);
+	return n;
+}
+
+/* A list begins when its first request does. */
+static void begin_list(struct reflector *r)
+{
+	seen_begin(&r->seen);
+	r->live = false;
+	r->stats.version[0] = '\0';
+	if (r->stats.state != REFLECTOR_ABSENT)
+		r->stats.state = REFLECTOR_LISTING;
+}
+
+int reflector_next(struct reflector *r, int64_t now_ms, struct reflector_step *ret)
+{
+	unsigned timeout_s = backoff_between(&r->backoff, WATCH_MIN_S, WATCH_MAX_S);
+	int n;
+
+	*ret = (struct reflector_step){.what = REFLECTOR_WAIT, .wait_ms = r->wait_ms};
+	if (r->wait_ms > 0) {
+		r->wait_ms = 0;
+		return 0;
+	}
+	if (r->phase == REFLECTOR_STREAM && r->pages_only)
+		r->phase = REFLECTOR_PAGES;
+	if (r->phase == REFLECTOR_STREAM || (r->phase == REFLECTOR_PAGES && !r->rest))
+		begin_list(r);
+	free(r->path);
+	r->path = NULL;
+	n = r->phase == REFLECTOR_PAGES ? format_pages(r) : format_watch(r, timeout_s);
+	if (n < 0) {
+		r->path = NULL;
+		return -ENOMEM;
+	}
+	*ret = (struct reflector_step){
+		.what = REFLECTOR_REQUEST,
+		.path = r->path,
+		.silence_ms = reflector_silence_ms(r),
+		.total_ms = r->phase == REFLECTOR_PAGES ? 0 : (timeout_s + WATCH_GRACE_S) * 1000,
+		.fresh = r->fresh,
+	};
+	r->fresh = false;
+	r->began_ms = now_ms;
+	if (r->phase == REFLECTOR_WATCH)
+		r->stats.watches++;
+	return 0;
+}
+
+/* The answer's objects. */
+
+static int emit(struct reflector *r, enum event_type type, struct object object, const char *reason)
+{
+	struct event event = {.type = type, .object = object, .reason = reason};
+	int rc = r->fn(r->ctx, &event);
+
+	r->lost = r->lost || rc < 0;
+	return rc;
+}
+
+static int take_present(struct reflector *r, const struct api_item *item)
+{
+	const char *ns = object_ns(&item->object), *name = object_own_name(&item->object);
+	bool broken = item->what == API_ITEM_BROKEN;
+	int rc = seen_mark(&r->seen, ns, name);
+
+	if (rc == 0 && seen_count(&r->seen) > REFLECTOR_OBJECTS_MAX)
+		rc = err_set(&r->err, -E2BIG, "more than %d objects", REFLECTOR_OBJECTS_MAX);
+	if (rc < 0) {
+		object_free(r->strings, item->object);
+		r->lost = true;
+		return rc;
+	}
+	r->stats.broken += broken;
+	return emit(r, broken ? EVENT_BROKEN : EVENT_UPSERT, item->object, item->reason);
+}
+
+static int take_gone(struct reflector *r, const struct api_item *item)
+{
+	if (seen_forget(&r->seen, object_ns(&item->object), object_own_name(&item->object)))
+		return emit(r, EVENT_DELETE, item->object, NULL);
+	object_free(r->strings, item->object);
+	return 0;
+}
+
+static int delete_name(void *ctx, const char *ns, const char *name)
+{
+	struct reflector *r = ctx;
+	struct object object;
+	int rc = object_of_name(r->strings, r->resource->kind, ns, name, &object);
+
+	return rc < 0 ? rc : emit(r, EVENT_DELETE, object, NULL);
+}
+
+int reflector_sweep(struct reflector *r)
+{
+	int rc = seen_sweep(&r->seen, delete_name, r);
+
+	r->lost = r->lost || rc < 0;
+	r->stats.objects = seen_count(&r->seen);
+	return rc;
+}
+
+/* All that is there has been told: what was not told is gone. */
+static int finish_list(struct reflector *r)
+{
+	int rc = reflector_sweep(r);
+
+	if (rc < 0)
+		return rc;
+	r->live = r->settled = true;
+	r->pages_only = r->one_page = false;
+	r->stats.state = REFLECTOR_WATCHING;
+	r->stats.error[0] = '\0';
+	r->stats.lists++;
+	r->stats.synced_ms = r->now_ms;
+	return 0;
+}
+
+/* The version of an event counts when all before it has been told. */
+static int take_version(struct reflector *r, const char *version)
+{
+	if (!version)
+		return 0;
+	if (strlen(version) >= REFLECTOR_VERSION_MAX)
+		return err_set(&r->err, -EINVAL, "a resource version of more than %d bytes",
+			       REFLECTOR_VERSION_MAX - 1);
+	(void)snprintf(r->stats.version, sizeof(r->stats.version), "%s", version);
+	return 0;
+}
+
+static int take_page_end(struct reflector *r, const struct api_item *item)
+{
+	char *rest = NULL;
+
+	if (item->rest && strlen(item->rest) > REFLECTOR_REST_MAX)
+		return err_set(&r->err, -EINVAL, "a `continue` of more than %d bytes",
+			       REFLECTOR_REST_MAX);
+	if (item->rest && !(rest = strdup(item->rest)))
+		return -ENOMEM;
+	free(r->rest);
+	r->rest = rest;
+	return take_version(r, item->version);
+}
+
+static int take_bookmark(struct reflector *r, const struct api_item *item)
+{
+	int rc = 0;
+
+	if (item->initial_end && !r->live)
+		rc = finish_list(r);
+	return rc == 0 && r->live ? take_version(r, item->version) : rc;
+}
+
+static int take_item(void *ctx, const struct api_item *item)
+{
+	struct reflector *r = ctx;
+	int rc = 0;
+
+	switch (item->what) {
+	case API_ITEM_UPSERT:
+	case API_ITEM_BROKEN:
+		rc = take_present(r, item);
+		break;
+	case API_ITEM_DELETE:
+		rc = take_gone(r, item);
+		break;
+	case API_ITEM_BOOKMARK:
+		return take_bookmark(r, item);
+	case API_ITEM_LIST:
+		return take_page_end(r, item);
+	case API_ITEM_ERROR:
+		r->error = *item->status;
+		r->has_error = true;
+		return -ECANCELED;
+	}
+	r->stats.events++;
+	r->stats.objects = seen_count(&r->seen);
+	return rc == 0 && r->live ? take_version(r, item->version) : rc;
+}
+
+static int open_stream(struct reflector *r)
+{
+	enum api_stream_kind kind =
+		r->phase == REFLECTOR_PAGES ? API_STREAM_LIST : API_STREAM_WATCH;
+
+	return api_stream_new(kind, r->resource, r->strings, take_item, r, &r->stream);
+}
+
+static int take_error_body(struct reflector *r, const char *bytes, size_t len)
+{
+	char *grown;
+
+	len = len < REFLECTOR_BODY_MAX - r->body_len ? len : REFLECTOR_BODY_MAX - r->body_len;
+	if (len == 0)
+		return 0;
+	grown = realloc(r->body, r->body_len + len);
+	if (!grown)
+		return -ENOMEM;
+	memcpy(grown + r->body_len, bytes, len);
+	r->body = grown;
+	r->body_len += len;
+	return 0;
+}
+
+int reflector_take(struct reflector *r, int status, const char *bytes, size_t len)
+{
+	int rc = 0;
+
+	r->status = status;
+	if (status != 200)
+		return take_error_body(r, bytes, len);
+	if (!r->stream)
+		rc = open_stream(r);
+	return rc < 0 ? rc : api_stream_feed(r->stream, bytes, len, &r->err);
+}
+
+static void end_good(struct reflector *r)
+{
+	int rc = r->stream ? 0 : open_stream(r); /* no byte came: as bad as half an object */
+
+	if (rc == 0)
+		rc = api_stream_finish(r->stream, &r->err);
+	if (rc < 0)
+		reflector_broke_off(r, r->err.text[0] ? r->err.text : "no memory");
+	else if (r->phase != REFLECTOR_PAGES)
+		reflector_watch_ended(r);
+	else if (r->rest)
+		return;
+	else if (finish_list(r) == 0)
+		r->phase = REFLECTOR_WATCH;
+	else
+		reflector_lost(r, "its objects could not be taken");
+}
+
+static void end_aborted(struct reflector *r, int error)
+{
+	if (r->has_error)
+		reflector_answered(r, r->error.code, &r->error, 0);
+	else if (r->lost)
+		reflector_lost(r, r->err.text[0]     ? r->err.text
+				  : error == -ENOMEM ? "no memory"
+						     : strerror(-error));
+	else {
+		/* A list, where a watch was asked for? */
+		if (r->phase == REFLECTOR_STREAM && !r->live)
+			r->pages_only = true;
+		reflector_broke_off(r, r->err.text[0] ? r->err.text : strerror(-error));
+	}
+}
+
+void reflector_end(struct reflector *r, int64_t now_ms, const struct http_end *end)
+{
+	struct api_status status;
+
+	r->now_ms = now_ms;
+	reflector_judge_begin(r);
+	if (end->status != 401)
+		r->refused = false;
+	if (end->outcome == HTTP_REFUSED)
+		r->definite = true;
+	if (end->outcome == HTTP_ABORTED) {
+		end_aborted(r, end->error);
+	} else if (end->outcome == HTTP_SILENT) {
+		reflector_went_silent(r);
+	} else if (end->outcome != HTTP_DONE) {
+		reflector_broke_off(r, end->text);
+	} else if (end->status == 200) {
+		end_good(r);
+	} else {
+		api_status_parse(r->body ? r->body : "", r->body_len, &status);
+		reflector_answered(r, end->status, &status, end->retry_after_s);
+	}
+	forget_answer(r);
+}
