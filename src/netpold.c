@@ -42,6 +42,8 @@ int main(int argc, char *argv[])
 		rc = settings_read_config(&settings, &faults);
 	faults_print(&faults, stderr);
 	log_set_level(settings.log_level);
+	if (rc == 0 && settings.manifests.n == 0)
+		rc = settings_default_node(&settings);
 	if (rc == 0)
 		status = run(&settings);
 	else if (rc == -ENOMEM)

@@ -28,8 +28,10 @@ struct settings {
 	enum mode mode;
 	char *config; /* as given; NULL: the default file, where it exists */
 
-	VEC(char *) manifests;
-	char *node;        /* NULL: every pod is local */
+	VEC(char *) manifests; /* none: an API server is followed */
+	char *kubeconfig;      /* NULL: the first that there is, see api_config_find() */
+	char *context;
+	char *node;        /* NULL: with manifests, every pod is local */
 	char *cni_results; /* the directory of libcni's cache */
 	char *control;     /* path of the control socket; "": none */
 	char *metrics;     /* ADDRESS:PORT; "": none */
@@ -47,6 +49,10 @@ int settings_parse(struct settings *settings, int argc, char *argv[]);
 /* Adds what the configuration file says and the command line does not. 0; -EINVAL: see faults;
  * -ENOMEM. */
 int settings_read_config(struct settings *settings, struct faults *faults);
+
+/* This node's name where an API server is followed: as set, $NODE_NAME, or the host's. 0 or
+ * -ENOMEM. */
+int settings_default_node(struct settings *settings);
 
 void settings_done(struct settings *settings);
 

@@ -187,9 +187,6 @@ const char *object_own_name(const struct object *object);
 const char *object_name(const struct object *object, char buf[static OBJECT_NAME_MAX]);
 const struct origin *object_origin(const struct object *object);
 
-/* The two parts of it. NULL: a kind without namespaces. */
-const char *object_namespace(const struct object *object);
-const char *object_own_name(const struct object *object);
 
 /* Do labels meet a selector? Kubernetes' labels.Requirement.Matches: NotIn holds when the key is
  * absent; In wants it present. */

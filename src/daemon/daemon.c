@@ -73,7 +73,8 @@ static void on_hup(evutil_socket_t signal, short what, void *ctx)
 	apply_retry_refused(&d->apply);
 	apply_doubt(&d->apply);
 	reconcile_soon(d);
-	arm(d->read_files, 0);
+	if (d->follow)
+		arm(d->read_files, 0);
 }
 
 static void on_watchdog(evutil_socket_t fd, short what, void *ctx)
@@ -122,8 +123,13 @@ static int start_graph(struct daemon *d)
 	if (!d->strings || !d->render)
 		return -ENOMEM;
 	listener = render_listener(d->render);
-	d->graph = graph_new(d->strings, d->settings->node, &listener);
+	d->graph = graph_new(d->strings, d->node, &listener);
 	return d->graph ? 0 : -ENOMEM;
+}
+
+static int start_source(struct daemon *d)
+{
+	return d->settings->manifests.n > 0 ? files_start(d) : api_start(d);
 }
 
 static int start_kernel(struct daemon *d)
@@ -143,7 +149,7 @@ typedef int (*start_fn)(struct daemon *d);
 static int start(struct daemon *d)
 {
 	static const start_fn once[] = {start_graph, start_kernel, reconcile_start, local_start,
-					files_start};
+					start_source};
 	static const start_fn more[] = {start_signals, start_watchdog, server_open_control,
 					server_open_metrics};
 	int rc = 0;
@@ -162,6 +168,7 @@ static void stop(struct daemon *d)
 {
 	server_close(d);
 	files_stop(d);
+	api_stop(d);
 	local_stop(d);
 	reconcile_stop(d);
 	for (size_t i = 0; i < ARRAY_LEN(d->signals); i++) {
@@ -191,19 +198,15 @@ static int run_once(struct daemon *d)
 
 int daemon_run(const struct settings *settings)
 {
-	struct daemon d = {.settings = settings, .started_ms = realtime_ms()};
+	struct daemon d = {
+		.settings = settings, .node = settings->node, .started_ms = realtime_ms()};
 	int rc;
 
-	if (settings->manifests.n == 0) {
-		fprintf(stderr, "netpold: no manifests: expected -f PATH, or manifests in the "
-				"configuration\n");
-		return 2;
-	}
 	rc = start(&d);
 	if (rc == -ENOMEM && !d.fatal)
 		log_err("netpold", "out of memory");
 	if (rc < 0)
-		d.status = 1;
+		d.status = d.errors > 0 ? 2 : 1;
 	else if (settings->mode == MODE_ONCE)
 		d.status = run_once(&d);
 	else if (event_base_dispatch(d.base) < 0)

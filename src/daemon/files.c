@@ -17,14 +17,13 @@
 static int take_event(void *ctx, const struct event *event)
 {
 	struct daemon *d = ctx;
-	const struct object *object = &event->object;
 
 	switch (event->type) {
 	case EVENT_UPSERT:
-		return local_put(d, *object);
+	case EVENT_BROKEN: /* files tell what is wrong as faults */
+		return local_put(d, event->object);
 	case EVENT_DELETE:
-		return local_remove(d, object->kind, object_namespace(object),
-				    object_own_name(object));
+		return local_remove(d, event->object);
 	case EVENT_SYNCED:
 		d->synced = true;
 		return graph_sync(d->graph);

@@ -9,11 +9,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/table.h"
 #include "daemon/apply.h"
 #include "daemon/settings.h"
 #include "node/attach.h"
 #include "policy/graph.h"
 #include "render/render.h"
+#include "source/api.h"
 #include "source/follow.h"
 
 struct evhttp;
@@ -21,6 +23,7 @@ struct local_pod;
 
 struct daemon {
 	const struct settings *settings;
+	const char *node; /* whose pods are local; NULL: every pod is */
 	struct event_base *base;
 	struct intern *strings;
 	struct graph *graph;
@@ -35,7 +38,11 @@ struct daemon {
 	size_t errors, warnings, kept;
 	int64_t read_ms;          /* when, CLOCK_REALTIME; 0: not yet */
 	int64_t changed_since_ms; /* not read since, CLOCK_MONOTONIC; 0: nothing has changed */
-	bool synced;              /* everything that was there at the start is in the graph */
+	struct api_config api_config;
+	bool has_api_config;
+	struct api_source *api;
+	struct broken *broken; /* by key */
+	bool synced;           /* everything that was there at the start is in the graph */
 
 	/* This node. */
 	struct attach *attach;
@@ -78,7 +85,20 @@ int local_put(struct daemon *d, struct object object);
 /* Closes the pods that the node has and no source knows, where the settings say so. 0 or -ENOMEM.
  */
 int local_close_unknown(struct daemon *d);
-int local_remove(struct daemon *d, enum kind kind, const char *ns, const char *name);
+/* Takes the object over: only its kind and names count. */
+int local_remove(struct daemon *d, struct object object);
+
+/* An object of the API server that cannot be understood. */
+struct broken {
+	char *key, *reason; /* "Pod shop/web" */
+	UT_hash_handle hh;
+};
+
+void broken_free(struct broken *broken);
+
+/* api.c: an API server's objects into the graph. */
+int api_start(struct daemon *d);
+void api_stop(struct daemon *d);
 
 /* files.c: manifests into the graph. */
 int files_start(struct daemon *d);

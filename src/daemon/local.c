@@ -26,7 +26,7 @@ struct unknown_pods {
 
 static bool is_local(const struct daemon *d, const struct pod *pod)
 {
-	return !d->settings->node || (pod->node && strcmp(pod->node, d->settings->node) == 0);
+	return !d->node || (pod->node && strcmp(pod->node, d->node) == 0);
 }
 
 static struct local_pod *find(const struct daemon *d, const char *ns, const char *name)
@@ -154,11 +154,27 @@ int local_put(struct daemon *d, struct object object)
 	return rc == 0 ? publish(d, object.pod) : rc;
 }
 
-int local_remove(struct daemon *d, enum kind kind, const char *ns, const char *name)
+int local_remove(struct daemon *d, struct object object)
 {
-	if (kind == KIND_POD)
+	const char *ns = object_ns(&object), *name = object_own_name(&object);
+	int rc;
+
+	if (object.kind == KIND_POD)
 		forget(d, ns, name);
-	return graph_remove(d->graph, kind, ns, name);
+	rc = graph_remove(d->graph, object.kind, ns, name);
+	object_free(d->strings, object);
+	return rc;
+}
+
+/* A pod that the API server has and we cannot understand. */
+static bool is_broken(const struct daemon *d, const struct attachment *attachment)
+{
+	char key[OBJECT_NAME_MAX + 8];
+	const struct broken *broken;
+
+	(void)snprintf(key, sizeof(key), "Pod %s/%s", attachment->ns, attachment->name);
+	HASH_FIND_STR(d->broken, key, broken);
+	return broken;
 }
 
 /* A pod's attachment that no source knows. One that is known by its address alone may be anyone's:
@@ -202,11 +218,14 @@ int local_close_unknown(struct daemon *d)
 	size_t n = 0;
 	int rc = 0;
 
-	if (!d->settings->drop_unknown_pods)
+	if (!d->settings->drop_unknown_pods && !d->broken && d->unknown == 0)
 		return 0;
 	all = attach_all(d->attach, &n);
 	for (size_t i = 0; i < n && rc == 0; i++) {
-		if (is_unknown(d, &all[i]))
+		bool closed = d->settings->drop_unknown_pods ? is_unknown(d, &all[i])
+							     : is_broken(d, &all[i]);
+
+		if (closed)
 			rc = add_unknown(&list, &all[i]);
 	}
 	if (rc == 0)

@@ -97,7 +97,7 @@ static void on_other(struct evhttp_request *request, void *ctx)
 		   "expected /status (control socket only), /metrics, /healthz or /readyz");
 }
 
-static struct evhttp *http_new(struct daemon *d)
+static struct evhttp *server_new(struct daemon *d)
 {
 	struct evhttp *http = evhttp_new(d->base);
 
@@ -184,7 +184,7 @@ int server_open_control(struct daemon *d)
 			rc == -EADDRINUSE ? ": does another netpold run?" : "");
 		return rc;
 	}
-	d->control = http_new(d);
+	d->control = server_new(d);
 	if (d->control && evhttp_set_cb(d->control, "/status", on_status, d) == 0 &&
 	    evhttp_accept_socket(d->control, fd) == 0)
 		return 0;
@@ -205,7 +205,7 @@ int server_open_metrics(struct daemon *d)
 		len -= 2;
 	}
 	(void)snprintf(host, sizeof(host), "%.*s", (int)len, address);
-	d->metrics = http_new(d);
+	d->metrics = server_new(d);
 	if (!d->metrics)
 		return -ENOMEM;
 	if (evhttp_bind_socket(d->metrics, host, (uint16_t)atoi(colon + 1)) == 0)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/err.h"
@@ -58,6 +59,16 @@ static int take_manifest(struct settings *s, const char *value)
 		return 0;
 	free(copy);
 	return -ENOMEM;
+}
+
+static int take_kubeconfig(struct settings *s, const char *value)
+{
+	return value[0] ? set_text(&s->kubeconfig, value) : -EINVAL;
+}
+
+static int take_context(struct settings *s, const char *value)
+{
+	return value[0] ? set_text(&s->context, value) : -EINVAL;
 }
 
 static int take_node(struct settings *s, const char *value)
@@ -124,6 +135,10 @@ static int take_unknown_pods(struct settings *s, const char *value)
 static const struct setting settings_table[] = {
 	{"manifests", 'f', "PATH", "paths of files and directories, or -", true, take_manifest,
 	 "a manifest, a directory of them, or -; repeatable"},
+	{"kubeconfig", 0, "FILE", "a path", false, take_kubeconfig,
+	 "the API server to follow; without -f: $KUBECONFIG, ..."},
+	{"context", 0, "NAME", "a context's name", false, take_context,
+	 "of the kubeconfig, instead of its current one"},
 	{"node", 0, "NAME", "a node's name", false, take_node,
 	 "the node whose pods are local; without, all are"},
 	{"cni-results", 0, "DIR", "a path that begins with /", false, take_cni_results,
@@ -393,11 +408,32 @@ int settings_read_config(struct settings *s, struct faults *faults)
 	return rc;
 }
 
+int settings_default_node(struct settings *s)
+{
+	const char *name = getenv("NODE_NAME");
+	char host[256] = "";
+
+	if (s->node)
+		return 0;
+	if (name && name[0])
+		return set_text(&s->node, name);
+	if (gethostname(host, sizeof(host) - 1) < 0 || !host[0])
+		return 0;
+	/* The kubelet registers in lower case. */
+	for (char *c = host; *c; c++) {
+		if (*c >= 'A' && *c <= 'Z')
+			*c = (char)(*c - 'A' + 'a');
+	}
+	return set_text(&s->node, host);
+}
+
 void settings_done(struct settings *s)
 {
 	for (size_t i = 0; i < s->manifests.n; i++)
 		free(s->manifests.v[i]);
 	vec_free(&s->manifests);
+	free(s->kubeconfig);
+	free(s->context);
 	free(s->node);
 	free(s->config);
 	free(s->cni_results);

@@ -87,9 +87,9 @@ json_t *status_json(const struct daemon *d)
 
 	return json_pack(
 		"{s:s, s:s?, s:o, s:b, s:{s:I, s:I, s:I, s:I, s:I}, s:{s:I, s:I}, s:o, s:o, s:o}",
-		"version", PACKAGE_VERSION, "node", d->settings->node, "started",
-		json_time(d->started_ms), "ready", d->ready, "pods", "known",
-		(json_int_t)counts.pods, "here", (json_int_t)counts.endpoints, "isolatedIngress",
+		"version", PACKAGE_VERSION, "node", d->node, "started", json_time(d->started_ms),
+		"ready", d->ready, "pods", "known", (json_int_t)counts.pods, "here",
+		(json_int_t)counts.endpoints, "isolatedIngress",
 		(json_int_t)counts.isolated[DIR_INGRESS], "isolatedEgress",
 		(json_int_t)counts.isolated[DIR_EGRESS], "namespaces",
 		(json_int_t)counts.namespaces, "policies", "enforced", (json_int_t)counts.policies,

@@ -187,43 +187,7 @@ void object_free(struct intern *strings, struct object object)
 	}
 }
 
-<<<<<<< HEAD
-const char *object_namespace(const struct object *object)
-{
-	switch (object->kind) {
-	case KIND_POD:
-		return object->pod->ns;
-	case KIND_NETWORK_POLICY:
-		return object->policy->ns;
-	case KIND_NAMESPACE:
-	case KIND_NODE:
-	case KIND_COUNT:
-		break;
-	}
-	return NULL;
-}
-
-const char *object_own_name(const struct object *object)
-{
-	switch (object->kind) {
-	case KIND_POD:
-		return object->pod->name;
-	case KIND_NETWORK_POLICY:
-		return object->policy->name;
-	case KIND_NAMESPACE:
-		return object->namespace_->name;
-	case KIND_NODE:
-		return object->node->name;
-	case KIND_COUNT:
-		break;
-	}
-	return NULL;
-}
-
-const char *object_name(const struct object *object, char buf[static OBJECT_NAME_MAX])
-=======
 const char *object_ns(const struct object *object)
->>>>>>> 4b7f5d0 (source: follow an API server)
 {
 	switch (object->kind) {
 	case KIND_POD:

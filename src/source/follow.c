@@ -192,7 +192,7 @@ static struct told *add_told(struct follow *f, const struct object *object, char
 	if (told && told->name) {
 		told->kind = object->kind;
 		told->key = key;
-		told->ns = intern_ref(object_namespace(object));
+		told->ns = intern_ref(object_ns(object));
 		HASH_ADD_KEYPTR(hh, f->told, told->key, strlen(told->key), told);
 		if (table_added(told))
 			return told;
@@ -257,32 +257,11 @@ static bool is_unread(const struct faults *faults, const char *file)
 static int tell_gone(struct load *load, struct told *told)
 {
 	struct follow *f = load->follow;
-	struct event event = {.type = EVENT_DELETE, .object = {.kind = told->kind}};
-	struct namespace_ ns = {.name = told->name};
-	struct node node = {.name = told->name};
-	struct pod pod = {.ns = told->ns, .name = told->name};
-	struct network_policy policy = {.ns = told->ns, .name = told->name};
-	int rc;
+	struct event event = {.type = EVENT_DELETE};
+	int rc = object_of_name(f->strings, told->kind, told->ns, told->name, &event.object);
 
-	switch (told->kind) {
-	case KIND_NAMESPACE:
-		event.object.namespace_ = &ns;
-		break;
-	case KIND_NODE:
-		event.object.node = &node;
-		break;
-	case KIND_POD:
-		event.object.pod = &pod;
-		break;
-	case KIND_NETWORK_POLICY:
-		event.object.policy = &policy;
-		break;
-	case KIND_COUNT:
-		break;
-	}
-	rc = load->fn(load->ctx, &event);
 	told_free(f, told);
-	return rc;
+	return rc == 0 ? load->fn(load->ctx, &event) : rc;
 }
 
 static int tell_all_gone(struct load *load, const struct faults *faults, size_t *ret_kept)

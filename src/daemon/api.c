@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* An API server as the source: its objects into the graph. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/table.h"
+#include "internal.h"
+#include "source/api.h"
+
+/* What is wrong with an object that cannot be understood; "" for one that can. */
+static int note_broken(struct daemon *d, const struct object *object, const char *reason)
+{
+	char name[OBJECT_NAME_MAX], *key = NULL;
+	struct broken *broken;
+
+	if (asprintf(&key, "%s %s", kind_name(object->kind), object_name(object, name)) < 0)
+		return -ENOMEM;
+	HASH_FIND_STR(d->broken, key, broken);
+	if (broken) {
+		HASH_DEL(d->broken, broken);
+		broken_free(broken);
+	}
+	if (!reason) {
+		free(key);
+		return 0;
+	}
+	log_err("api", "%s cannot be understood: %s: %s", key, reason,
+		object->kind == KIND_POD ? "the pod is closed, all else is enforced"
+		: object->kind == KIND_NETWORK_POLICY
+			? "what it selects is closed, all else is enforced"
+			: "it is passed over, all else is enforced");
+	broken = calloc(1, sizeof(*broken));
+	if (broken)
+		broken->reason = strdup(reason);
+	if (!broken || !broken->reason) {
+		free(broken);
+		free(key);
+		return -ENOMEM;
+	}
+	broken->key = key;
+	HASH_ADD_KEYPTR(hh, d->broken, broken->key, strlen(broken->key), broken);
+	if (table_added(broken))
+		return 0;
+	broken_free(broken);
+	return -ENOMEM;
+}
+
+void broken_free(struct broken *broken)
+{
+	free(broken->key);
+	free(broken->reason);
+	free(broken);
+}
+
+/* A policy's stand-in isolates what the policy would; of other kinds nothing is known, and what was
+ * is true no more. */
+static int take_broken(struct daemon *d, const struct event *event)
+{
+	const struct object *object = &event->object;
+	int rc = note_broken(d, object, event->reason);
+
+	if (rc == 0 && object->kind == KIND_NETWORK_POLICY)
+		return local_put(d, *object);
+	if (rc == 0)
+		return local_remove(d, *object);
+	object_free(d->strings, *object);
+	return rc;
+}
+
+static void check_node(struct daemon *d)
+{
+	if (graph_find_node(d->graph, d->node))
+		return;
+	log_err("api",
+		"node %s: the API server knows no such node, so nothing is enforced here: expected "
+		"--node or $NODE_NAME to be its name in `kubectl get nodes`",
+		d->node);
+}
+
+static int take_synced(struct daemon *d)
+{
+	struct graph_counts counts;
+	int rc;
+
+	d->synced = true;
+	rc = graph_sync(d->graph);
+	if (rc < 0)
+		return rc;
+	counts = graph_counts(d->graph);
+	log_notice("api", "all read: pods %zu, namespaces %zu, policies %zu, nodes %zu",
+		   counts.pods, counts.namespaces, counts.policies, counts.nodes);
+	check_node(d);
+	return 0;
+}
+
+static int take_event(void *ctx, const struct event *event)
+{
+	struct daemon *d = ctx;
+	const struct object *object = &event->object;
+	int rc = 0;
+
+	switch (event->type) {
+	case EVENT_UPSERT:
+		rc = note_broken(d, object, NULL);
+		if (rc == 0)
+			rc = local_put(d, *object);
+		else
+			object_free(d->strings, *object);
+		break;
+	case EVENT_DELETE:
+		rc = note_broken(d, object, NULL);
+		if (rc == 0)
+			rc = local_remove(d, *object);
+		else
+			object_free(d->strings, *object);
+		break;
+	case EVENT_BROKEN:
+		rc = take_broken(d, event);
+		break;
+	case EVENT_SYNCED:
+		rc = take_synced(d);
+		break;
+	}
+	if (rc < 0)
+		daemon_give_up(d);
+	reconcile_soon(d);
+	return rc;
+}
+
+static int find_config(struct daemon *d)
+{
+	struct faults faults = {.colour = isatty(STDERR_FILENO)};
+	int rc = api_config_find(d->settings->kubeconfig, d->settings->context, &faults,
+				 &d->api_config);
+
+	d->errors = faults.errors;
+	faults_print(&faults, stderr);
+	faults_done(&faults);
+	d->has_api_config = rc == 0;
+	return rc;
+}
+
+/* Reads all of it once, for --once. */
+static int load_once(struct daemon *d)
+{
+	struct err err = {0};
+	int rc = api_load_once(&d->api_config, d->strings, take_event, d, &err);
+
+	if (rc < 0 && rc != -ENOMEM)
+		log_err("api", "%s", err.text);
+	return rc;
+}
+
+int api_start(struct daemon *d)
+{
+	int rc = find_config(d);
+
+	if (rc < 0)
+		return rc;
+	log_notice("api", "following %s%s%s", d->api_config.server,
+		   d->api_config.context ? ", context " : " as this pod's service account",
+		   d->api_config.context ? d->api_config.context : "");
+	if (d->settings->mode == MODE_ONCE)
+		return load_once(d);
+	rc = api_source_new(d->base, &d->api_config, d->strings, take_event, d, &d->api);
+	return rc == 0 ? api_source_start(d->api) : rc;
+}
+
+void api_stop(struct daemon *d)
+{
+	struct broken *broken, *next;
+
+	api_source_free(d->api);
+	if (d->has_api_config)
+		api_config_done(&d->api_config);
+	HASH_ITER (hh, d->broken, broken, next) {
+		HASH_DEL(d->broken, broken);
+		broken_free(broken);
+	}
+}
