@@ -17,7 +17,7 @@ from table import JsonForm, TableForm
 from watch import Watch
 
 RETURNS_OBJECT = ("pods", "namespaces", "services")
-OPENAPI = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
+OPENAPI = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
 STREAMED_AT = 64
 
 

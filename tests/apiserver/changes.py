@@ -63,14 +63,14 @@ class Changes:
             metadata["name"] = metadata["generateName"] + uuid.uuid4().hex[:5]
         if resource.kind == "Pod":
             item.pop("status", None)
-        item = checked(resource, item, lambda found: validate.new(resource, found))
-        defaults.set_identity(resource, item)
-        managed.on_create(resource, item, manager)
-        defaults.admit(resource, item)
         with self.store.lock:
-            self.check_namespace(resource, namespace, item["metadata"]["name"])
+            self.check_namespace(resource, namespace, metadata.get("name", ""))
+            item = checked(resource, item, lambda found: validate.new(resource, found))
             if self.store.get(resource, namespace, item["metadata"]["name"]):
                 raise already_exists(resource, item["metadata"]["name"])
+            defaults.set_identity(resource, item)
+            managed.on_create(resource, item, manager)
+            defaults.admit(resource, item)
             return self.store.put(resource, item)
 
     def check_namespace(self, resource, namespace, name):

@@ -95,7 +95,8 @@ def set_namespace_defaults(namespace):
         namespace["metadata"]["labels"] = (namespace["metadata"].get("labels") or {}) | {
             "kubernetes.io/metadata.name": name}
     namespace.setdefault("spec", {}).setdefault("finalizers", ["kubernetes"])
-    namespace.setdefault("status", {"phase": "Active"})
+    if not namespace.get("status"):
+        namespace["status"] = {"phase": "Active"}
 
 
 def set_service_defaults(service):
