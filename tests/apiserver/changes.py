@@ -20,10 +20,12 @@ def cannot_decode(resource, error):
                        f" cannot unmarshal: {error}")
 
 
-def checked(resource, item, errors_of):
+def checked(resource, item, errors_of, admit=False):
     """Defaults and validation, both of which may meet types that they did not expect."""
     try:
         item = defaults.set_defaults(resource, item)
+        if admit:
+            defaults.admit(resource, item)
         errors = errors_of(item)
     except TYPE_FAULTS as error:
         raise cannot_decode(resource, error) from None
@@ -137,7 +139,7 @@ class Changes:
         if resource.kind == "Service":
             item["spec"] = {name: old["spec"][name] for name in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy")
                             if name in old["spec"]} | item["spec"]
-        return checked(resource, item, lambda found: validate.changed(resource, found, old))
+        return checked(resource, item, lambda found: validate.changed(resource, found, old), True)
 
     @staticmethod
     def same(old, item):

@@ -125,7 +125,7 @@ class Connection(http.server.BaseHTTPRequestHandler):
             for piece in [body] if isinstance(body, bytes) else body:
                 if piece:
                     stream.write(piece)
-            stream.finish()
+        stream.finish()
 
     def compressed(self, response, headers):
         """Large answers go out compressed to those who can read it, as a real server does."""

@@ -182,9 +182,10 @@ class Control:
         """What open watches (of a resource) do now: bookmark, end, cut, cut-clean, reset, silent, garbage, 410-event,
         500-event."""
         resource = self.resource(order) if "resource" in order else None
-        watchers = self.app.store.watching(resource)
-        for watcher in watchers:
-            watcher.events.put(Order(**order_of(order)))
+        with self.app.store.lock:
+            watchers = self.app.store.watching(resource)
+            for watcher in watchers:
+                watcher.events.put(Order(**order_of(order), version=self.app.store.version))
         return {"watches": len(watchers)}
 
     # Knowing

@@ -65,7 +65,6 @@ def quality_of_service(spec):
 
 
 def admit_pod(pod):
-    """What admission adds; it shows in no managedFields."""
     spec = pod["spec"]
     tolerations = spec.setdefault("tolerations", [])
     for key in (NOT_READY, UNREACHABLE):
@@ -73,7 +72,6 @@ def admit_pod(pod):
             tolerations.append({"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300})
     spec.setdefault("priority", 0)
     spec.setdefault("preemptionPolicy", "PreemptLowerPriority")
-    pod["status"] = {"phase": "Pending", "qosClass": quality_of_service(spec)}
 
 
 def set_policy_defaults(policy):
@@ -143,12 +141,15 @@ def set_defaults(resource, item):
 
 
 def admit(resource, item):
+    """What admission adds to what is made or changed; it shows in no managedFields."""
     if not resource.custom and resource.kind in ADMISSION:
         ADMISSION[resource.kind](item)
 
 
 def set_identity(resource, item):
     """What a new object gets from the server."""
+    if resource.kind == "Pod":
+        item["status"] = {"phase": "Pending", "qosClass": quality_of_service(item["spec"])}
     metadata = item["metadata"]
     metadata["uid"] = str(uuid.uuid4())
     metadata["creationTimestamp"] = now()

@@ -115,7 +115,8 @@ class Watch:
                 if line:
                     yield line
             elif found is not None and found.how == "bookmark":
-                yield self.form.bookmark(self.store.version, False)
+                if self.bookmarks:
+                    yield self.form.bookmark(found.rest["version"], False)
             elif found is not None and found.how == "end":
                 return
             elif found is not None:
