@@ -101,6 +101,22 @@ static void print_files(const json_t *files)
 		printf("           changes are not noticed: %s\n", text(files, "blind", ""));
 }
 
+static void print_api(const json_t *api)
+{
+	size_t i;
+	json_t *one;
+
+	printf("api        %s%s%s\n", text(api, "server", ""),
+	       text(api, "context", NULL) ? ", context " : "", text(api, "context", ""));
+	json_array_foreach (json_object_get(api, "resources"), i, one)
+		printf("           %s %s, objects %lld%s%s\n", text(one, "resource", ""),
+		       text(one, "state", ""), (long long)number(one, "objects"),
+		       text(one, "error", NULL) ? ": " : "", text(one, "error", ""));
+	json_array_foreach (json_object_get(api, "broken"), i, one)
+		printf("           NOT UNDERSTOOD: %s: %s\n", text(one, "object", ""),
+		       text(one, "reason", ""));
+}
+
 static void print_kernel(const json_t *kernel)
 {
 	size_t i;
@@ -137,7 +153,10 @@ static void print_status(const json_t *status)
 
 	printf("netpold    %s, node %s, since %s\n", text(status, "version", "?"),
 	       text(status, "node", "(every pod is local)"), text(status, "started", "?"));
-	print_files(json_object_get(status, "files"));
+	if (json_is_object(json_object_get(status, "files")))
+		print_files(json_object_get(status, "files"));
+	if (json_is_object(json_object_get(status, "api")))
+		print_api(json_object_get(status, "api"));
 	printf("pods       known %lld, here %lld, isolated for ingress %lld, for egress %lld\n",
 	       (long long)number(pods, "known"), (long long)number(pods, "here"),
 	       (long long)number(pods, "isolatedIngress"),

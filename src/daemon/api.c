@@ -161,9 +161,6 @@ int api_start(struct daemon *d)
 
 	if (rc < 0)
 		return rc;
-	log_notice("api", "following %s%s%s", d->api_config.server,
-		   d->api_config.context ? ", context " : " as this pod's service account",
-		   d->api_config.context ? d->api_config.context : "");
 	if (d->settings->mode == MODE_ONCE)
 		return load_once(d);
 	rc = api_source_new(d->base, &d->api_config, d->strings, take_event, d, &d->api);

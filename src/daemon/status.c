@@ -39,15 +39,58 @@ static json_t *json_unenforced(const struct daemon *d)
 
 static json_t *json_files(const struct daemon *d)
 {
-	json_t *paths = json_array();
+	json_t *paths;
 
+	if (!d->follow)
+		return json_null();
+	paths = json_array();
 	for (size_t i = 0; i < d->settings->manifests.n; i++)
 		(void)json_array_append_new(paths, json_string(d->settings->manifests.v[i]));
 	return json_pack("{s:o, s:b, s:o, s:I, s:I, s:I, s:I, s:s?}", "paths", paths, "synced",
 			 d->synced, "read", json_time(d->read_ms), "files",
 			 (json_int_t)d->report.files, "errors", (json_int_t)d->errors, "warnings",
 			 (json_int_t)d->warnings, "kept", (json_int_t)d->kept, "blind",
-			 d->follow ? follow_blind(d->follow) : NULL);
+			 follow_blind(d->follow));
+}
+
+static json_t *json_resource(const struct reflector *r)
+{
+	int64_t age_ms = api_clock_ms() - r->stats.synced_ms;
+
+	return json_pack("{s:s, s:s, s:s?, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:o}", "resource",
+			 r->resource->plural, "state", reflector_state_name(r->stats.state),
+			 "error", r->stats.error[0] ? r->stats.error : NULL, "objects",
+			 (json_int_t)r->stats.objects, "events", (json_int_t)r->stats.events,
+			 "lists", (json_int_t)r->stats.lists, "watches",
+			 (json_int_t)r->stats.watches, "failures", (json_int_t)r->stats.failures,
+			 "broken", (json_int_t)r->stats.broken, "version", r->stats.version,
+			 "listed", json_time(r->stats.synced_ms ? realtime_ms() - age_ms : 0));
+}
+
+static json_t *json_broken(const struct daemon *d)
+{
+	json_t *list = json_array();
+
+	for (const struct broken *one = d->broken; one; one = one->hh.next)
+		(void)json_array_append_new(
+			list, json_pack("{s:s, s:s}", "object", one->key, "reason", one->reason));
+	return list;
+}
+
+/* null where manifests are followed. */
+static json_t *json_api(const struct daemon *d)
+{
+	json_t *resources;
+	const struct reflector *r;
+
+	if (!d->api)
+		return json_null();
+	resources = json_array();
+	for (size_t i = 0; (r = api_source_reflector(d->api, i)); i++)
+		(void)json_array_append_new(resources, json_resource(r));
+	return json_pack("{s:s, s:s?, s:b, s:o, s:o}", "server", d->api_config.server, "context",
+			 d->api_config.context, "synced", d->synced, "resources", resources,
+			 "broken", json_broken(d));
 }
 
 static json_t *json_refused(const struct daemon *d)
@@ -86,7 +129,7 @@ json_t *status_json(const struct daemon *d)
 	struct graph_counts counts = graph_counts(d->graph);
 
 	return json_pack(
-		"{s:s, s:s?, s:o, s:b, s:{s:I, s:I, s:I, s:I, s:I}, s:{s:I, s:I}, s:o, s:o, s:o}",
+		"{s:s, s:s?, s:o, s:b, s:{s:I, s:I, s:I, s:I, s:I}, s:{s:I, s:I}, s:o, s:o, s:o, s:o}",
 		"version", PACKAGE_VERSION, "node", d->node, "started", json_time(d->started_ms),
 		"ready", d->ready, "pods", "known", (json_int_t)counts.pods, "here",
 		(json_int_t)counts.endpoints, "isolatedIngress",
@@ -94,7 +137,8 @@ json_t *status_json(const struct daemon *d)
 		(json_int_t)counts.isolated[DIR_EGRESS], "namespaces",
 		(json_int_t)counts.namespaces, "policies", "enforced", (json_int_t)counts.policies,
 		"notEnforced", (json_int_t)d->report.unenforced.n, "notEnforced",
-		json_unenforced(d), "files", json_files(d), "kernel", json_kernel(d));
+		json_unenforced(d), "files", json_files(d), "api", json_api(d), "kernel",
+		json_kernel(d));
 }
 
 /* One metric: its help, its type, its value. */
@@ -162,6 +206,77 @@ static void put_files(const struct daemon *d, struct evbuffer *out)
 	    (double)d->read_ms / 1e3);
 }
 
+/* One metric of every resource. */
+static void put_resources(const struct daemon *d, struct evbuffer *out, const char *name,
+			  const char *type, const char *help,
+			  double (*value)(const struct reflector *r))
+{
+	const struct reflector *r;
+
+	(void)evbuffer_add_printf(out, "# HELP netpold_api_%s %s\n# TYPE netpold_api_%s %s\n", name,
+				  help, name, type);
+	for (size_t i = 0; (r = api_source_reflector(d->api, i)); i++)
+		(void)evbuffer_add_printf(out, "netpold_api_%s{resource=\"%s\"} %.15g\n", name,
+					  r->resource->plural, value(r));
+}
+
+static double resource_up(const struct reflector *r)
+{
+	return r->stats.state == REFLECTOR_WATCHING || r->stats.state == REFLECTOR_ABSENT;
+}
+
+static double resource_objects(const struct reflector *r)
+{
+	return (double)r->stats.objects;
+}
+
+static double resource_events(const struct reflector *r)
+{
+	return (double)r->stats.events;
+}
+
+static double resource_lists(const struct reflector *r)
+{
+	return (double)r->stats.lists;
+}
+
+static double resource_watches(const struct reflector *r)
+{
+	return (double)r->stats.watches;
+}
+
+static double resource_failures(const struct reflector *r)
+{
+	return (double)r->stats.failures;
+}
+
+static double resource_broken(const struct reflector *r)
+{
+	return (double)r->stats.broken;
+}
+
+static double resource_age(const struct reflector *r)
+{
+	return r->stats.synced_ms ? (double)(api_clock_ms() - r->stats.synced_ms) / 1e3 : -1;
+}
+
+static void put_api(const struct daemon *d, struct evbuffer *out)
+{
+	put_resources(d, out, "up", "gauge", "1 while the resource is watched, or is not there.",
+		      resource_up);
+	put_resources(d, out, "objects", "gauge", "Objects held.", resource_objects);
+	put_resources(d, out, "events_total", "counter", "Objects and events received.",
+		      resource_events);
+	put_resources(d, out, "lists_total", "counter", "Complete lists begun.", resource_lists);
+	put_resources(d, out, "watches_total", "counter", "Watches begun.", resource_watches);
+	put_resources(d, out, "failures_total", "counter", "Requests that failed.",
+		      resource_failures);
+	put_resources(d, out, "broken_total", "counter", "Objects that could not be understood.",
+		      resource_broken);
+	put_resources(d, out, "listed_age_seconds", "gauge",
+		      "Since the last complete list; -1: none yet.", resource_age);
+}
+
 int metrics_print(const struct daemon *d, struct evbuffer *out)
 {
 	(void)evbuffer_add_printf(out,
@@ -172,6 +287,9 @@ int metrics_print(const struct daemon *d, struct evbuffer *out)
 	    (double)d->started_ms / 1e3);
 	put_counts(d, out);
 	put_kernel(d, out);
-	put_files(d, out);
+	if (d->follow)
+		put_files(d, out);
+	if (d->api)
+		put_api(d, out);
 	return evbuffer_get_length(out) > 0 ? 0 : -ENOMEM;
 }
