@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The lab's network: pods behind routed veths of their node, nodes and an outside host around a fabric.
+"""The lab's network: pods behind their node, by routed veths or on a bridge; nodes and an outside host around a fabric.
 
-    pod eth0 --- veth node uplink --- fabric --- outside
+    pod eth0 --- veth [bridge] node uplink --- fabric --- outside
 
-Addresses of the links are link-local, so that those of the manifests can be anything."""
+Addresses of the links are link-local, so that those of the manifests can be anything. Each pod that has been connected
+gets a file as libcni's cache would have it, and each node runs netpold, or the ruleset of its dry run."""
+import collections
 import ctypes
 import ipaddress
 import json
@@ -11,11 +13,14 @@ import os
 import subprocess
 import sys
 
+import nodes
+
 CLONE_NEWNET = 0x40000000
 LIBC = ctypes.CDLL(None, use_errno=True)
 NO_NODE = "node"  # of pods that name none
 OUTSIDE = "outside"
 POD_GATEWAY = "169.254.255.1"  # every pod's, on every node
+BRIDGE = "cni0"
 
 
 def read_pods(options):
@@ -43,6 +48,7 @@ class Netns:
         self.name = name
         self.lines = []
         self.handle = None
+        self.bridge = False
 
     def ip(self, line):
         self.lines.append(line)
@@ -69,6 +75,10 @@ class Netns:
             except FileNotFoundError:
                 pass  # a kernel without IPv6, say
 
+    def run(self, command, text=None):
+        self.enter()
+        subprocess.run(command, input=text, text=True, check=True)
+
     def flush(self):
         if self.lines:
             subprocess.run(["ip", "-n", self.name, "-batch", "-"], input="\n".join(self.lines) + "\n", text=True,
@@ -77,7 +87,8 @@ class Netns:
 
 
 class Cluster:
-    def __init__(self, pods, ends, scratch):
+    def __init__(self, pods, ends, scratch, bridged=False):
+        self.bridged = bridged
         self.pods = [pod for pod in pods if pod["addresses"] and pod["role"] == "pod"]
         self.scratch = scratch
         self.spaces = {}
@@ -85,6 +96,10 @@ class Cluster:
         self.nodes = {}  # name -> addresses of its own
         self.outside = set()
         self.owners = {}  # address -> who has it: a pod, a node, the outside
+        self.agents = {}  # node -> its netpold
+        self.attached = collections.Counter()  # node -> pods whose device its netpold can know
+        self.bridge_ends = {}  # node -> (address, namespace) of the pods on its bridge
+        self.claims = collections.Counter(address for pod in self.pods for address in pod["addresses"])
         for pod in self.pods:
             self.nodes.setdefault(self.node_of(pod), set())
             for address in pod["addresses"]:
@@ -115,7 +130,8 @@ class Cluster:
         """The namespace that an end of a flow lives in."""
         return self.where[end["address"]]
 
-    def build(self):
+    def build(self, options=None):
+        """All of it; with options, each node's netpold runs before its first pod is there."""
         # /run may be shared with the host: a file system of our own over it keeps that clean.
         subprocess.run(["mount", "-t", "tmpfs", "lab", "/run"], check=True)
         subprocess.run(["mount", "-t", "proc", "proc", "/proc"], check=True)
@@ -123,6 +139,10 @@ class Cluster:
         for number, (name, addresses) in enumerate(sorted(self.nodes.items()), 1):
             self.add_host(fabric, self.space(f"node-{name}"), number, addresses)
         self.add_host(fabric, self.space(OUTSIDE), len(self.nodes) + 1, self.outside)
+        for space in self.spaces.values():
+            space.flush()
+        if options and options.enforce == "daemon":
+            self.start_agents(options)
         for number, pod in enumerate(self.pods, 1):
             self.add_pod(fabric, pod, number)
         for space in self.spaces.values():
@@ -152,15 +172,35 @@ class Cluster:
         fabric.ip(f"route replace {host(address)} via {via} dev fab{number}")
 
     def add_pod(self, fabric, pod, number):
-        node_name = self.node_of(pod)
-        node = self.spaces[f"node-{node_name}"]
+        name = self.node_of(pod)
+        node = self.spaces[f"node-{name}"]
         space = self.space(f"pod-{number}")
         link = pod["interface"] or f"veth{number}"
+        bridge = BRIDGE if self.bridged and not pod["interface"] else None
         node.ip(f"link add {link} type veth peer name eth0 netns {space.name}")
-        node.ip(f"addr add {POD_GATEWAY}/32 dev {link}")
-        node.ip(f"addr add fe80::1/64 dev {link} nodad")
+        if bridge:
+            self.add_bridge(node)
+            node.ip(f"link set {link} master {bridge}")
+        else:
+            node.ip(f"addr add {POD_GATEWAY}/32 dev {link}")
+            node.ip(f"addr add fe80::1/64 dev {link} nodad")
         node.ip(f"link set {link} up")
         node.flush()
+        self.configure(space, pod)
+        for address in pod["addresses"]:
+            node.ip(f"route replace {host(address)} dev {bridge or link}")
+            self.route(fabric, address, sorted(self.nodes).index(name) + 1)
+            self.where[address] = space
+            if bridge:
+                self.neighbours(address, space, name)
+        node.flush()
+        space.flush()
+        if all(self.claims[address] == 1 for address in pod["addresses"]):
+            nodes.write_result(self.results(name), pod, link, bridge, nodes.mac(space, "eth0"))
+            self.attached[name] += 1
+
+    @staticmethod
+    def configure(space, pod):
         space.ip("link set eth0 up")
         for address in pod["addresses"]:
             space.ip(f"addr add {host(address)} dev eth0" + (" nodad" if version(address) == 6 else ""))
@@ -169,20 +209,54 @@ class Cluster:
                 space.ip(f"route replace default via {POD_GATEWAY} dev eth0")
             else:
                 space.ip("route replace ::/0 via fe80::1 dev eth0")
-            node.ip(f"route replace {host(address)} dev {link}")
-            self.route(fabric, address, sorted(self.nodes).index(node_name) + 1)
-            self.where[address] = space
+
+    def add_bridge(self, node):
+        if node.bridge:
+            return
+        node.bridge = True
+        node.ip(f"link add {BRIDGE} type bridge")
+        node.ip(f"addr add {POD_GATEWAY}/32 dev {BRIDGE}")
+        node.ip(f"addr add fe80::1/64 dev {BRIDGE} nodad")
+        node.ip(f"link set {BRIDGE} up")
+        node.sysctl({"net/bridge/bridge-nf-call-iptables": 1, "net/bridge/bridge-nf-call-ip6tables": 1})
+
+    def neighbours(self, address, space, node):
+        """Pods on one bridge reach each other without the node routing, as in one subnet."""
+        for other, where in self.bridge_ends.setdefault(node, []):
+            if version(other) == version(address) and where is not space:
+                where.ip(f"route replace {host(address)} dev eth0")
+                where.flush()
+                space.ip(f"route replace {host(other)} dev eth0")
+        self.bridge_ends[node].append((address, space))
+
+    def results(self, node):
+        directory = os.path.join(self.scratch, f"results-{node}")
+        os.makedirs(directory, exist_ok=True)
+        return directory
+
+    def start_agents(self, options):
+        for name in self.nodes:
+            self.agents[name] = nodes.Agent(self.spaces[f"node-{name}"], None if name == NO_NODE else name,
+                                            self.results(name), self.scratch, options)
 
     def enforce(self, options):
-        """The ruleset of each node, as the dry run prints it, loaded by nft."""
+        """Waits until every node's netpold has what it can know; or loads the rulesets of the dry run with nft."""
+        if options.enforce == "daemon":
+            for name, agent in self.agents.items():
+                agent.wait(self.attached[name])
+            return
         for name in self.nodes:
-            command = [options.netpold, "--dry-run"]
-            if name != NO_NODE:  # without a name every pod is its own
-                command += ["--node", name]
-            for path in options.manifests:
-                command += ["-f", path]
             ruleset = os.path.join(self.scratch, f"{name}.nft")
             with open(ruleset, "wb") as out:
+                command = [options.netpold, "--dry-run", *nodes.inputs(None if name == NO_NODE else name, options)]
                 if subprocess.run(command, stdout=out, check=False).returncode != 0:
                     sys.exit("lab: the dry run failed")
-            subprocess.run(["ip", "netns", "exec", f"node-{name}", "nft", "-f", ruleset], check=True)
+            self.spaces[f"node-{name}"].run(["nft", "-f", ruleset])
+
+    def serve(self, services):
+        """Services as kube-proxy makes them: translated on every node ahead of the forward hook."""
+        for name in self.nodes:
+            for family in (4, 6):
+                mine = [service for service in services if version(service.address) == family]
+                if mine:
+                    self.spaces[f"node-{name}"].run(["nft", "-f", "-"], nodes.service_rules(mine, family))

@@ -15,12 +15,14 @@ SCTP = 132
 
 
 class Probe:
-    def __init__(self, lab, source, target, protocol, port, expected):
+    def __init__(self, lab, source, target, protocol, port, expected, service=None):
         self.lab = lab
         self.source, self.target = source["address"], target["address"]
         self.from_space, self.to_space = lab.of_end(source), lab.of_end(target)
         self.protocol, self.port = protocol, port
         self.expected = expected
+        self.service = service  # whose address it is sent to instead
+        self.to = (service.address, service.port) if service else (self.target, port)
         self.passed = False
         self.client = None
         self.token = os.urandom(8)
@@ -93,7 +95,7 @@ class Exchange:
 
     def send_tcp(self, probe):
         client = self.client(probe, socket.SOCK_STREAM)
-        outcome = client.connect_ex((probe.target, probe.port))
+        outcome = client.connect_ex(probe.to)
         if outcome == 0:
             probe.passed = True
         elif outcome == errno.EINPROGRESS:
@@ -104,7 +106,7 @@ class Exchange:
         self.selector.unregister(client)
 
     def send_udp(self, probe):
-        self.try_send(self.client(probe, socket.SOCK_DGRAM), probe.token, (probe.target, probe.port))
+        self.try_send(self.client(probe, socket.SOCK_DGRAM), probe.token, probe.to)
 
     def send_sctp(self, probe):
         """An INIT chunk; the token is its verification tag and initial TSN."""

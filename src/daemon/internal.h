@@ -82,6 +82,8 @@ void daemon_give_up(struct daemon *d);
 int local_start(struct daemon *d);
 void local_stop(struct daemon *d);
 int local_put(struct daemon *d, struct object object);
+/* Pods of this node that are found by their device. */
+size_t local_with_device(const struct daemon *d);
 /* Closes the pods that the node has and no source knows, where the settings say so. 0 or -ENOMEM.
  */
 int local_close_unknown(struct daemon *d);

@@ -235,6 +235,19 @@ int local_close_unknown(struct daemon *d)
 	return rc;
 }
 
+size_t local_with_device(const struct daemon *d)
+{
+	size_t n = 0;
+
+	for (const struct local_pod *local = d->local; local; local = local->hh.next) {
+		const struct graph_pod *pod =
+			graph_find_pod(d->graph, local->pod->ns, local->pod->name);
+
+		n += pod && pod->is_endpoint && graph_pod_device(pod);
+	}
+	return n;
+}
+
 static void publish_again(struct daemon *d, const struct local_pod *local)
 {
 	if (publish(d, local->pod) < 0)

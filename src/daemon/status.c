@@ -128,17 +128,18 @@ json_t *status_json(const struct daemon *d)
 {
 	struct graph_counts counts = graph_counts(d->graph);
 
-	return json_pack(
-		"{s:s, s:s?, s:o, s:b, s:{s:I, s:I, s:I, s:I, s:I}, s:{s:I, s:I}, s:o, s:o, s:o, s:o}",
-		"version", PACKAGE_VERSION, "node", d->node, "started", json_time(d->started_ms),
-		"ready", d->ready, "pods", "known", (json_int_t)counts.pods, "here",
-		(json_int_t)counts.endpoints, "isolatedIngress",
-		(json_int_t)counts.isolated[DIR_INGRESS], "isolatedEgress",
-		(json_int_t)counts.isolated[DIR_EGRESS], "namespaces",
-		(json_int_t)counts.namespaces, "policies", "enforced", (json_int_t)counts.policies,
-		"notEnforced", (json_int_t)d->report.unenforced.n, "notEnforced",
-		json_unenforced(d), "files", json_files(d), "api", json_api(d), "kernel",
-		json_kernel(d));
+	return json_pack("{s:s, s:s?, s:o, s:b, s:{s:I, s:I, s:I, s:I, s:I, s:I}, s:{s:I, s:I}, "
+			 "s:o, s:o, s:o, s:o}",
+			 "version", PACKAGE_VERSION, "node", d->node, "started",
+			 json_time(d->started_ms), "ready", d->ready, "pods", "known",
+			 (json_int_t)counts.pods, "here", (json_int_t)counts.endpoints,
+			 "withDevice", (json_int_t)local_with_device(d), "isolatedIngress",
+			 (json_int_t)counts.isolated[DIR_INGRESS], "isolatedEgress",
+			 (json_int_t)counts.isolated[DIR_EGRESS], "namespaces",
+			 (json_int_t)counts.namespaces, "policies", "enforced",
+			 (json_int_t)counts.policies, "notEnforced",
+			 (json_int_t)d->report.unenforced.n, "notEnforced", json_unenforced(d),
+			 "files", json_files(d), "api", json_api(d), "kernel", json_kernel(d));
 }
 
 /* One metric: its help, its type, its value. */
