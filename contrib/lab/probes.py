@@ -24,6 +24,7 @@ class Probe:
         self.service = service  # whose address it is sent to instead
         self.to = (service.address, service.port) if service else (self.target, port)
         self.passed = False
+        self.datagram = None  # what was sent, to be sent again
         self.client = None
         self.token = os.urandom(8)
 
@@ -106,7 +107,7 @@ class Exchange:
         self.selector.unregister(client)
 
     def send_udp(self, probe):
-        self.try_send(self.client(probe, socket.SOCK_DGRAM), probe.token, probe.to)
+        self.try_send(probe, self.client(probe, socket.SOCK_DGRAM), probe.token, probe.to)
 
     def send_sctp(self, probe):
         """An INIT chunk; the token is its verification tag and initial TSN."""
@@ -115,7 +116,7 @@ class Exchange:
         header = struct.pack("!HHI", int.from_bytes(os.urandom(2), "big") | 0x8000, probe.port, 0)
         crc = struct.pack("<I", crc32c(header + b"\0\0\0\0" + chunk))
         client = self.client(probe, socket.SOCK_RAW, SCTP)
-        self.try_send(client, header + crc + chunk, (probe.target, 0))
+        self.try_send(probe, client, header + crc + chunk, (probe.target, 0))
 
     def send_icmp(self, probe):
         six = family(probe.target) == socket.AF_INET6
@@ -124,14 +125,21 @@ class Exchange:
         if not six:  # the kernel fills in ICMPv6's
             echo = echo[:2] + struct.pack("!H", checksum(echo)) + echo[4:]
         self.selector.register(client, selectors.EVENT_READ, self.reply)
-        self.try_send(client, echo, (probe.target, 0))
+        self.try_send(probe, client, echo, (probe.target, 0))
 
     @staticmethod
-    def try_send(client, data, to):
+    def try_send(probe, client, data, to):
+        probe.datagram = (client, data, to)
         try:
             client.sendto(data, to)
         except OSError:
             pass  # an ICMP error for an earlier packet: it did not pass
+
+    def send_again(self, probes):
+        """TCP repeats by itself; a datagram may have been lost while its neighbour was looked for."""
+        for probe in probes:
+            if probe.datagram and not probe.passed:
+                self.try_send(probe, *probe.datagram)
 
     def datagram(self, listener):
         """Something came where it was sent to: a token in its last or (SCTP) other bytes."""
@@ -185,5 +193,6 @@ def run(lab, probes):
         while waited < PATIENCE and not all(probe.passed or not probe.expected for probe in batch):
             exchange.collect(0.05)
             waited += 0.05
+            exchange.send_again(batch)
         exchange.collect(0.1)  # what should not arrive gets its chance
         exchange.close()

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The third voice: real packets between namespaces fare as the evaluator says, for every golden case and for
-# random clusters.
+# random clusters, routed and bridged, with netpold running in every node.
 set -u
 [ "$(id -u)" = 0 ] || { echo "needs root: skipped"; exit 77; }
 for tool in nft ip unshare python3; do
@@ -14,27 +14,40 @@ python=${PYTHON3:-python3}
 failed=0
 passed=0
 
-lab() # NAME MANIFESTS FLOWS
+lab() # NAME MANIFESTS FLOWS OPTION...
 {
-	if "$python" -B "$top_srcdir/contrib/lab/lab" -q -f "$2" "$3" > "$tmp/out" 2>&1; then
+	name=$1
+	manifests=$2
+	flows=$3
+	shift 3
+	if "$python" -B "$top_srcdir/contrib/lab/lab" -q "$@" -f "$manifests" "$flows" > "$tmp/out" 2>&1; then
 		passed=$((passed + 1))
 	else
 		cat "$tmp/out"
-		echo "FAIL $1"
+		echo "FAIL $name $*"
 		failed=$((failed + 1))
 	fi
 }
 
 for case in "$top_srcdir"/tests/golden/*/; do
-	[ -e "$case/flows" ] && [ ! -e "$case/expect.status" ] && lab "$(basename "$case")" "$case" "$case/flows"
+	[ -e "$case/flows" ] && [ ! -e "$case/expect.status" ] || continue
+	lab "$(basename "$case")" "$case" "$case/flows"
+	lab "$(basename "$case")" "$case" "$case/flows" --bridged
 done
-lab examples "$top_srcdir/contrib/examples" "$top_srcdir/contrib/examples/flows"
+examples=$top_srcdir/contrib/examples
+lab examples "$examples" "$examples/flows" --enforce dry-run
+lab examples "$examples" "$examples/flows" --service tcp/10.96.0.7:80=shop/db:5432
+lab examples "$examples" "$examples/flows" --service tcp/10.96.0.7:80=shop/db:5432 --bridged
 
 seed=${SEED:-$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}
 echo "random clusters from seed $seed"
 for i in $(seq "${LABS:-40}"); do
 	"$python" "$top_srcdir/tests/netns/random_cluster.py" $((seed + i)) "$tmp/cluster.json" "$tmp/flows"
-	lab "seed $((seed + i))" "$tmp/cluster.json" "$tmp/flows"
+	if [ $((i % 2)) = 0 ]; then
+		lab "seed $((seed + i))" "$tmp/cluster.json" "$tmp/flows"
+	else
+		lab "seed $((seed + i))" "$tmp/cluster.json" "$tmp/flows" --bridged
+	fi
 done
 echo "$passed clusters agree with their packets, $failed do not"
 [ "$failed" = 0 ]
