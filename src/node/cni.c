@@ -234,9 +234,14 @@ static int load(const char *text, size_t len, json_t **ret_root, struct err *err
 
 	if (len == 0)
 		return err_set(err, -EINVAL, "empty");
+	errno = 0;
 	root = json_loadb(text, len, 0, &error);
-	if (!root && json_error_code(&error) == json_error_out_of_memory)
+	/* Without memory jansson may say that it found a wrong token, or nothing at all, or leave
+	 * something out. */
+	if (errno == ENOMEM) {
+		json_decref(root);
 		return -ENOMEM;
+	}
 	if (!root)
 		return err_set(err, -EINVAL, "not JSON: %s", error.text);
 	*ret_root = root;

@@ -12,6 +12,9 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "join.h"
+#include "node.h"
+#include "node/cni_dir.h"
 #include "render/names.h"
 #include "source/yaml.h"
 
@@ -33,7 +36,10 @@ static size_t allocations, fail_at; /* 0: none fails */
 
 static bool fails(void)
 {
-	return fail_at > 0 && ++allocations == fail_at;
+	if (fail_at == 0 || ++allocations != fail_at)
+		return false;
+	errno = ENOMEM; /* as malloc() does */
+	return true;
 }
 
 void *__wrap_malloc(size_t size)
@@ -269,6 +275,65 @@ static int evaluate(void)
 	return rc;
 }
 
+/* A routed pod, a bridged one, one whose file is old, and what happens to them. */
+static const char host_lines[] =
+	"link 2 eth0 -; addr 2 192.168.0.1; route default dev 2 via; link 5 cni0 bridge; link 6 "
+	"veth6 veth;"
+	"link 7 veth7 veth 5; route 10.0.0.5 dev 6; route 10.0.0.6 dev 6; route fd00::5 dev 6;"
+	"neigh 5 10.0.1.5 02:00:00:00:01:05; fdb 7 5 02:00:00:00:01:05;"
+	"cni a 1 shop/web u1 c1 eth0 veth6 10.0.0.5,fd00::5 -; cni b 2 shop/api u2 c2 eth0 "
+	"cni0,veth7 10.0.1.5 -;"
+	"cni c 0 shop/old u3 c3 eth0 veth6 10.0.0.5,10.0.0.9 -; cni d 3 shop/web u1 c1 net1 - "
+	"10.9.0.5 -;"
+	"link 6 other veth; unroute 10.0.0.6 dev 6; unneigh 5 10.0.1.5; unfdb 7 5 "
+	"02:00:00:00:01:05; uncni b";
+
+static int attach_pods(void)
+{
+	struct node_host host;
+	struct join join = {0};
+	int rc = node_host_init(&host);
+
+	if (rc == 0)
+		rc = node_host_do(&host, host_lines);
+	if (rc == 0)
+		rc = join_build(host.results.v, host.results.n, host.links, host.neigh, &join);
+	join_done(&join);
+	node_host_done(&host);
+	return rc;
+}
+
+/* What failed is read again by the next read, and then nothing is missing. */
+static int follow_results(void)
+{
+	char text[CNI_TEXT_MAX], top[] = "/tmp/netpold-no-memory-XXXXXX", path[64];
+	struct cni_dir *dir = NULL;
+	struct err err = {0};
+	bool changed = false;
+	int rc, fd;
+
+	if (!mkdtemp(top))
+		return -EIO;
+	(void)snprintf(path, sizeof(path), "%s/file", top);
+	node_cni_text(text, "shop", "web", "u1", "c1", "eth0",
+		      "{\"ips\":[{\"address\":\"10.0.0.1/32\"}]}");
+	rc = cni_dir_open(top, &dir, &err);
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	if (rc == 0 && (fd < 0 || write(fd, text, strlen(text)) < 0))
+		rc = -EIO;
+	(void)close(fd); /* a failure shows in what is read */
+	if (rc == 0 && cni_dir_read(dir, &changed) < 0)
+		rc = cni_dir_read(dir, &changed);
+	if (rc == 0 && (!changed || !cni_dir_next(dir, NULL)))
+		rc = -EIO;
+	if (rc == 0 && fail_at > 0 && allocations >= fail_at)
+		rc = -ENOMEM; /* it was in the way, and is made good */
+	cni_dir_close(dir);
+	(void)unlink(path); /* a failure leaves a file in /tmp */
+	(void)rmdir(top);
+	return rc;
+}
+
 /* One round: 0, or what was wrong. `ret_done`: no allocation failed, there were fewer. */
 enum wrong { WRONG_NOTHING, WRONG_CODE = 10, WRONG_LEAK, WRONG_DIED };
 
@@ -388,6 +453,18 @@ static void flows_survive(void **state)
 	survives(evaluate);
 }
 
+static void attaching_pods_survives(void **state)
+{
+	(void)state;
+	survives(attach_pods);
+}
+
+static void following_results_survives(void **state)
+{
+	(void)state;
+	survives(follow_results);
+}
+
 /* jansson asks here, to be refused too. */
 static void *json_malloc_(size_t size)
 {
@@ -408,6 +485,8 @@ int main(void)
 		cmocka_unit_test(a_graph_and_its_ruleset_survive),
 		cmocka_unit_test(colliding_names_survive),
 		cmocka_unit_test(changes_survive),
+		cmocka_unit_test(attaching_pods_survives),
+		cmocka_unit_test(following_results_survives),
 	};
 	const char *only = getenv("NETPOLD_ONLY");
 
