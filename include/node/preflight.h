@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What about this host keeps policy from being enforced, or allowed traffic from passing: found by
+ * looking, nothing is tried or changed. Cheap enough to be asked again at any time. */
+#ifndef NODE_PREFLIGHT_H
+#define NODE_PREFLIGHT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/vec.h"
+
+#define PREFLIGHT_TEXT_MAX 512
+/* More findings of one host are left out. */
+#define PREFLIGHT_MAX 64
+
+enum preflight_level {
+	PREFLIGHT_ERROR,   /* policy is not enforced for some traffic */
+	PREFLIGHT_WARNING, /* traffic that policy allows may not pass, or the like */
+};
+
+struct preflight_finding {
+	const char *id; /* a stable word, such as br-netfilter-off */
+	enum preflight_level level;
+	char what[PREFLIGHT_TEXT_MAX]; /* what is wrong, a sentence */
+	char todo[PREFLIGHT_TEXT_MAX]; /* what to do about it, a sentence */
+};
+
+struct preflight {
+	VEC(struct preflight_finding) findings;
+};
+
+struct preflight_host {
+	const char *proc, *sys;     /* mostly "/proc" and "/sys" */
+	const char *const *bridges; /* names of those that have pods */
+	size_t n_bridges;
+	bool v4, v6;       /* families that pods have addresses of */
+	const char *table; /* the name of our own tables, of every family */
+};
+
+/* 0 with findings, errors first, or -ENOMEM. */
+int preflight_run(const struct preflight_host *host, struct preflight *ret_preflight);
+void preflight_done(struct preflight *preflight);
+
+const char *preflight_level_name(enum preflight_level level);
+
+#endif

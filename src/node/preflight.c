@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "node/preflight.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "preflight_nft.h"
+
+const char *preflight_level_name(enum preflight_level level)
+{
+	switch (level) {
+	case PREFLIGHT_ERROR:
+		return "error";
+	case PREFLIGHT_WARNING:
+		return "warning";
+	}
+	return "";
+}
+
+int preflight_add(struct preflight *preflight, const char *id, enum preflight_level level,
+		  const char *todo, const char *what, ...)
+{
+	struct preflight_finding finding = {.id = id, .level = level};
+	va_list ap;
+
+	if (preflight->findings.n >= PREFLIGHT_MAX)
+		return 0;
+	va_start(ap, what);
+	(void)vsnprintf(finding.what, sizeof(finding.what), what, ap);
+	va_end(ap);
+	(void)snprintf(finding.todo, sizeof(finding.todo), "%s", todo);
+	return vec_push(&preflight->findings, finding);
+}
+
+/* The first bytes of a file as text; -1: it cannot be read. */
+static ssize_t read_text(const char *root, const char *path, char *text, size_t bytes)
+{
+	char full[PATH_MAX];
+	ssize_t n;
+
+	(void)snprintf(full, sizeof(full), "%s/%s", root, path);
+	AUTO_CLOSE int fd = open(full, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, text, bytes - 1);
+	text[n > 0 ? n : 0] = '\0';
+	return n;
+}
+
+static bool is_there(const char *root, const char *path)
+{
+	char full[PATH_MAX];
+
+	(void)snprintf(full, sizeof(full), "%s/%s", root, path);
+	return access(full, F_OK) == 0;
+}
+
+/* Does it say 0? What is not there says nothing. */
+static bool is_zero(const char *root, const char *path)
+{
+	char text[16];
+
+	return read_text(root, path, text, sizeof(text)) > 0 && text[0] == '0';
+}
+
+/* A bridge may be handed to netfilter by itself, too. */
+static bool hands_over(const struct preflight_host *host, const char *bridge, const char *setting)
+{
+	char path[128], text[16];
+
+	(void)snprintf(path, sizeof(path), "class/net/%s/bridge/%s", bridge, setting);
+	return read_text(host->sys, path, text, sizeof(text)) > 0 && text[0] == '1';
+}
+
+static int check_bridge(const struct preflight_host *host, struct preflight *preflight,
+			const char *bridge)
+{
+	static const struct {
+		const char *file, *setting, *name;
+	} families[] = {
+		{"sys/net/bridge/bridge-nf-call-iptables", "nf_call_iptables", "IPv4"},
+		{"sys/net/bridge/bridge-nf-call-ip6tables", "nf_call_ip6tables", "IPv6"},
+	};
+	const bool has[] = {host->v4, host->v6};
+	int rc = 0;
+
+	if (!is_there(host->proc, "sys/net/bridge"))
+		return preflight_add(
+			preflight, "br-netfilter-missing", PREFLIGHT_ERROR,
+			"Load the module br_netfilter, and have it loaded at every start: "
+			"echo br_netfilter > /etc/modules-load.d/netpold.conf.",
+			"Bridge %s has pods, but br_netfilter is not loaded: what pods of the "
+			"bridge send "
+			"each other passes without policy.",
+			bridge);
+	for (size_t i = 0; i < ARRAY_LEN(families) && rc == 0; i++) {
+		const char *name = strrchr(families[i].file, '/') + 1;
+		char todo[PREFLIGHT_TEXT_MAX];
+
+		if (!has[i] || !is_zero(host->proc, families[i].file) ||
+		    hands_over(host, bridge, families[i].setting))
+			continue;
+		(void)snprintf(todo, sizeof(todo),
+			       "Set sysctl net.bridge.%s=1, and have it set at every start in "
+			       "/etc/sysctl.d.",
+			       name);
+		rc = preflight_add(
+			preflight, "br-netfilter-off", PREFLIGHT_ERROR, todo,
+			"Bridge %s has pods, but net.bridge.%s is 0: what pods of the bridge "
+			"send each other by %s passes without policy.",
+			bridge, name, families[i].name);
+	}
+	return rc;
+}
+
+static int check_bridges(const struct preflight_host *host, struct preflight *preflight)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < host->n_bridges && rc == 0; i++)
+		rc = check_bridge(host, preflight, host->bridges[i]);
+	return rc;
+}
+
+static int check_forwarding(const struct preflight_host *host, struct preflight *preflight)
+{
+	int rc = 0;
+
+	if (host->v4 && is_zero(host->proc, "sys/net/ipv4/ip_forward"))
+		rc = preflight_add(
+			preflight, "forwarding-off", PREFLIGHT_WARNING,
+			"Set sysctl net.ipv4.ip_forward=1.",
+			"This host does not forward IPv4: its pods reach nobody by way of it, "
+			"whatever policy says.");
+	if (rc == 0 && host->v6 && is_zero(host->proc, "sys/net/ipv6/conf/all/forwarding"))
+		rc = preflight_add(
+			preflight, "forwarding-off", PREFLIGHT_WARNING,
+			"Set sysctl net.ipv6.conf.all.forwarding=1.",
+			"This host does not forward IPv6: its pods reach nobody by way of it, "
+			"whatever policy says.");
+	return rc;
+}
+
+static int check_conntrack(const struct preflight_host *host, struct preflight *preflight)
+{
+	if (is_there(host->proc, "sys/net/netfilter/nf_conntrack_max"))
+		return 0;
+	return preflight_add(
+		preflight, "conntrack-missing", PREFLIGHT_WARNING,
+		"Load the module nf_conntrack. The kernel does so by itself with the first "
+		"rule when it has it.",
+		"Connection tracking is not there, and policy needs it to let answers pass.");
+}
+
+/* Behind lines of headings, services begin with their protocol and servers with an arrow. */
+static int check_ipvs(const struct preflight_host *host, struct preflight *preflight)
+{
+	static const char *const starts[] = {"TCP ", "UDP ", "SCTP ", "FWM "};
+	char text[4096];
+
+	if (read_text(host->proc, "net/ip_vs", text, sizeof(text)) <= 0)
+		return 0;
+	for (const char *line = text; line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		for (size_t i = 0; i < ARRAY_LEN(starts); i++) {
+			if (strncmp(line, starts[i], strlen(starts[i])) == 0)
+				return preflight_add(
+					preflight, "ipvs", PREFLIGHT_ERROR,
+					"Let kube-proxy work in mode nftables or iptables.",
+					"Services are forwarded by IPVS: connections to them do "
+					"not pass "
+					"the forward hook, so they pass without policy.");
+		}
+	}
+	return 0;
+}
+
+/* Its rules are invisible to nftables. */
+static int check_legacy(const struct preflight_host *host, struct preflight *preflight)
+{
+	static const struct {
+		const char *file, *tool;
+	} families[] = {
+		{"net/ip_tables_names", "iptables-legacy"},
+		{"net/ip6_tables_names", "ip6tables-legacy"},
+	};
+	int rc = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(families) && rc == 0; i++) {
+		char text[256], todo[PREFLIGHT_TEXT_MAX];
+
+		if (read_text(host->proc, families[i].file, text, sizeof(text)) <= 0 ||
+		    !strstr(text, "filter\n"))
+			continue;
+		(void)snprintf(todo, sizeof(todo),
+			       "Look with \"%s -S FORWARD\" whether the policy is DROP and no rule "
+			       "accepts "
+			       "the pods' traffic.",
+			       families[i].tool);
+		rc = preflight_add(
+			preflight, "iptables-legacy", PREFLIGHT_WARNING, todo,
+			"There are rules of %s, which netpold cannot see: they may drop what "
+			"policy allows.",
+			families[i].tool);
+	}
+	return rc;
+}
+
+static int by_level(const void *x, const void *y)
+{
+	const struct preflight_finding *a = x, *b = y;
+	int order = (int)a->level - (int)b->level;
+
+	if (order == 0)
+		order = strcmp(a->id, b->id);
+	return order != 0 ? order : strcmp(a->what, b->what);
+}
+
+int preflight_run(const struct preflight_host *host, struct preflight *ret_preflight)
+{
+	static int (*const checks[])(const struct preflight_host *, struct preflight *) = {
+		check_bridges, check_forwarding, check_conntrack,
+		check_ipvs,    check_legacy,     preflight_nft,
+	};
+	struct preflight preflight = {0};
+	int rc = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(checks) && rc == 0; i++)
+		rc = checks[i](host, &preflight);
+	if (rc < 0) {
+		preflight_done(&preflight);
+		return rc;
+	}
+	if (preflight.findings.n > 0)
+		qsort(preflight.findings.v, preflight.findings.n, sizeof(preflight.findings.v[0]),
+		      by_level);
+	*ret_preflight = preflight;
+	return 0;
+}
+
+void preflight_done(struct preflight *preflight)
+{
+	vec_free(&preflight->findings);
+}

@@ -1,0 +1,137 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Other people's firewalls and this namespace's settings, as the preflight finds them.
+set -u
+[ "$(id -u)" = 0 ] || { echo "needs root: skipped"; exit 77; }
+for tool in nft ip unshare; do
+	command -v $tool > /dev/null || { echo "needs $tool: skipped"; exit 77; }
+done
+unshare -n nft list tables 2> /dev/null || { echo "needs network namespaces and nf_tables: skipped"; exit 77; }
+if [ -z "${NETPOLD_PREFLIGHT_INSIDE:-}" ]; then
+	NETPOLD_PREFLIGHT_INSIDE=1 exec unshare -mn sh "$0"
+fi
+mount -t sysfs sysfs /sys || { echo "needs a /sys of its own: skipped"; exit 77; }
+failed=0
+passed=0
+
+# WHAT FINDING... [-- BRIDGE...]: exactly these findings, as "level id", whatever the order.
+expect()
+{
+	what=$1
+	shift
+	wanted=
+	while [ $# -gt 0 ] && [ "$1" != -- ]; do
+		wanted="$wanted$1
+"
+		shift
+	done
+	[ $# -eq 0 ] || shift
+	"$top_builddir/tests/preflight_show" "$@" > out || failed=$((failed + 1))
+	seen=$(sed -n 's/^\([a-z]* [a-z-]*\): .*/\1/p' out | sort)
+	if [ "$seen" = "$(printf %s "$wanted" | sort)" ]; then
+		passed=$((passed + 1))
+	else
+		echo "FAIL $what: expected:"
+		printf '%s\n' "$wanted"
+		echo "found:"
+		cat out
+		failed=$((failed + 1))
+	fi
+}
+
+# WHAT TEXT: the last findings say so.
+says()
+{
+	if grep -qF -- "$2" out; then
+		passed=$((passed + 1))
+	else
+		echo "FAIL $1: nobody says: $2"
+		cat out
+		failed=$((failed + 1))
+	fi
+}
+
+# FAMILY POLICY RULE...: a firewall at the forward hook.
+firewall()
+{
+	family=$1
+	policy=$2
+	shift 2
+	nft flush ruleset
+	nft add table "$family" foreign
+	nft add chain "$family" foreign other
+	nft add chain "$family" foreign forward "{ type filter hook forward priority 0; policy $policy; }"
+	for rule in "$@"; do
+		nft add rule "$family" foreign forward "$rule"
+	done
+}
+
+tmp=$(mktemp -d) || exit 99
+trap 'rm -rf "$tmp"' EXIT
+cd "$tmp" || exit 99
+sysctl=/proc/sys/net
+echo 1 > $sysctl/ipv4/ip_forward
+echo 1 > $sysctl/ipv6/conf/all/forwarding
+[ -e $sysctl/netfilter/nf_conntrack_max ] || { echo "needs connection tracking: skipped"; exit 77; }
+
+expect "a host in order"
+firewall ip drop
+expect "a policy that drops" "warning forward-drop"
+says "a policy that drops" "table ip foreign, chain forward, by its policy"
+says "a policy that drops" 'see "nft list chain ip foreign forward"'
+firewall ip6 drop
+expect "a policy that drops IPv6" "warning forward-drop"
+firewall inet accept "ct state established accept" "jump other" "counter reject with icmpx admin-prohibited"
+expect "a last rule that rejects, as firewalld has it" "warning forward-drop"
+says "a last rule" "table inet foreign, chain forward, by its last rule"
+firewall inet accept "log prefix \"x\" counter drop"
+expect "a last rule that drops" "warning forward-drop"
+firewall inet accept "drop" "accept"
+expect "the last rule accepts"
+firewall inet accept "ip saddr 10.0.0.1 drop"
+expect "a last rule that drops some"
+firewall inet accept "limit rate 1/second drop"
+expect "a last rule that drops at times"
+firewall inet accept "jump other"
+expect "a last rule that asks another chain"
+firewall bridge drop
+expect "a bridge's policy, and no pods on bridges"
+nft flush ruleset
+nft add table inet netpold
+nft add chain inet netpold forward "{ type filter hook forward priority 0; policy drop; }"
+expect "our own table"
+nft add table inet other
+nft add chain inet other input "{ type filter hook input priority 0; policy drop; }"
+nft add chain inet other nothook "{ type filter hook prerouting priority 0; policy drop; }"
+expect "other hooks"
+for i in $(seq 80); do
+	echo "add chain inet other f$i { type filter hook forward priority $i; policy drop; }"
+done | nft -f -
+"$top_builddir/tests/preflight_show" > out
+if [ "$(grep -c "^warning forward-drop" out)" = 64 ]; then
+	passed=$((passed + 1))
+else
+	echo "FAIL more findings than are kept: $(grep -c "^warning" out)"
+	failed=$((failed + 1))
+fi
+nft flush ruleset
+
+ip link add br0 type bridge
+expect "a bridge that is handed to netfilter" -- br0
+echo 0 > $sysctl/bridge/bridge-nf-call-iptables
+expect "a bridge that is not, without pods"
+expect "a bridge that is not" "error br-netfilter-off" -- br0
+says "a bridge that is not" "Set sysctl net.bridge.bridge-nf-call-iptables=1"
+ip link set br0 type bridge nf_call_iptables 1
+expect "a bridge that is by itself" -- br0
+echo 0 > $sysctl/bridge/bridge-nf-call-ip6tables
+expect "a bridge that is not for IPv6" "error br-netfilter-off" -- br0
+firewall bridge drop
+expect "a bridge's policy" "error br-netfilter-off" "warning forward-drop" -- br0
+nft flush ruleset
+echo 1 > $sysctl/bridge/bridge-nf-call-ip6tables
+echo 0 > $sysctl/ipv4/ip_forward
+echo 0 > $sysctl/ipv6/conf/all/forwarding
+expect "a host that does not forward" "warning forwarding-off" "warning forwarding-off"
+echo "$passed findings as expected, $failed not"
+[ "$failed" = 0 ]
