@@ -187,7 +187,6 @@ const char *object_own_name(const struct object *object);
 const char *object_name(const struct object *object, char buf[static OBJECT_NAME_MAX]);
 const struct origin *object_origin(const struct object *object);
 
-
 /* Do labels meet a selector? Kubernetes' labels.Requirement.Matches: NotIn holds when the key is
  * absent; In wants it present. */
 bool label_selector_matches(const struct label_selector *selector, const struct labels *labels);

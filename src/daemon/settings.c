@@ -453,7 +453,7 @@ void settings_print_help(FILE *out)
 	      out);
 	options_print(specs, out);
 	fputs("\n"
-	      "settings: " NETPOLD_CONFIG " (the long names without dashes)\n"
+	      "settings: " NETPOLD_CONFIG "\n"
 	      "exit status: 0 done, 1 failed, 2 unusable input (stderr says what was wrong)\n"
 	      "manuals: netpold(8), netpold.conf(5), netpolctl(8)\n",
 	      out);
