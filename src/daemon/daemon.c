@@ -70,6 +70,7 @@ static void on_hup(evutil_socket_t signal, short what, void *ctx)
 	(void)signal;
 	(void)what;
 	log_notice("netpold", "SIGHUP: reading the manifests and the kernel's tables again");
+	local_look(d, true);
 	apply_retry_refused(&d->apply);
 	apply_doubt(&d->apply);
 	reconcile_soon(d);

@@ -13,6 +13,7 @@
 #include "daemon/apply.h"
 #include "daemon/settings.h"
 #include "node/attach.h"
+#include "node/preflight.h"
 #include "policy/graph.h"
 #include "render/render.h"
 #include "source/api.h"
@@ -47,8 +48,9 @@ struct daemon {
 	/* This node. */
 	struct attach *attach;
 	struct event *attach_readable[ATTACH_FDS], *attach_due;
-	struct local_pod *local; /* pods of this node, by name */
-	size_t unknown;          /* closed, because no source knows them */
+	struct local_pod *local;    /* pods of this node, by name */
+	struct preflight preflight; /* what was in the way when last looked */
+	size_t unknown;             /* closed, because no source knows them */
 
 	/* The kernel. */
 	struct event *commit, *touches;
@@ -82,6 +84,8 @@ void daemon_give_up(struct daemon *d);
 int local_start(struct daemon *d);
 void local_stop(struct daemon *d);
 int local_put(struct daemon *d, struct object object);
+/* Looks at this host again for what is in the way of enforcing; `say`: in the log, too. */
+void local_look(struct daemon *d, bool say);
 /* Pods of this node that are found by their device. */
 size_t local_with_device(const struct daemon *d);
 /* Closes the pods that the node has and no source knows, where the settings say so. 0 or -ENOMEM.

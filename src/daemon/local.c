@@ -235,6 +235,49 @@ int local_close_unknown(struct daemon *d)
 	return rc;
 }
 
+static bool has_bridge(const char *const *bridges, size_t n, const char *name)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(bridges[i], name) == 0)
+			return true;
+	}
+	return false;
+}
+
+void local_look(struct daemon *d, bool say)
+{
+	const char *bridges[PREFLIGHT_MAX];
+	struct preflight_host host = {.proc = "/proc", .sys = "/sys", .table = NFT_TABLE_NAME};
+	struct preflight found = {0};
+	size_t n = 0;
+	const struct attachment *all = attach_all(d->attach, &n);
+
+	for (size_t i = 0; i < n; i++) {
+		for (size_t j = 0; j < all[i].n_addrs; j++) {
+			host.v4 |= all[i].addrs[j].family == FAMILY_V4;
+			host.v6 |= all[i].addrs[j].family == FAMILY_V6;
+		}
+		if (all[i].kind == ATTACH_BRIDGED && host.n_bridges < PREFLIGHT_MAX &&
+		    !has_bridge(bridges, host.n_bridges, all[i].master))
+			bridges[host.n_bridges++] = all[i].master;
+	}
+	host.bridges = bridges;
+	if (preflight_run(&host, &found) < 0) {
+		preflight_done(&found);
+		return; /* what was found before stays */
+	}
+	preflight_done(&d->preflight);
+	d->preflight = found;
+	for (size_t i = 0; i < found.findings.n && say; i++) {
+		const struct preflight_finding *one = &found.findings.v[i];
+
+		if (one->level == PREFLIGHT_ERROR)
+			log_err("node", "%s %s", one->what, one->todo);
+		else
+			log_warning("node", "%s %s", one->what, one->todo);
+	}
+}
+
 size_t local_with_device(const struct daemon *d)
 {
 	size_t n = 0;
@@ -330,6 +373,7 @@ void local_stop(struct daemon *d)
 	if (d->attach_due)
 		event_free(d->attach_due);
 	attach_close(d->attach);
+	preflight_done(&d->preflight);
 	HASH_ITER (hh, d->local, local, next) {
 		HASH_DEL(d->local, local);
 		local_free(d, local);

@@ -42,6 +42,7 @@ static void become_ready(struct daemon *d)
 		"netpold",
 		"the kernel is up to date: pods here %zu, isolated for ingress %zu, for egress %zu",
 		counts.endpoints, counts.isolated[DIR_INGRESS], counts.isolated[DIR_EGRESS]);
+	local_look(d, true);
 	notify_send("READY=1\nSTATUS=Enforcing");
 }
 

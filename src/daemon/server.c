@@ -76,7 +76,10 @@ static void on_metrics(struct evhttp_request *request, void *ctx)
 
 static void on_status(struct evhttp_request *request, void *ctx)
 {
-	json_t *json = status_json(ctx);
+	struct daemon *d = ctx;
+
+	local_look(d, false);
+	json_t *json = status_json(d);
 	char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
 	struct evbuffer *body = evbuffer_new();
 

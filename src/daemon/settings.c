@@ -136,9 +136,9 @@ static const struct setting settings_table[] = {
 	{"manifests", 'f', "PATH", "paths of files and directories, or -", true, take_manifest,
 	 "a manifest, a directory of them, or -; repeatable"},
 	{"kubeconfig", 0, "FILE", "a path", false, take_kubeconfig,
-	 "the API server to follow; without -f: $KUBECONFIG, ..."},
+	 "the API server, where there is no -f"},
 	{"context", 0, "NAME", "a context's name", false, take_context,
-	 "of the kubeconfig, instead of its current one"},
+	 "of the kubeconfig [its current one]"},
 	{"node", 0, "NAME", "a node's name", false, take_node,
 	 "the node whose pods are local; without, all are"},
 	{"cni-results", 0, "DIR", "a path that begins with /", false, take_cni_results,
@@ -454,7 +454,6 @@ void settings_print_help(FILE *out)
 	options_print(specs, out);
 	fputs("\n"
 	      "settings: " NETPOLD_CONFIG "\n"
-	      "exit status: 0 done, 1 failed, 2 unusable input (stderr says what was wrong)\n"
-	      "manuals: netpold(8), netpold.conf(5), netpolctl(8)\n",
+	      "exit status: 0 done, 1 failed, 2 unusable input (stderr says what was wrong)\n",
 	      out);
 }

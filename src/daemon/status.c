@@ -124,22 +124,37 @@ static json_t *json_kernel(const struct daemon *d)
 			 "refused", json_refused(d));
 }
 
+static json_t *json_findings(const struct daemon *d)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < d->preflight.findings.n; i++) {
+		const struct preflight_finding *one = &d->preflight.findings.v[i];
+
+		(void)json_array_append_new(list,
+					    json_pack("{s:s, s:s, s:s, s:s}", "id", one->id,
+						      "level", preflight_level_name(one->level),
+						      "text", one->what, "fix", one->todo));
+	}
+	return list;
+}
+
 json_t *status_json(const struct daemon *d)
 {
 	struct graph_counts counts = graph_counts(d->graph);
 
-	return json_pack("{s:s, s:s?, s:o, s:b, s:{s:I, s:I, s:I, s:I, s:I, s:I}, s:{s:I, s:I}, "
-			 "s:o, s:o, s:o, s:o}",
-			 "version", PACKAGE_VERSION, "node", d->node, "started",
-			 json_time(d->started_ms), "ready", d->ready, "pods", "known",
-			 (json_int_t)counts.pods, "here", (json_int_t)counts.endpoints,
-			 "withDevice", (json_int_t)local_with_device(d), "isolatedIngress",
-			 (json_int_t)counts.isolated[DIR_INGRESS], "isolatedEgress",
-			 (json_int_t)counts.isolated[DIR_EGRESS], "namespaces",
-			 (json_int_t)counts.namespaces, "policies", "enforced",
-			 (json_int_t)counts.policies, "notEnforced",
-			 (json_int_t)d->report.unenforced.n, "notEnforced", json_unenforced(d),
-			 "files", json_files(d), "api", json_api(d), "kernel", json_kernel(d));
+	return json_pack(
+		"{s:s, s:s?, s:o, s:b, s:{s:I, s:I, s:I, s:I, s:I, s:I}, s:{s:I, s:I}, "
+		"s:o, s:o, s:o, s:o, s:o}",
+		"version", PACKAGE_VERSION, "node", d->node, "started", json_time(d->started_ms),
+		"ready", d->ready, "pods", "known", (json_int_t)counts.pods, "here",
+		(json_int_t)counts.endpoints, "withDevice", (json_int_t)local_with_device(d),
+		"isolatedIngress", (json_int_t)counts.isolated[DIR_INGRESS], "isolatedEgress",
+		(json_int_t)counts.isolated[DIR_EGRESS], "namespaces",
+		(json_int_t)counts.namespaces, "policies", "enforced", (json_int_t)counts.policies,
+		"notEnforced", (json_int_t)d->report.unenforced.n, "notEnforced",
+		json_unenforced(d), "files", json_files(d), "api", json_api(d), "kernel",
+		json_kernel(d), "findings", json_findings(d));
 }
 
 /* One metric: its help, its type, its value. */
@@ -278,6 +293,18 @@ static void put_api(const struct daemon *d, struct evbuffer *out)
 		      "Since the last complete list; -1: none yet.", resource_age);
 }
 
+static void put_findings(const struct daemon *d, struct evbuffer *out)
+{
+	(void)evbuffer_add_printf(out,
+				  "# HELP netpold_host_finding What on this host is in the way of "
+				  "enforcing; netpolctl status has the words.\n"
+				  "# TYPE netpold_host_finding gauge\n");
+	for (size_t i = 0; i < d->preflight.findings.n; i++)
+		(void)evbuffer_add_printf(out, "netpold_host_finding{id=\"%s\",level=\"%s\"} 1\n",
+					  d->preflight.findings.v[i].id,
+					  preflight_level_name(d->preflight.findings.v[i].level));
+}
+
 int metrics_print(const struct daemon *d, struct evbuffer *out)
 {
 	(void)evbuffer_add_printf(out,
@@ -288,6 +315,7 @@ int metrics_print(const struct daemon *d, struct evbuffer *out)
 	    (double)d->started_ms / 1e3);
 	put_counts(d, out);
 	put_kernel(d, out);
+	put_findings(d, out);
 	if (d->follow)
 		put_files(d, out);
 	if (d->api)
