@@ -63,11 +63,13 @@ static void set_tls(CURL *easy, const struct http_call *call, CURLcode *code)
 
 static void set_connection(CURL *easy, const struct http_call *call, CURLcode *code)
 {
+	bool tls = strncmp(call->url, "https:", 6) == 0;
+
 	SET(easy, code, CURLOPT_URL, call->url);
-	SET(easy, code, CURLOPT_PROTOCOLS_STR,
-	    strncmp(call->url, "http:", 5) == 0 ? "http" : "https");
+	SET(easy, code, CURLOPT_PROTOCOLS_STR, tls ? "https" : "http");
 	SET(easy, code, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-	SET(easy, code, CURLOPT_PIPEWAIT, call->fresh ? 0L : 1L);
+	/* Over TLS it is soon known whether requests can share a connection: worth waiting for. */
+	SET(easy, code, CURLOPT_PIPEWAIT, tls && !call->fresh ? 1L : 0L);
 	SET(easy, code, CURLOPT_FRESH_CONNECT, call->fresh ? 1L : 0L);
 	if (call->proxy) {
 		SET(easy, code, CURLOPT_PROXY, call->proxy);
