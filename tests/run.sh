@@ -51,6 +51,8 @@ install_missing()
 	need libcmocka-dev /usr/include/cmocka.h
 	need mandoc mandoc
 	need python3 python3
+	need openssl openssl
+	need kubernetes-client kubectl
 	need iproute2 ip
 	need nftables nft
 	[ ${#missing[@]} -gt 0 ] || return 0

@@ -163,7 +163,7 @@ class Api:
         details = {"name": entry.name}
         if target.resource.group:
             details["group"] = target.resource.group
-        details |= {"kind": target.resource.plural, "uid": entry.peek()["metadata"]["uid"]}
+        details |= {"kind": target.resource.plural, "uid": entry.peek()["metadata"].get("uid")}
         return Response.of({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
                             "details": details})
 

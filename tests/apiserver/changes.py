@@ -104,7 +104,7 @@ class Changes:
                 return entry
             managed.on_change(resource, entry.peek(), item, manager, subresource or None)
             if resource.generation and item.get("spec") != entry.peek().get("spec"):
-                item["metadata"]["generation"] += 1
+                item["metadata"]["generation"] = item["metadata"].get("generation", 0) + 1
             return self.store.put(resource, item)
 
     @staticmethod
@@ -112,7 +112,7 @@ class Changes:
         if metadata.get("name", entry.name) != entry.name:
             raise bad_request(f"the name of the object ({metadata['name']}) does not match the name on the URL"
                               f" ({entry.name})")
-        uid = entry.peek()["metadata"]["uid"]
+        uid = entry.peek()["metadata"].get("uid")
         if metadata.get("uid", uid) != uid:
             raise conflict(resource, entry.name,
                            f"Precondition failed: UID in precondition: {metadata['uid']}, UID in object meta: {uid}")
@@ -165,7 +165,7 @@ class Changes:
 
     @staticmethod
     def check_preconditions(resource, entry, wanted):
-        uid = entry.peek()["metadata"]["uid"]
+        uid = entry.peek()["metadata"].get("uid")
         if wanted.get("uid", uid) != uid:
             raise conflict(resource, entry.name,
                            f"Precondition failed: UID in precondition: {wanted['uid']}, UID in object meta: {uid}")
@@ -206,7 +206,7 @@ class Changes:
         """What a kubelet does with a pod whose containers have stopped: it says so, and deletes it for good."""
         with self.store.lock:
             entry = self.store.get(deleted.resource, deleted.namespace, deleted.name)
-            if entry is None or entry.peek()["metadata"]["uid"] != deleted.peek()["metadata"]["uid"]:
+            if entry is None or entry.peek()["metadata"].get("uid") != deleted.peek()["metadata"].get("uid"):
                 return
             if entry.peek()["status"].get("phase") == "Running":
                 item = entry.object()

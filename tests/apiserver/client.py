@@ -107,12 +107,13 @@ class ApiServer:
         self.port = json.loads(line)["port"]
         self.channel = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.channel.connect(self.path("control"))
-        self.channel_file = self.channel.makefile("rw", encoding="utf-8")
+        self.answers = self.channel.makefile("r", encoding="utf-8")
         return self
 
     def stop(self):
+        """Can be said twice, and of a server that has died."""
         if self.channel:
-            self.channel_file.close()
+            self.answers.close()
             self.channel.close()
         if self.process:
             self.process.stdin.close()
@@ -135,9 +136,8 @@ class ApiServer:
 
     def control(self, command, **parameters):
         """See control.py for commands and parameters."""
-        self.channel_file.write(json.dumps({"do": command} | parameters) + "\n")
-        self.channel_file.flush()
-        line = self.channel_file.readline()
+        self.channel.sendall(json.dumps({"do": command} | parameters).encode() + b"\n")
+        line = self.answers.readline()
         if not line:
             raise ServerDied("the control channel ended")
         answer = json.loads(line)

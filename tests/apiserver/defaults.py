@@ -4,6 +4,8 @@
 import datetime
 import uuid
 
+from decode import check_types
+
 NOT_READY = "node.kubernetes.io/not-ready"
 UNREACHABLE = "node.kubernetes.io/unreachable"
 
@@ -134,6 +136,8 @@ def set_defaults(resource, item):
     item = without_nulls(item)
     item["kind"], item["apiVersion"] = resource.kind, resource.api_version
     item.setdefault("metadata", {})
+    if not resource.custom:
+        check_types(item)
     drop_empty(item["metadata"], "labels", "annotations", "ownerReferences", "finalizers", "creationTimestamp")
     if not resource.custom:
         DEFAULTS[resource.kind](item)

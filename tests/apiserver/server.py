@@ -8,9 +8,10 @@ Prints one line of JSON when it is ready: port, and the paths of its control soc
 import argparse
 import json
 import os
+import select
 import shutil
+import signal
 import sys
-import threading
 
 from api import Api, Settings
 from auth import Auth
@@ -46,7 +47,7 @@ class Server:
         self.store.compact()
         for user in ("admin", "node"):
             self.auth.new_token(user)
-        self.stopped = threading.Event()
+        self.stop_read, self.stop_write = os.pipe()
         self.control = Control(self, os.path.join(directory, "control"))
 
     def ready(self):
@@ -54,13 +55,15 @@ class Server:
                 "directory": self.directory}
 
     def stop(self):
-        self.stopped.set()
+        """From any thread, and from a signal's handler."""
+        os.write(self.stop_write, b"x")
 
-
-def wait_for_end_of_input(server):
-    while os.read(0, 4096):
-        pass
-    server.stop()
+    def wait(self):
+        """Until it is stopped, or nobody holds its standard input any more."""
+        while True:
+            readable, _, _ = select.select([0, self.stop_read], [], [])
+            if self.stop_read in readable or not os.read(0, 4096):
+                return
 
 
 def main():
@@ -69,9 +72,10 @@ def main():
     parser.add_argument("--host", default="127.0.0.1")
     options = parser.parse_args()
     server = Server(options.directory, options.host)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: server.stop())
     print(json.dumps(server.ready()), flush=True)
-    threading.Thread(target=wait_for_end_of_input, args=(server,), daemon=True).start()
-    server.stopped.wait()
+    server.wait()
     shutil.rmtree(options.directory, ignore_errors=True)
     os._exit(0)  # threads that wait for clients keep nobody
 

@@ -25,13 +25,14 @@ STRUCTS = {
                  " terminationMessagePath terminationMessagePolicy imagePullPolicy securityContext",
     "containerPort": "name hostPort containerPort protocol hostIP",
     "podStatus": "observedGeneration phase conditions:condition message reason nominatedNodeName hostIP hostIPs podIP"
-                 " podIPs startTime initContainerStatuses containerStatuses qosClass",
+                 " podIPs startTime initContainerStatuses containerStatuses qosClass ephemeralContainerStatuses"
+                 " resources",
     "condition": "type observedGeneration status lastProbeTime lastHeartbeatTime lastTransitionTime reason message",
     "Namespace": "kind apiVersion metadata:meta spec status",
     "Node": "kind apiVersion metadata:meta spec:nodeSpec status:nodeStatus",
     "nodeSpec": "podCIDR podCIDRs providerID unschedulable taints",
     "nodeStatus": "capacity:map allocatable:map phase conditions:condition addresses:nodeAddress daemonEndpoints"
-                  " nodeInfo images",
+                  " nodeInfo images volumesInUse volumesAttached runtimeHandlers features declaredFeatures",
     "nodeAddress": "type address",
     "Service": "kind apiVersion metadata:meta spec:serviceSpec status",
     "serviceSpec": "ports:servicePort selector:map clusterIP clusterIPs type externalIPs sessionAffinity"
