@@ -3,7 +3,22 @@
 #ifndef SOURCE_JSON_SCAN_H
 #define SOURCE_JSON_SCAN_H
 
-/* All take [p, end) and return where the thing ends, or NULL where it does not. */
+#include <stdbool.h>
+
+/* On the way through a container: only strings and the number of open brackets are tracked, eight
+ * bytes at a time. */
+struct json_skim {
+	unsigned depth; /* brackets that are open */
+	unsigned limit; /* of them */
+	bool in_string, escaped;
+	bool too_deep; /* the limit was met */
+};
+
+/* To just behind the bracket that closes the last one that is open (depth is 0 then), or to `end`,
+ * or to where it became too deep. */
+const char *json_skim(struct json_skim *skim, const char *p, const char *end);
+
+/* These take [p, end) and return where the thing ends, or NULL where it does not. */
 const char *json_scan_space(const char *p, const char *end);  /* never NULL */
 const char *json_scan_string(const char *p, const char *end); /* p at the opening quote */
 const char *json_scan_value(const char *p, const char *end);

@@ -112,36 +112,43 @@ static int take_delete(struct api_stream *s, const json_t *json, const char *ver
 	return rc < 0 ? rc : s->fn(s->ctx, &item);
 }
 
-/* The value of a member, as bytes; false when there is none. */
-static bool find_member(const char *bytes, const char *end, const char *key, const char **ret,
-			const char **ret_end)
+/* Where the value of a member begins; NULL: there is none. */
+static const char *find_member(const char *bytes, const char *end, const char *key)
 {
 	const char *p = json_scan_space(bytes, end), *name, *name_end, *value;
 	size_t len = strlen(key);
 
 	while (p && p < end && (*p == '{' || *p == ',') &&
 	       (value = json_scan_member(p, end, &name, &name_end))) {
+		if ((size_t)(name_end - name) == len && memcmp(name, key, len) == 0)
+			return value;
 		p = json_scan_value(value, end);
-		if (p && (size_t)(name_end - name) == len && memcmp(name, key, len) == 0) {
-			*ret = value;
-			*ret_end = p;
-			return true;
-		}
 		p = p ? json_scan_space(p, end) : NULL;
 	}
-	return false;
+	return NULL;
+}
+
+/* Without what it is near to: that may be anybody's secret. */
+static void describe_problem(const json_error_t *error, char *text, size_t len)
+{
+	const char *near = strstr(error->text, " near ");
+
+	(void)snprintf(text, len, "not JSON: %.*s",
+		       near ? (int)(near - error->text) : (int)strlen(error->text), error->text);
 }
 
 /* No tree can be built of the object; of its metadata perhaps one can. */
-static int take_unreadable(struct api_stream *s, const char *bytes, size_t len, const char *problem)
+static int take_unreadable(struct api_stream *s, const char *bytes, size_t len,
+			   const json_error_t *problem)
 {
-	const char *from, *to;
+	const char *from = find_member(bytes, bytes + len, "metadata");
+	const char *to = from ? json_scan_value(from, bytes + len) : NULL;
 	struct decoder d = {.strings = s->strings};
 	char reason[JSON_ERROR_TEXT_LENGTH + 16];
 	json_t *metadata = NULL;
 
-	(void)snprintf(reason, sizeof(reason), "not JSON: %s", problem);
-	if (find_member(bytes, bytes + len, "metadata", &from, &to))
+	describe_problem(problem, reason, sizeof(reason));
+	if (to)
 		metadata = json_loadb(from, (size_t)(to - from), JSON_FLAGS, NULL);
 	if (!metadata)
 		return err_set(s->err, -EINVAL, "%s", reason);
@@ -153,7 +160,7 @@ static int take_unreadable(struct api_stream *s, const char *bytes, size_t len, 
 
 static int take_object(struct api_stream *s, enum api_item_what what, char *bytes, size_t len)
 {
-	size_t pruned = json_prune(bytes, len, s->resource->list_kind);
+	size_t pruned = json_prune_value(bytes, len, kind_name(s->resource->kind));
 	json_error_t error;
 	AUTO_JSON json_t *json = json_loadb(bytes, pruned, JSON_FLAGS, &error);
 	const char *version;
@@ -161,7 +168,7 @@ static int take_object(struct api_stream *s, enum api_item_what what, char *byte
 	if (!json && json_error_code(&error) == json_error_out_of_memory)
 		return -ENOMEM;
 	if (!json)
-		return take_unreadable(s, bytes, pruned, error.text);
+		return take_unreadable(s, bytes, pruned, &error);
 	version = text_of(json_object_get(json, "metadata"), "resourceVersion");
 	return what == API_ITEM_DELETE ? take_delete(s, json, version)
 				       : take_upsert(s, json, version);
@@ -196,10 +203,14 @@ static int take_list(struct api_stream *s, const char *bytes, size_t len)
 				.version = text_of(metadata, "resourceVersion"),
 				.rest = text_of(metadata, "continue")};
 
-	if (!json)
-		return json_error_code(&error) == json_error_out_of_memory
-			       ? -ENOMEM
-			       : err_set(s->err, -EINVAL, "not JSON: %s", error.text);
+	char problem[JSON_ERROR_TEXT_LENGTH + 16];
+
+	if (!json && json_error_code(&error) == json_error_out_of_memory)
+		return -ENOMEM;
+	if (!json) {
+		describe_problem(&error, problem, sizeof(problem));
+		return err_set(s->err, -EINVAL, "%s", problem);
+	}
 	if (s->ended)
 		return err_set(s->err, -EINVAL, "expected one list, got another behind it");
 	if (!item.version && !item.rest)
@@ -208,11 +219,21 @@ static int take_list(struct api_stream *s, const char *bytes, size_t len)
 	return s->fn(s->ctx, &item);
 }
 
-static bool is_text(const char *from, const char *to, const char *text)
+static bool is_text(const char *value, const char *end, const char *text)
 {
 	size_t len = strlen(text);
 
-	return (size_t)(to - from) == len + 2 && memcmp(from + 1, text, len) == 0;
+	return (size_t)(end - value) > len + 1 && value[0] == '"' &&
+	       memcmp(value + 1, text, len) == 0 && value[len + 1] == '"';
+}
+
+static int take_word(struct api_stream *s, enum api_item_what what, const char *bytes, size_t len)
+{
+	AUTO_JSON json_t *json = json_loadb(bytes, len, JSON_FLAGS | JSON_DISABLE_EOF_CHECK, NULL);
+
+	if (!json)
+		return err_set(s->err, -EINVAL, "not JSON in a watch event");
+	return what == API_ITEM_BOOKMARK ? take_bookmark(s, json) : take_error(s, json);
 }
 
 /* {"type":"ADDED","object":{...}} */
@@ -226,25 +247,19 @@ static int take_event(struct api_stream *s, char *bytes, size_t len)
 		{"DELETED", API_ITEM_DELETE},  {"BOOKMARK", API_ITEM_BOOKMARK},
 		{"ERROR", API_ITEM_ERROR},
 	};
-	const char *end = bytes + len, *type, *type_end, *object, *object_end;
+	const char *end = bytes + len, *type = find_member(bytes, end, "type");
+	const char *object = type ? find_member(bytes, end, "object") : NULL;
 	size_t i = 0;
 
-	if (!find_member(bytes, end, "type", &type, &type_end) || *type != '"' ||
-	    !find_member(bytes, end, "object", &object, &object_end))
+	if (!object)
 		return err_set(s->err, -EINVAL, "expected a watch event");
-	while (i < ARRAY_LEN(types) && !is_text(type, type_end, types[i].type))
+	while (i < ARRAY_LEN(types) && !is_text(type, end, types[i].type))
 		i++;
 	if (i == ARRAY_LEN(types))
 		return err_set(s->err, -EINVAL, "expected a watch event, got one of another type");
-	if (types[i].what == API_ITEM_UPSERT || types[i].what == API_ITEM_DELETE)
-		return take_object(s, types[i].what, bytes + (object - bytes),
-				   (size_t)(object_end - object));
-
-	AUTO_JSON json_t *json =
-		json_loadb(object, (size_t)(object_end - object), JSON_FLAGS, NULL);
-	if (!json)
-		return err_set(s->err, -EINVAL, "not JSON in a watch event");
-	return types[i].what == API_ITEM_BOOKMARK ? take_bookmark(s, json) : take_error(s, json);
+	if (types[i].what == API_ITEM_BOOKMARK || types[i].what == API_ITEM_ERROR)
+		return take_word(s, types[i].what, object, (size_t)(end - object));
+	return take_object(s, types[i].what, bytes + (object - bytes), (size_t)(end - object));
 }
 
 static int take_part(void *ctx, const struct json_part *part)

@@ -76,6 +76,7 @@ static const struct keep object[] = {
 struct cursor {
 	const char *p, *end;
 	char *w;
+	bool unchecked; /* what goes is JSON for sure */
 };
 
 static void copy_to(struct cursor *c, const char *to)
@@ -117,9 +118,11 @@ static const struct keep *find_keep(const struct keep *keeps, const char *key, s
 static bool prune_value(struct cursor *c, const struct keep *keeps);
 
 /* A member that goes: where it ends; NULL when it is no JSON, which is for the parser to say. */
-static const char *check_member(const char *key, const char *value, const char *end)
+static const char *check_member(const struct cursor *c, const char *key, const char *value)
 {
-	return json_check_string(key - 1, end) ? json_check_value(value, end) : NULL;
+	if (c->unchecked)
+		return json_scan_value(value, c->end);
+	return json_check_string(key - 1, c->end) ? json_check_value(value, c->end) : NULL;
 }
 
 /* One member, from behind the brace or comma before it. `first`: none has been kept yet. */
@@ -132,7 +135,7 @@ static bool prune_member(struct cursor *c, const struct keep *keeps, bool *first
 	if (!value)
 		return false;
 	keep = find_keep(keeps, key, (size_t)(key_end - key));
-	end = keep ? NULL : check_member(key, value, c->end);
+	end = keep ? NULL : check_member(c, key, value);
 	if (end) {
 		drop_to(c, end);
 		return true;
@@ -231,12 +234,19 @@ static bool is_kind(const char *kind, size_t len, const char *const kinds[])
 	return false;
 }
 
-size_t json_prune(char *bytes, size_t len, const char *list_kind)
+/* Of a policy every member counts. */
+static bool is_pruned(const char *kind, size_t len)
 {
 	static const char *const known[] = {
 		"Pod",         "Node",      "Namespace", "Deployment", "ReplicaSet",
 		"StatefulSet", "DaemonSet", "Job",       "CronJob",    "ReplicationController",
 		NULL};
+
+	return is_kind(kind, len, known);
+}
+
+size_t json_prune(char *bytes, size_t len, const char *list_kind)
+{
 	struct cursor c = {.p = bytes, .end = bytes + len, .w = bytes};
 	size_t list_len = list_kind ? strlen(list_kind) : 0, kind_len;
 	const char *kind;
@@ -248,12 +258,25 @@ size_t json_prune(char *bytes, size_t len, const char *list_kind)
 		kind = list_kind;
 		kind_len = list_len - 4; /* PodList */
 	}
-	/* Of a policy every member counts, known or not. */
-	if (!is_kind(kind, kind_len, known))
+	if (!is_pruned(kind, kind_len))
 		return len;
 	c.p = json_scan_space(bytes, c.end);
 	c.w = bytes + (c.p - bytes);
 	(void)prune_value(&c, object); /* stops at what it cannot read */
 	copy_to(&c, c.end);
+	return (size_t)(c.w - bytes);
+}
+
+size_t json_prune_value(char *bytes, size_t len, const char *kind)
+{
+	struct cursor c = {.p = bytes, .end = bytes + len, .w = bytes, .unchecked = true};
+	const char *end;
+
+	if (!is_pruned(kind, strlen(kind))) {
+		end = json_scan_value(bytes, c.end);
+		return end ? (size_t)(end - bytes) : len;
+	}
+	if (!prune_value(&c, object))
+		copy_to(&c, c.end);
 	return (size_t)(c.w - bytes);
 }

@@ -2,8 +2,11 @@
 #include "source/json_split.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "source/json_scan.h"
 
 #define NAME_MAX_BYTES 128 /* of the top-level strings that we look at */
 
@@ -19,17 +22,19 @@ struct json_splitter {
 	json_part_fn fn;
 	void *ctx;
 
-	char open[JSON_DEPTH_MAX]; /* '{' or '[' for each level */
+	char open[2]; /* '{' or '[' of the document, and of its items */
 	unsigned depth;
 	bool in_string, escaped;
 	unsigned line;
 
 	struct buffer document, item;
 	unsigned document_line, item_line;
-	bool list;        /* the document has `items` */
-	bool in_items;    /* between their brackets */
-	bool in_item;     /* in one of them */
-	bool item_scalar; /* which is no string and no container */
+	bool list;             /* the document has `items` */
+	bool in_items;         /* between their brackets */
+	bool in_item;          /* in one of them */
+	bool item_container;   /* the item is one */
+	struct json_skim skim; /* of an item, or of a member that is a container */
+	bool skimming;         /* such a member */
 	enum expect expect;
 
 	/* Strings of depth 1: the key, and the two values we want. */
@@ -98,7 +103,7 @@ static int emit_item(struct json_splitter *s)
 	};
 
 	s->item.n = 0;
-	s->in_item = s->item_scalar = false;
+	s->in_item = false;
 	s->expect = EXPECT_COMMA;
 	return s->fn(s->ctx, &part);
 }
@@ -197,20 +202,21 @@ static const char *scan_string(struct json_splitter *s, const char *p, const cha
 	return s->text_wanted ? take_text(s, p, end) : skip_string(s, p, end);
 }
 
-static int open_bracket(struct json_splitter *s, char c, struct err *err)
+static void open_bracket(struct json_splitter *s, char c)
 {
-	if (s->depth >= JSON_DEPTH_MAX)
-		return err_set(err, -EINVAL, "nested too deeply: expected at most %d levels",
-			       JSON_DEPTH_MAX);
 	s->open[s->depth++] = c;
 	if (s->depth == 1)
 		s->expect = EXPECT_KEY;
-	if (s->depth == 2 && c == '[' && s->open[0] == '{' && s->expect == EXPECT_VALUE &&
+	if (s->depth < 2)
+		return;
+	if (c == '[' && s->open[0] == '{' && s->expect == EXPECT_VALUE &&
 	    strcmp(s->key, "items") == 0 && !s->list) {
 		s->list = s->in_items = true;
 		s->expect = EXPECT_VALUE;
+	} else {
+		s->skimming = true;
+		s->skim = (struct json_skim){.depth = 1, .limit = JSON_DEPTH_MAX - 1};
 	}
-	return 0;
 }
 
 static int close_bracket(struct json_splitter *s, char c, struct err *err)
@@ -260,7 +266,7 @@ static int between_items(struct json_splitter *s, char c, bool *ret_begins, stru
 	return 0;
 }
 
-/* One byte outside strings, of the current document or item. */
+/* One byte outside strings, of the document. */
 static int step(struct json_splitter *s, char c, struct err *err)
 {
 	switch (c) {
@@ -271,7 +277,8 @@ static int step(struct json_splitter *s, char c, struct err *err)
 		return 0;
 	case '{':
 	case '[':
-		return open_bracket(s, c, err);
+		open_bracket(s, c);
+		return 0;
 	case '}':
 	case ']':
 		return close_bracket(s, c, err);
@@ -284,35 +291,85 @@ static int step(struct json_splitter *s, char c, struct err *err)
 	}
 }
 
+static int too_deep(struct err *err)
+{
+	return err_set(err, -EINVAL, "nested too deeply: expected at most %d levels",
+		       JSON_DEPTH_MAX);
+}
+
+/* An item that is a container: only its end matters. */
+static const char *skim_item(struct json_splitter *s, const char *p, const char *end)
+{
+	if (s->item.n == 0) {
+		s->skim = (struct json_skim){.depth = 1, .limit = JSON_DEPTH_MAX - s->depth};
+		p++;
+	}
+	return json_skim(&s->skim, p, end);
+}
+
+/* A string, or what is neither string nor container; *ret_done: its end was seen. */
+static const char *scan_scalar(struct json_splitter *s, const char *p, const char *end,
+			       bool *ret_done)
+{
+	if (s->item.n == 0 && *p == '"') {
+		s->in_string = true;
+		p++;
+	}
+	if (s->in_string) {
+		p = skip_string(s, p, end);
+		*ret_done = !s->in_string;
+		return p;
+	}
+	while (p < end && *p != ',' && *p != ']' && !is_space(*p))
+		p++;
+	*ret_done = p < end;
+	return p;
+}
+
+static void count_lines(struct json_splitter *s, const char *p, const char *end)
+{
+	while ((p = memchr(p, '\n', (size_t)(end - p)))) {
+		s->line++;
+		p++;
+	}
+}
+
 /* Scans the bytes of one item up to its end or theirs. */
 static int scan_item(struct json_splitter *s, const char **pp, const char *end, struct err *err)
 {
-	const char *from = *pp, *p = from;
+	const char *from = *pp, *p;
 	bool done = false;
-	int rc = 0;
+	int rc;
 
-	while (p < end && !done && rc == 0) {
-		if (s->in_string) {
-			p = scan_string(s, p, end);
-			done = !s->in_string && s->depth == 2;
-			continue;
-		}
-		if (s->item_scalar && (*p == ',' || *p == ']' || is_space(*p))) {
-			done = true;
-			break;
-		}
-		if (s->item.n == 0 && p == from)
-			s->item_scalar = !strchr("\"{[", *p);
-		rc = step(s, *p, err);
-		done = (*p == '}' || *p == ']') && s->depth == 2;
-		p++;
+	if (s->item.n == 0)
+		s->item_container = *from == '{' || *from == '[';
+	if (s->item_container) {
+		p = skim_item(s, from, end);
+		done = s->skim.depth == 0;
+	} else {
+		p = scan_scalar(s, from, end, &done);
 	}
-	if (rc == 0)
-		rc = append(s, &s->item, from, (size_t)(p - from), err);
-	if (rc == 0 && done)
-		rc = emit_item(s);
+	count_lines(s, from, p);
 	*pp = p;
-	return rc;
+	if (s->item_container && s->skim.too_deep)
+		return too_deep(err);
+	rc = append(s, &s->item, from, (size_t)(p - from), err);
+	return rc == 0 && done ? emit_item(s) : rc;
+}
+
+/* The rest of a container that is a member: what is in it is nobody's business here. */
+static const char *skim_member(struct json_splitter *s, const char *p, const char *end)
+{
+	const char *from = p;
+
+	p = json_skim(&s->skim, p, end);
+	count_lines(s, from, p);
+	if (s->skim.depth == 0) {
+		s->skimming = false;
+		s->depth--;
+		s->expect = EXPECT_COMMA;
+	}
+	return p;
 }
 
 /* Scans the bytes of a document up to its end, theirs, or the beginning of an item. */
@@ -323,6 +380,11 @@ static int scan_document(struct json_splitter *s, const char **pp, const char *e
 	int rc = 0;
 
 	while (p < end && !done && !s->in_item && rc == 0) {
+		if (s->skimming) {
+			p = skim_member(s, p, end);
+			rc = s->skim.too_deep ? too_deep(err) : 0;
+			continue;
+		}
 		if (s->in_string) {
 			p = scan_string(s, p, end);
 			if (!s->in_string && s->text_wanted)
@@ -379,10 +441,38 @@ int json_splitter_feed(struct json_splitter *s, const char *bytes, size_t len, s
 	return rc;
 }
 
+static bool in_string(const struct json_splitter *s)
+{
+	bool skimmed = s->skimming || (s->in_item && s->item_container);
+
+	return skimmed ? s->skim.in_string : s->in_string;
+}
+
+/* What is open, as far as it goes, says where it went wrong if that was before its end. */
+static int judge_open(struct json_splitter *s, const struct buffer *open, unsigned line,
+		      struct err *err)
+{
+	const char *near;
+	json_error_t error;
+	json_t *json = json_loadb(open->v, open->n, JSON_DECODE_ANY, &error);
+
+	json_decref(json);
+	if (json || json_error_code(&error) == json_error_premature_end_of_input)
+		return err_set(err, -EINVAL, "not JSON: ends inside %s",
+			       in_string(s) ? "a string" : "an object");
+	if (json_error_code(&error) == json_error_out_of_memory)
+		return err_set(err, -ENOMEM, "no memory at line %u", s->line);
+	s->line = line + (error.line > 0 ? (unsigned)error.line - 1 : 0);
+	near = strstr(error.text, " near ");
+	return err_set(err, -EINVAL, "not JSON: %.*s",
+		       near ? (int)(near - error.text) : (int)strlen(error.text), error.text);
+}
+
 int json_splitter_finish(struct json_splitter *s, struct err *err)
 {
-	if (s->depth == 0 && !s->in_string)
+	if (s->depth == 0)
 		return 0;
-	return err_set(err, -EINVAL, "not JSON: ends inside %s",
-		       s->in_string ? "a string" : "an object");
+	if (s->in_item)
+		return judge_open(s, &s->item, s->item_line, err);
+	return judge_open(s, &s->document, s->document_line, err);
 }

@@ -116,7 +116,7 @@ static const struct row rows[] = {
 	{"something behind a document", "{}\n,",
 	 "document 1 - -: {}\n"
 	 "end -22 line 2 not JSON: expected an object"},
-	{"brackets that do not match", "{\"a\":[1}", "end -22 line 1 not JSON: unexpected '}'"},
+	{"brackets that do not match", "{\"a\":[1}", "end -22 line 1 not JSON: ']' expected"},
 	{"a bracket too many", "{\"items\":[]]}", "end -22 line 1 not JSON: unexpected ']'"},
 	{"a comma too many between items", "{\"items\":[1,,2]}",
 	 "item 1 - -: 1\nend -22 line 1 not JSON: unexpected ',' in `items`"},
