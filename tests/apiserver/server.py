@@ -48,6 +48,7 @@ class Server:
         for user in ("admin", "node"):
             self.auth.new_token(user)
         self.stop_read, self.stop_write = os.pipe()
+        os.set_blocking(self.stop_write, False)
         self.control = Control(self, os.path.join(directory, "control"))
 
     def ready(self):
@@ -55,8 +56,13 @@ class Server:
                 "directory": self.directory}
 
     def stop(self):
-        """From any thread, and from a signal's handler."""
         os.write(self.stop_write, b"x")
+
+    def stop_on_signals(self):
+        """Whichever thread a signal strikes, it writes a byte."""
+        signal.set_wakeup_fd(self.stop_write)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda *_: None)
 
     def wait(self):
         """Until it is stopped, or nobody holds its standard input any more."""
@@ -72,8 +78,7 @@ def main():
     parser.add_argument("--host", default="127.0.0.1")
     options = parser.parse_args()
     server = Server(options.directory, options.host)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: server.stop())
+    server.stop_on_signals()
     print(json.dumps(server.ready()), flush=True)
     server.wait()
     shutil.rmtree(options.directory, ignore_errors=True)
