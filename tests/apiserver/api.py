@@ -49,6 +49,8 @@ class Api:
         if request.target.subresource and not request.target.resource.status:
             raise page_not_found()
         self.check_scope(request)
+        if "dryRun" in request.query:
+            raise bad_request("this server has no dry run")
         return handler(request)
 
     @staticmethod

@@ -11,6 +11,7 @@ from status import FieldError, already_exists, bad_request, conflict, invalid, n
 
 SERVER_OWNED = ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds",
                 "generation", "generateName")
+ALLOCATED = ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy")
 # What Python says when a member has another type than expected; the server's own decoder says it in one sentence.
 TYPE_FAULTS = (AttributeError, TypeError, KeyError, ValueError)
 
@@ -137,8 +138,7 @@ class Changes:
             item.pop("status", None)
             item |= {"status": old["status"]} if "status" in old else {}
         if resource.kind == "Service":
-            item["spec"] = {name: old["spec"][name] for name in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy")
-                            if name in old["spec"]} | item["spec"]
+            item["spec"] = {name: old["spec"][name] for name in ALLOCATED if name in old["spec"]} | item["spec"]
         return checked(resource, item, lambda found: validate.changed(resource, found, old), True)
 
     @staticmethod
@@ -218,8 +218,8 @@ class Changes:
     def delete_namespace(self, entry):
         """First it says that it terminates, then its content goes, then itself."""
         if entry.name in ("default", "kube-system"):
-            raise refusal(403, "Forbidden", f'namespaces "{entry.name}" is forbidden: this namespace may not be deleted',
-                          {"name": entry.name, "kind": "namespaces"})
+            message = f'namespaces "{entry.name}" is forbidden: this namespace may not be deleted'
+            raise refusal(403, "Forbidden", message, {"name": entry.name, "kind": "namespaces"})
         item = entry.object()
         if "deletionTimestamp" in item["metadata"]:
             return entry

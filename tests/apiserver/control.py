@@ -5,7 +5,6 @@
 are the commands, their parameters are the other members."""
 
 import json
-import os
 import socket
 import threading
 import traceback

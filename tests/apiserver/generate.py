@@ -139,8 +139,8 @@ def fill(app, pods, nodes, namespaces):
     """Namespaces and pods; returns what one pod weighs."""
     resource = app.registry.find("", "v1", "pods")
     for number in range(min(namespaces, pods)):
-        app.api.changes.create(app.registry.find("", "v1", "namespaces"), "",
-                               {"metadata": {"name": f"team-{number:03}", "labels": {"team": f"t{number % 10}"}}}, "generator")
+        item = {"metadata": {"name": f"team-{number:03}", "labels": {"team": f"t{number % 10}"}}}
+        app.api.changes.create(app.registry.find("", "v1", "namespaces"), "", item, "generator")
     template, first = Template(resource), app.store.version + 1
     app.store.fill(GeneratedPod(template, number, first + number, nodes, namespaces) for number in range(pods))
     bytes_each = len(app.store.entries(resource, "team-000")[0].full())

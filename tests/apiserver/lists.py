@@ -90,21 +90,24 @@ class Page:
             self.version = version
 
 
-def pick(keys, entries, selection, start, limit):
-    """The entries of the page, and whether there are more."""
+def pick(keys, entries, selection, span, limit):
+    """The entries of the page, and the index of the first that it left out, if any. span: indices to look at."""
     found = []
-    for index in range(bisect.bisect_left(keys, start), len(keys)):
+    for index in span:
         entry = entries[keys[index]]
         if not selection.holds(entry):
             continue
         if limit and len(found) == limit:
-            return found, True
+            return found, index
         found.append(entry)
-    return found, False
+    return found, None
 
 
-def remaining(keys, entries, selection, last):
-    return sum(1 for key in keys[bisect.bisect_right(keys, last):] if selection.holds(entries[key]))
+def span_of(keys, namespace, start):
+    """Indices of a namespace's keys, or of all, from a key on."""
+    first = f"{namespace}/{start}" if namespace else start
+    end = bisect.bisect_left(keys, f"{namespace}0") if namespace else len(keys)  # 0 follows / in ASCII
+    return range(bisect.bisect_left(keys, first), end)
 
 
 def take_page(request, store):
@@ -112,7 +115,6 @@ def take_page(request, store):
     target = request.target
     selection = Selection(target.resource, target.namespace, request.query)
     page = Page(request, store)
-    prefix = f"{target.namespace}/" if target.namespace else ""
     try:
         with store.lock:
             version = page.version or store.version
@@ -121,13 +123,14 @@ def take_page(request, store):
         if page.start:
             raise expired_continue(encode_token(-1, page.start)) from None
         raise refusal(410, "Expired", "The resourceVersion for the provided list is too old.") from None
-    found, more = pick(keys, entries, selection, prefix + page.start, page.limit)
+    span = span_of(keys, target.namespace, page.start)
+    found, left = pick(keys, entries, selection, span, page.limit)
     metadata = {"resourceVersion": str(version)}
-    if more:
-        last = found[-1].key
-        metadata["continue"] = encode_token(version, "/" + last.removeprefix(prefix) + "\0")
+    if left is not None:
+        last = found[-1].name if target.namespace else found[-1].key
+        metadata["continue"] = encode_token(version, f"/{last}\0")
         if not selection.narrows:
-            metadata["remainingItemCount"] = remaining(keys, entries, selection, last)
+            metadata["remainingItemCount"] = span.stop - left
     return found, metadata
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The three patches: JSON (RFC 6902), merge (RFC 7396) and strategic merge, whose lists of some names merge by a key."""
+"""The three patches: JSON (RFC 6902), merge (RFC 7396) and strategic merge, where lists of some names merge by key."""
 
 import copy
 

@@ -46,17 +46,14 @@ class Resource:
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
     @property
-    def qualified_kind(self):
-        return f"{self.kind}.{self.group}" if self.group else self.kind
-
-    @property
     def verbs(self):
         return CUSTOM_VERBS if self.custom else ALL_VERBS
 
 
 def built_in():
     return [
-        Resource("", "v1", "namespaces", "Namespace", False, ["ns"], generation=False, empty={"spec": {}, "status": {}}),
+        Resource("", "v1", "namespaces", "Namespace", False, ["ns"], generation=False,
+                 empty={"spec": {}, "status": {}}),
         Resource("", "v1", "nodes", "Node", False, ["no"], generation=False,
                  empty={"spec": {}, "status": EMPTY_NODE_STATUS}),
         Resource("", "v1", "pods", "Pod", True, ["po"], categories=["all"],

@@ -124,7 +124,8 @@ def required(field, why=""):
 
 def not_supported(field, value, supported):
     choices = ", ".join(f'"{choice}"' for choice in supported)
-    return FieldError("FieldValueNotSupported", field, f"Unsupported value: {shown(value)}: supported values: {choices}")
+    why = f"Unsupported value: {shown(value)}: supported values: {choices}"
+    return FieldError("FieldValueNotSupported", field, why)
 
 
 def forbidden_field(field, why):

@@ -43,8 +43,8 @@ class Kubectl(ServerTest):
         self.assertIn("node1", self.shop("get", "pods", "-o", "wide"))
         self.assertRegex(self.shop("get", "netpol"), r"NAME +POD-SELECTOR +AGE\np +app=x ")
         self.assertEqual(self.object("pod", "a")["spec"]["nodeName"], "node1")
-        self.assertEqual(self.shop("get", "pods", "-l", "app=x", "--field-selector", "spec.nodeName=node1", "-o", "name"),
-                         "pod/a\n")
+        found = self.shop("get", "pods", "-l", "app=x", "--field-selector", "spec.nodeName=node1", "-o", "name")
+        self.assertEqual(found, "pod/a\n")
         self.assertIn("fresh", self.kubectl("get", "namespaces"))
         self.assertIn("AlreadyExists", self.kubectl("create", "-f", "-", item=policy("p"), code=1))
         self.shop("delete", "pod", "a")
@@ -54,7 +54,8 @@ class Kubectl(ServerTest):
         self.assertNotIn("fresh", self.kubectl("get", "namespaces"))
 
     def test_apply(self):
-        item = policy("p", podSelector={}, ingress=[{"ports": [{"port": port, "protocol": "TCP"}]} for port in (80, 81)])
+        ports = [{"ports": [{"port": port, "protocol": "TCP"}]} for port in (80, 81)]
+        item = policy("p", podSelector={}, ingress=ports)
         self.assertIn("created", self.shop("apply", "-f", "-", item=item))
         self.assertIn("unchanged", self.shop("apply", "-f", "-", item=item))
         item["spec"]["ingress"] = [{"ports": [{"port": "http", "protocol": "UDP"}]}]

@@ -40,6 +40,13 @@ class Lists(ServerTest):
     def test_pages_over_namespaces(self):
         self.server.load(pod("a", namespace="other"))
         self.assertEqual(sum((names(page) for page in self.pages(PODS, 3)), []), ["a", *TEN])
+        self.request(200, "DELETE", "/api/v1/namespaces/other/pods?gracePeriodSeconds=0")
+
+    def test_what_is_left_is_counted_in_the_namespace(self):
+        self.server.load(namespace("zoo"), pod("a", namespace="zoo"), pod("b", namespace="zoo"))
+        self.assertEqual(self.query("limit=9").json()["metadata"]["remainingItemCount"], 1)
+        self.assertEqual(self.query("limit=9", path=PODS).json()["metadata"]["remainingItemCount"], 3)
+        self.request(200, "DELETE", "/api/v1/namespaces/zoo/pods?gracePeriodSeconds=0")
 
     def test_pages_are_of_one_state(self):
         first = self.query("limit=5").json()["metadata"]
@@ -102,8 +109,9 @@ class Lists(ServerTest):
         self.query("limit=abc", 400)
 
     def test_selectors(self):
-        for selector, wanted in (("n%3Dp3", ["p3"]), ("n+in+(p1,p2),half%3Dlow", ["p1", "p2"]), ("n!%3Dp0,half%3Dlow", TEN[1:5]),
-                                 ("half+notin+(low)", TEN[5:]), ("!half", []), ("half,n%3D%3Dp9", ["p9"])):
+        for selector, wanted in (("n%3Dp3", ["p3"]), ("n+in+(p1,p2),half%3Dlow", ["p1", "p2"]),
+                                 ("n!%3Dp0,half%3Dlow", TEN[1:5]), ("half+notin+(low)", TEN[5:]), ("!half", []),
+                                 ("half,n%3D%3Dp9", ["p9"])):
             self.assertEqual(names(self.query(f"labelSelector={selector}")), wanted, selector)
         for selector, wanted in (("spec.nodeName%3Dnode1", TEN[1::2]), ("metadata.name%3Dp4", ["p4"]),
                                  ("status.phase!%3DPending", []),

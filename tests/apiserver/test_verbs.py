@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """get, create, replace, patch and delete by raw requests; who may, and what there is."""
 
+import json
 import socket
 import ssl
 
@@ -53,6 +54,7 @@ class Create(ServerTest):
         self.request(422, "POST", SHOP_PODS, pod("x", containers=[]))
         self.request(415, "POST", SHOP_PODS, b"k8s\0", media_type="application/vnd.kubernetes.protobuf")
         self.request(405, "POST", PODS, pod("x"))
+        self.request(400, "POST", f"{SHOP_PODS}?dryRun=All", pod("x"))
         with_version = pod("x")
         with_version["metadata"]["resourceVersion"] = "5"
         self.request(500, "POST", SHOP_PODS, with_version)
@@ -120,9 +122,11 @@ class Change(ServerTest):
         self.request(409, "PATCH", self.path, patch, media_type=MERGE)
 
     def test_strategic_patch_merges_lists_by_key(self):
-        patch = {"spec": {"containers": [{"name": "c", "image": "new"}]}}
-        made = self.request(200, "PATCH", self.path, patch, media_type=STRATEGIC).json()
-        self.assertEqual([(c["name"], c["image"]) for c in made["spec"]["containers"]], [("c", "new")])
+        two = [{"name": "c", "image": "old"}, {"name": "d", "image": "old"}]
+        self.request(201, "POST", SHOP_PODS, pod("two-containers", containers=two))
+        patch = {"spec": {"containers": [{"name": "d", "image": "new"}]}}
+        made = self.request(200, "PATCH", f"{SHOP_PODS}/two-containers", patch, media_type=STRATEGIC).json()
+        self.assertEqual([(c["name"], c["image"]) for c in made["spec"]["containers"]], [("c", "old"), ("d", "new")])
         patch = {"metadata": {"labels": {"$patch": "replace", "z": "z"}}}
         made = self.request(200, "PATCH", self.path, patch, media_type=STRATEGIC).json()
         self.assertEqual(made["metadata"]["labels"], {"z": "z"})
@@ -134,6 +138,26 @@ class Change(ServerTest):
         made = self.request(200, "PATCH", self.path, patch, media_type=JSON_PATCH).json()
         self.assertEqual(made["metadata"]["labels"], {"x/y": "z"})
         self.request(422, "PATCH", self.path, patch, media_type=JSON_PATCH)
+
+    def owners(self, item):
+        """Of labels, by manager."""
+        return {entry["manager"]: sorted(entry["fieldsV1"].get("f:metadata", {}).get("f:labels", {}))
+                for entry in item["metadata"]["managedFields"]}
+
+    def test_who_changes_a_field_owns_it(self):
+        patch = {"metadata": {"labels": {"a": "other", "c": "d"}}}
+        path = f"{self.path}?fieldManager=second"
+        made = self.request(200, "PATCH", path, patch, media_type=MERGE).json()
+        self.assertEqual(self.owners(made), {"raw": ["."], "second": ["f:a", "f:c"]})
+        patch = {"metadata": {"labels": {"a": None}}}
+        made = self.request(200, "PATCH", self.path, patch, media_type=MERGE).json()
+        self.assertEqual(self.owners(made), {"raw": ["."], "second": ["f:c"]})
+
+    def test_marks_of_html_are_escaped(self):
+        patch = {"metadata": {"annotations": {"a": "<&>\u2028"}}}
+        made = self.request(200, "PATCH", self.path, patch, media_type=MERGE)
+        self.assertIn(rb'"a":"\u003c\u0026\u003e\u2028"', made.body)
+        self.assertEqual(made.json()["metadata"]["annotations"], {"a": "<&>\u2028"})
 
     def test_unknown_patches(self):
         self.request(415, "PATCH", self.path, {}, media_type="application/json")
@@ -156,6 +180,12 @@ class Delete(ServerTest):
         versions = [version_of(event["object"]) for event in events]
         self.assertEqual(versions, sorted(set(versions)))
         self.get(f"{SHOP_PODS}/slow", 404)
+
+    def test_a_pod_that_runs_nowhere_goes_at_once(self):
+        self.request(201, "POST", SHOP_PODS, pod("nowhere"))
+        answer = self.request(200, "DELETE", f"{SHOP_PODS}/nowhere").json()
+        self.assertEqual(answer["metadata"]["deletionGracePeriodSeconds"], 0)
+        self.get(f"{SHOP_PODS}/nowhere", 404)
 
     def test_without_kubelet_it_stays_until_deleted_for_good(self):
         self.server.control("set", kubelet_seconds=None)
@@ -263,6 +293,16 @@ class What(ServerTest):
         self.assert_events(stream, ("DELETED", "first"))
         self.assertEqual(stream.line(), b"")
         self.get(CNPS, 404)
+
+    def test_files_are_loaded(self):
+        with open(self.server.path("list.json"), "w", encoding="utf-8") as file:
+            json.dump({"kind": "List", "items": [policy("from-file"), pod("from-file", "node1") | {
+                "status": {"phase": "Running", "podIP": "10.0.0.9"}}]}, file)
+        self.assertEqual(self.server.control("load", path=self.server.path("list.json"))["loaded"], 2)
+        self.assertEqual(self.get(f"{SHOP_PODS}/from-file").json()["status"]["podIP"], "10.0.0.9")
+        version = self.version()
+        self.server.control("load", path=self.server.path("list.json"))
+        self.assertEqual(self.version(), version)
 
     def test_tables(self):
         self.server.load(pod("tabled", "node1"))

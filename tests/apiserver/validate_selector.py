@@ -52,6 +52,7 @@ def port_name_errors(name):
 
 def requirement(found, path, lenient):
     errors, operator, values = [], found.get("operator"), found.get("values") or []
+    key = found.get("key", "")
     if operator in ("In", "NotIn"):
         if not values:
             errors.append(required(f"{path}.values", "must be specified when `operator` is 'In' or 'NotIn'"))
@@ -61,7 +62,7 @@ def requirement(found, path, lenient):
                                           "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"))
     else:
         errors.append(invalid_value(f"{path}.operator", operator, "not a valid selector operator"))
-    errors += [invalid_value(f"{path}.key", found.get("key"), why) for why in qualified_name_errors(found.get("key", ""))]
+    errors += [invalid_value(f"{path}.key", key, why) for why in qualified_name_errors(key)]
     if not lenient:
         for index, value in enumerate(values):
             errors += [invalid_value(f"{path}.values[{index}]", value, why) for why in label_value_errors(value)]
