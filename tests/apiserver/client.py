@@ -67,6 +67,10 @@ class WatchStream:
         line = self.line()
         return json.loads(line) if line else None
 
+    def patience(self, seconds):
+        """How long silence is borne from now on."""
+        self.connection.sock.settimeout(seconds)
+
     def events(self, count):
         return [self.event() for _ in range(count)]
 

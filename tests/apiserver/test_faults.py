@@ -92,24 +92,30 @@ class Bodies(ServerTest):
     def fail(self, how, **rest):
         self.server.control("fail", how=how, resource="pods", **rest)
 
-    def watch(self, timeout=30):
-        return self.open_watch(f"{SHOP_PODS}?resourceVersion={self.version()}", timeout=timeout)
+    def watch(self):
+        return self.open_watch(f"{SHOP_PODS}?resourceVersion={self.version()}")
 
     def change(self):
         return self.server.load(pod("a", labels={"at": str(time.monotonic_ns())}))
 
     def test_silence_without_a_word(self):
         self.fail("silent")
+        connection = self.server.connect()
+        self.addCleanup(connection.close)
+        connection.request("GET", SHOP_PODS, headers=self.server.headers("admin", None))
+        self.server.wait_for(lambda: not self.server.control("faults")["faults"])
+        connection.sock.settimeout(SHORT)
         with self.assertRaises(TimeoutError):
-            self.get(SHOP_PODS, timeout=SHORT)
+            connection.getresponse()
         self.get(SHOP_PODS)
 
     def test_a_watch_that_goes_silent(self):
         self.fail("silent", skip=1)
-        stream = self.watch(SHORT)
+        stream = self.watch()
         self.change()
         self.change()
         self.assertEqual(stream.event()["type"], "MODIFIED")
+        stream.patience(SHORT)
         with self.assertRaises(TimeoutError):
             stream.line()
 
@@ -180,9 +186,9 @@ class OpenWatches(ServerTest):
         super().setUpClass()
         cls.server.load(pod("a"))
 
-    def struck(self, how, timeout=30, **rest):
+    def struck(self, how, **rest):
         self.server.wait_for(lambda: self.server.watches("pods") == 0)
-        stream = self.open_watch(f"{SHOP_PODS}?resourceVersion={self.version()}", timeout=timeout)
+        stream = self.open_watch(f"{SHOP_PODS}?resourceVersion={self.version()}")
         self.assertEqual(self.server.control("streams", how=how, resource="pods", **rest), {"watches": 1})
         return stream
 
@@ -203,8 +209,9 @@ class OpenWatches(ServerTest):
         self.assertTrue(line.startswith(b'{"type":"MODIFIED"') and not line.endswith(b"\n"), line)
 
     def test_silence(self):
-        stream = self.struck("silent", SHORT)
+        stream = self.struck("silent")
         self.server.load(pod("a", labels={"silent": "yes"}))
+        stream.patience(SHORT)
         with self.assertRaises(TimeoutError):
             stream.line()
 
