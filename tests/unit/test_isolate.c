@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the kernel refuses is left out, and that closes. */
+#include "nft/isolate.h"
+#include "nft/print.h"
+#include "render/names.h"
+#include "unit.h"
+
+static const char yaml[] =
+	"apiVersion: v1\nkind: Pod\n"
+	"metadata: {name: a, namespace: t, labels: {app: a}, annotations: {netpold.io/interface: "
+	"v1}}\n"
+	"spec: {nodeName: n}\nstatus: {phase: Running, podIP: 10.0.0.1}\n---\n"
+	"apiVersion: v1\nkind: Pod\nmetadata: {name: b, namespace: t, labels: {app: b}}\n"
+	"spec: {nodeName: n}\nstatus: {phase: Running, podIP: 10.0.0.2}\n---\n"
+	"apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: p, namespace: t}\n"
+	"spec: {podSelector: {matchLabels: {app: a}}, ingress: [{from: [{podSelector: "
+	"{matchLabels: "
+	"{app: b}}}]}, {from: [{ipBlock: {cidr: 192.0.2.0/24}}]}]}\n";
+
+static struct cluster cluster;
+
+static int setup(void **state)
+{
+	struct faults faults = {0};
+	struct err err = {0};
+
+	(void)state;
+	unit_cluster_start(&cluster, "n", NAME_DIGITS);
+	assert_int_equal(cluster_put_yaml(&cluster, yaml, strlen(yaml), &faults, &err, NULL), 0);
+	assert_int_equal(faults.errors, 0);
+	assert_int_equal(graph_sync(cluster.graph), 0);
+	return render_settle(cluster.render);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	cluster_stop(&cluster);
+	return 0;
+}
+
+static struct nft_refused of(enum nft_table table, bool set, const char *name)
+{
+	struct nft_refused refused;
+
+	memset(&refused, 0, sizeof(refused));
+	refused.table = table;
+	refused.set = set;
+	(void)snprintf(refused.name, sizeof(refused.name), "%s", name);
+	return refused;
+}
+
+static size_t rules_of(const struct ruleset *ruleset, const char *name)
+{
+	const struct nft_chain *chain = ruleset_chain(ruleset, NFT_TABLE_POLICY, name);
+
+	assert_non_null(chain);
+	return chain->rules.n;
+}
+
+/* The first chain or set whose name begins so. */
+static const char *chain_like(const char *prefix)
+{
+	const struct nft_chain *chain = render_ruleset(cluster.render)->chains[NFT_TABLE_POLICY];
+
+	while (chain && strncmp(chain->name, prefix, strlen(prefix)) != 0)
+		chain = chain->hh.next;
+	assert_non_null(chain);
+	return chain->name;
+}
+
+static const char *set_like(const char *prefix)
+{
+	const struct nft_set *set = render_ruleset(cluster.render)->sets;
+
+	while (set && strncmp(set->name, prefix, strlen(prefix)) != 0)
+		set = set->hh.next;
+	assert_non_null(set);
+	return set->name;
+}
+
+static void nothing_refused_is_a_copy(void **state)
+{
+	const struct ruleset *whole = render_ruleset(cluster.render);
+	char *a = NULL, *b = NULL;
+	size_t len;
+	struct ruleset copy;
+	FILE *out = open_memstream(&a, &len);
+
+	(void)state;
+	assert_int_equal(nft_isolate(whole, NULL, 0, &copy), 0);
+	assert_int_equal(ruleset_print(whole, out), 0);
+	(void)fclose(out);
+	out = open_memstream(&b, &len);
+	assert_int_equal(ruleset_print(&copy, out), 0);
+	(void)fclose(out);
+	assert_string_equal(a, b);
+	free(a);
+	free(b);
+	ruleset_done(&copy);
+}
+
+static void a_pods_chain_keeps_its_drop_alone(void **state)
+{
+	const struct ruleset *whole = render_ruleset(cluster.render);
+	struct nft_refused refused = of(NFT_TABLE_POLICY, false, "i_v1");
+	const struct nft_rule *last;
+	struct ruleset left;
+
+	(void)state;
+	assert_true(rules_of(whole, "i_v1") > 1);
+	assert_true(nft_refused_can_be_left_out(whole, &refused));
+	assert_int_equal(nft_isolate(whole, &refused, 1, &left), 0);
+	assert_int_equal(rules_of(&left, "i_v1"), 1);
+	last = &ruleset_chain(&left, NFT_TABLE_POLICY, "i_v1")->rules.v[0];
+	assert_int_equal(last->stmts.v[last->stmts.n - 1].verdict.kind, NFT_VERDICT_DROP);
+	ruleset_done(&left);
+}
+
+static void a_profiles_chain_is_empty_and_still_there(void **state)
+{
+	const struct ruleset *whole = render_ruleset(cluster.render);
+	struct nft_refused refused = of(NFT_TABLE_POLICY, false, chain_like("pi_"));
+	struct ruleset left;
+	char whom[200];
+
+	(void)state;
+	assert_true(nft_refused_can_be_left_out(whole, &refused));
+	assert_int_equal(nft_isolate(whole, &refused, 1, &left), 0);
+	assert_int_equal(rules_of(&left, refused.name), 0);
+	assert_int_equal(rules_of(&left, "i_v1"), rules_of(whole, "i_v1"));
+	nft_refused_describe(whole, &refused, whom, sizeof(whom));
+	assert_non_null(strstr(whom, "t: p"));
+	assert_non_null(strstr(whom, "t/a"));
+	ruleset_done(&left);
+}
+
+static void a_set_goes_with_the_rules_that_look_into_it(void **state)
+{
+	const struct ruleset *whole = render_ruleset(cluster.render);
+	struct nft_refused refused = of(NFT_TABLE_POLICY, true, set_like("p4_"));
+	const char *profile = chain_like("pi_");
+	struct ruleset left;
+	char whom[200];
+
+	(void)state;
+	assert_true(nft_refused_can_be_left_out(whole, &refused));
+	assert_int_equal(nft_isolate(whole, &refused, 1, &left), 0);
+	assert_null(ruleset_set(&left, refused.name));
+	assert_int_equal(rules_of(&left, profile), rules_of(whole, profile) - 1);
+	nft_refused_describe(whole, &refused, whom, sizeof(whom));
+	assert_non_null(strstr(whom, "t: p"));
+	ruleset_done(&left);
+}
+
+static void a_guard_is_not_there(void **state)
+{
+	const struct ruleset *whole = render_ruleset(cluster.render);
+	struct nft_refused refused = of(NFT_TABLE_GUARD, false, "g_v1");
+	struct ruleset left;
+
+	(void)state;
+	assert_true(nft_refused_can_be_left_out(whole, &refused));
+	assert_int_equal(nft_isolate(whole, &refused, 1, &left), 0);
+	assert_null(ruleset_chain(&left, NFT_TABLE_GUARD, "g_v1"));
+	ruleset_done(&left);
+}
+
+static void without_what_finds_the_pods_there_is_no_policy(void **state)
+{
+	static const struct {
+		bool set;
+		const char *name;
+	} rows[] = {{false, "forward"},   {false, "to_pod"},  {true, "ingress_if"},
+		    {true, "egress_ip4"}, {false, "nothing"}, {true, "nothing"}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct nft_refused refused = of(NFT_TABLE_POLICY, rows[i].set, rows[i].name);
+
+		assert_false(nft_refused_can_be_left_out(render_ruleset(cluster.render), &refused));
+	}
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(nothing_refused_is_a_copy, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_pods_chain_keeps_its_drop_alone, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_profiles_chain_is_empty_and_still_there, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_set_goes_with_the_rules_that_look_into_it, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_guard_is_not_there, setup, teardown),
+		cmocka_unit_test_setup_teardown(without_what_finds_the_pods_there_is_no_policy,
+						setup, teardown),
+	};
+
+	return cmocka_run_group_tests_name("refused", tests, NULL, NULL);
+}
