@@ -9,9 +9,9 @@ static const char yaml[] =
 	"apiVersion: v1\nkind: Pod\n"
 	"metadata: {name: a, namespace: t, labels: {app: a}, annotations: {netpold.io/interface: "
 	"v1}}\n"
-	"spec: {nodeName: n}\nstatus: {phase: Running, podIP: 10.0.0.1}\n---\n"
+	"spec: {nodeName: n1}\nstatus: {phase: Running, podIP: 10.0.0.1}\n---\n"
 	"apiVersion: v1\nkind: Pod\nmetadata: {name: b, namespace: t, labels: {app: b}}\n"
-	"spec: {nodeName: n}\nstatus: {phase: Running, podIP: 10.0.0.2}\n---\n"
+	"spec: {nodeName: n1}\nstatus: {phase: Running, podIP: 10.0.0.2}\n---\n"
 	"apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: p, namespace: t}\n"
 	"spec: {podSelector: {matchLabels: {app: a}}, ingress: [{from: [{podSelector: "
 	"{matchLabels: "
@@ -25,7 +25,7 @@ static int setup(void **state)
 	struct err err = {0};
 
 	(void)state;
-	unit_cluster_start(&cluster, "n", NAME_DIGITS);
+	unit_cluster_start(&cluster, "n1", NAME_DIGITS);
 	assert_int_equal(cluster_put_yaml(&cluster, yaml, strlen(yaml), &faults, &err, NULL), 0);
 	assert_int_equal(faults.errors, 0);
 	assert_int_equal(graph_sync(cluster.graph), 0);
