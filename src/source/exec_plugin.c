@@ -89,11 +89,24 @@ static void take_output(struct exec_plugin *p)
 		(void)event_del(p->readable); /* cannot fail: it is there */
 }
 
+static int judge_length(const struct exec_plugin *p, struct err *err)
+{
+	if (!p->too_long)
+		return 0;
+	return err_set(err, -EIO, "credential plugin %.80s: expected at most %u bytes",
+		       p->config->command, EXEC_PLUGIN_OUTPUT_MAX);
+}
+
 static void on_output(evutil_socket_t fd, short what, void *ctx)
 {
+	struct exec_plugin *p = ctx;
+	struct err err = {0};
+
 	(void)fd;
 	(void)what;
-	take_output(ctx);
+	take_output(p);
+	if (p->too_long) /* it would wait for us, and we for its end */
+		finish(p, judge_length(p, &err), &err);
 }
 
 static int judge_exit(const struct exec_plugin *p, int status, struct err *err)
@@ -110,10 +123,7 @@ static int judge_exit(const struct exec_plugin *p, int status, struct err *err)
 	if (WIFSIGNALED(status))
 		return err_set(err, -EIO, "credential plugin %.80s: killed by signal %d", name,
 			       WTERMSIG(status));
-	if (p->too_long)
-		return err_set(err, -EIO, "credential plugin %.80s: expected at most %u bytes",
-			       name, EXEC_PLUGIN_OUTPUT_MAX);
-	return 0;
+	return judge_length(p, err);
 }
 
 static void on_exit_seen(evutil_socket_t fd, short what, void *ctx)

@@ -79,6 +79,20 @@ int api_config_set_server(struct api_config *config, const char *text)
 	return rc;
 }
 
+/* It becomes part of URLs. */
+static void read_server_name(struct kube_reader *r, const json_t *cluster,
+			     struct api_config *config)
+{
+	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				      "0123456789-.:";
+	const char *name = kube_text(r, cluster, "tls-server-name");
+
+	if (name && name[strspn(name, allowed)])
+		kube_refuse(r, "tls-server-name", "expected a host name or an address");
+	else
+		kube_take_text(r, cluster, "tls-server-name", &config->tls_server_name);
+}
+
 /* As Go has it, a name is for the SOCKS proxy to resolve. */
 static void read_proxy(struct kube_reader *r, const json_t *cluster, struct api_config *config)
 {
@@ -134,7 +148,7 @@ void kube_read_cluster(struct kube_reader *r, const json_t *cluster, struct api_
 	if (rc == -EINVAL)
 		kube_refuse(r, "server", "expected https://HOST[:PORT][/PATH]");
 	r->no_memory = r->no_memory || rc == -ENOMEM;
-	kube_take_text(r, cluster, "tls-server-name", &config->tls_server_name);
+	read_server_name(r, cluster, config);
 	kube_take_base64(r, cluster, "certificate-authority-data", &config->ca);
 	if (!config->ca.v)
 		kube_take_path(r, cluster, "certificate-authority", &config->ca_file);
