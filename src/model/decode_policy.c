@@ -354,6 +354,6 @@ void decode_closed_policy(struct decoder *d, const json_t *json, struct network_
 	decode_types(d, spec, policy);
 	if (speaks_of_egress && json_array_size(get_any(spec, "policyTypes")) == 0)
 		policy->isolates[DIR_EGRESS] = true;
-	if (d->errors > before)
+	if (d->errors > before || !spec)
 		policy->isolates[DIR_INGRESS] = policy->isolates[DIR_EGRESS] = true;
 }
