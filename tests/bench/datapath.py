@@ -1,0 +1,190 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What enforcement costs a packet: datapath.py BUILD_DIRECTORY [ROUNDS]
+
+Makes three network namespaces for each variant, all alive at once, a node and two pods behind routed veths:
+
+    a eth0 --- pod-a  node  pod-b --- eth0 b
+
+has `netpold --once` enforce what a variant is about, and lets tests/bench/datapath measure. Both pods are isolated in
+both directions, each rule has 100 pods of its own, the rule that matches is the last one, and 250 pods are in the
+maps. The unit is the variant that has conntrack alone; each ratio is the median of the ratios of the rounds. Wants
+namespaces of its own for itself: `unshare -mn --propagation private`."""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+from figures import Figures, quartiles
+
+ROUNDS = 300
+LOCAL_PODS = 250
+GROUPS, PER_GROUP, GROUPS_OF_RULE = 1000, 10, 10
+RULES_OF_POLICY = 10
+# The same in datapath.c.
+ADDR_A, ADDR_B = "10.244.0.1", "10.244.0.2"
+PORT_ALLOWED = 30000
+GATEWAY = "169.254.255.1"
+MACS = {end: f"02:00:00:00:00:{number:02x}" for number, end in enumerate(("node-a", "node-b", "a", "b"), 1)}
+
+UNIT, AGAIN = "free-conntrack", "free-conntrack-again"
+# Its name in the table; rules for each pod and direction; what is particular.
+VARIANTS = {
+    "free-none": ("nothing", 0, set()),
+    UNIT: ("conntrack alone", 0, {"conntrack"}),
+    AGAIN: ("conntrack alone, made twice: what chance does", 0, {"conntrack"}),
+    "rules-1": ("1 rule", 1, set()),
+    "rules-10": ("10 rules", 10, set()),
+    "rules-100": ("100 rules", 100, set()),
+    "rules-1000": ("1,000 rules", 1000, set()),
+    "blocks-1000": ("1,000 rules, of CIDRs", 1000, {"blocks"}),
+    "ranges-1000": ("1,000 rules, of port ranges", 1000, {"ranges"}),
+    "address-1000": ("1,000 rules, found by address", 1000, {"address"}),
+    "guard-1": ("1 rule, source guard", 1, {"guard"}),
+    "guard-1000": ("1,000 rules, source guard", 1000, {"guard"}),
+}
+SERIES = {"connection": "new connection", "packet": "established packet", "one-way": "packet never answered",
+          "denied": "denied packet"}
+
+
+def pod(name, address, node, labels, interface=None):
+    metadata = {"name": name, "namespace": "bench", "labels": labels}
+    if interface:
+        metadata["annotations"] = {"netpold.io/interface": interface}
+    return {"kind": "Pod", "apiVersion": "v1", "metadata": metadata, "spec": {"nodeName": node},
+            "status": {"phase": "Running", "podIP": address, "podIPs": [{"ip": address}]}}
+
+
+def pods(by_address):
+    """The two, those that are only in the maps, and those elsewhere that rules are about."""
+    local = [("a", ADDR_A), ("b", ADDR_B)] + [(f"c{i}", f"10.244.1.{i}") for i in range(1, LOCAL_PODS - 1)]
+    for name, address in local:
+        labels = {"policed": "yes", **({"group": "end"} if name in "ab" else {})}
+        yield pod(name, address, "here", labels, None if by_address else f"pod-{name}")
+    for i in range(GROUPS * PER_GROUP):
+        yield pod(f"far-{i}", f"10.245.{i // 250}.{i % 250 + 1}", "there", {"group": f"g{i // PER_GROUP}"})
+
+
+def peers(i, last, traits):
+    if "blocks" in traits:
+        blocks = [f"10.{i % 200}.{i // 200 * 32 + step}.0/24" for step in range(0, 20, 2)]
+        return [{"ipBlock": {"cidr": block}} for block in blocks + (["10.244.0.0/24"] if last else [])]
+    groups = [f"g{(i + step) % GROUPS}" for step in range(GROUPS_OF_RULE)] + (["end"] if last else [])
+    return [{"podSelector": {"matchExpressions": [{"key": "group", "operator": "In", "values": groups}]}}]
+
+
+def rule(i, count, direction, traits):
+    last = i == count - 1
+    ports = [{"protocol": "TCP", "port": 10000 + 10 * i}]
+    if "ranges" in traits:
+        ports[0]["endPort"] = ports[0]["port"] + 5
+    if last:
+        ports = [{"protocol": protocol, "port": PORT_ALLOWED} for protocol in ("TCP", "UDP")]
+    return {direction: peers(i, last, traits), "ports": ports}
+
+
+def policies(count, traits):
+    for start in range(0, count, RULES_OF_POLICY):
+        these = range(start, min(start + RULES_OF_POLICY, count))
+        yield {"kind": "NetworkPolicy", "apiVersion": "networking.k8s.io/v1",
+               "metadata": {"name": f"policy-{start}", "namespace": "bench"},
+               "spec": {"podSelector": {"matchLabels": {"policed": "yes"}}, "policyTypes": ["Ingress", "Egress"],
+                        "ingress": [rule(i, count, "from", traits) for i in these],
+                        "egress": [rule(i, count, "to", traits) for i in these]}}
+
+
+def ip(netns, *lines):
+    subprocess.run(["ip", "-n", netns, "-batch", "-"], input="\n".join(lines) + "\n", text=True, check=True)
+
+
+def in_netns(netns, *command, **options):
+    return subprocess.run(["nsenter", f"--net=/run/netns/{netns}", *command], check=True, **options)
+
+
+def make(variant):
+    """Neighbours are fixed, so that nothing but the packets that are timed is on the way."""
+    node = f"{variant}-node"
+    for end in ("node", "a", "b"):
+        subprocess.run(["ip", "netns", "add", f"{variant}-{end}"], check=True)
+    in_netns(node, "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
+    ip(node, "link set lo up")
+    for end, address in (("a", ADDR_A), ("b", ADDR_B)):
+        ip(node, f"link add pod-{end} address {MACS['node-' + end]} type veth peer name eth0 address {MACS[end]} "
+                 f"netns {variant}-{end}",
+           f"link set pod-{end} up", f"addr add {GATEWAY}/32 dev pod-{end}")
+        ip(f"{variant}-{end}", "link set lo up", "link set eth0 up", f"addr add {address}/32 dev eth0",
+           f"route add {GATEWAY} dev eth0", f"route add default via {GATEWAY} dev eth0",
+           f"neigh replace {GATEWAY} lladdr {MACS['node-' + end]} dev eth0 nud permanent")
+        ip(node, f"route add {address} dev pod-{end}",
+           f"neigh replace {address} lladdr {MACS[end]} dev pod-{end} nud permanent")
+
+
+def enforce(variant, count, traits, build, tmp):
+    node = f"{variant}-node"
+    if "conntrack" in traits:
+        in_netns(node, "nft", "add table inet t; add chain inet t forward { type filter hook forward priority filter; }; "
+                              "add rule inet t forward ct state established,related accept")
+    if count == 0:
+        return
+    manifests = os.path.join(tmp, f"{variant}.json")
+    items = list(pods("address" in traits)) + list(policies(count, traits))
+    with open(manifests, "w", encoding="utf-8") as out:
+        json.dump({"kind": "List", "apiVersion": "v1", "items": items}, out)
+    command = [f"{build}/netpold", "--log-level", "err", "--node", "here", "-f", manifests]
+    if "address" in traits:  # the dry run looks for no devices
+        ruleset = in_netns(node, *command, "--dry-run", stdout=subprocess.PIPE).stdout
+        in_netns(node, "nft", "-f", "-", input=ruleset)
+        return
+    in_netns(node, *command, "--once", "--cni-results", tmp)
+    if "guard" not in traits:
+        in_netns(node, "nft", "delete table netdev netpold")
+
+
+def measure(build, rounds):
+    """For each variant and series the nanoseconds of each round."""
+    done = subprocess.run([f"{build}/tests/bench/datapath", str(rounds), *VARIANTS], stdout=subprocess.PIPE, text=True,
+                          check=False)
+    if done.returncode != 0:
+        sys.exit(done.returncode)
+    result = {}
+    for line in done.stdout.splitlines():
+        variant, series, ns = line.split()
+        result.setdefault((variant, series), []).append(float(ns))
+    return result
+
+
+def budget(series, name, traits):
+    if name.startswith("free"):
+        return None
+    if series == "connection":
+        return None if "guard" in traits else 1.03
+    if series == "packet":
+        return 1.04 if "guard" in traits else 1.01
+    return None
+
+
+def report(result, figures):
+    for series, words in SERIES.items():
+        figures.title(words)
+        unit = result[UNIT, "packet" if series in ("one-way", "denied") else series]
+        for name, (what, _, traits) in VARIANTS.items():
+            values = result[name, series]
+            low, middle, high = (value / 1000 for value in quartiles(values))
+            ratio = quartiles([value / by for value, by in zip(values, unit)])[1]
+            limit = budget(series, name, traits)
+            figures.line(what, f"{middle:.2f} us [{low:.2f}-{high:.2f}]", ratio, limit and f"{limit:.2f}",
+                         None if limit is None else round(ratio, 3) <= limit)
+
+
+def run(build, rounds, figures):
+    subprocess.run(["mount", "-t", "tmpfs", "bench", "/run"], check=True)
+    with tempfile.TemporaryDirectory() as tmp:
+        for variant, (_, count, traits) in VARIANTS.items():
+            make(variant)
+            enforce(variant, count, traits, build, tmp)
+        report(measure(build, rounds), figures)
+
+
+if __name__ == "__main__":
+    run(os.path.abspath(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else ROUNDS, Figures())
