@@ -1,138 +1,145 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What one pod's event costs, from object to ruleset: events DIRECTORY NODE
+/* What one pod's event costs, from object to ruleset, and with "commit" to the kernel:
+ *     events DIRECTORY NODE [commit DEVICE]
  * Loads the cluster, then adds, relabels and removes pods of other nodes, one by one, in namespaces
- * that pods of this node's policies look at. Prints microseconds (median and 99th percentile) and
- * the units of work that do not depend on the machine: selectors tested for an event. */
+ * that pods of this node's policies look at; with "commit" also pods of this node, behind the
+ * device. Prints for each what was done, microseconds (median and 99th percentile), and the units
+ * of work that do not depend on the machine: selectors tested for an event. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "base/intern.h"
-#include "model/decode.h"
+#include "daemon/apply.h"
+#include "measure.h"
 #include "offline/offline.h"
 #include "render/names.h"
-#include "render/render.h"
 
-#define ROUNDS 3000
+#define ROUNDS      3000
+#define ROUNDS_HERE 300
 
-struct series {
+struct act {
 	const char *name;
-	double us[ROUNDS];
-	size_t n, work;
+	struct series series;
+	size_t work;
 };
-
-static double now_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
-}
-
-static int compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static void print(struct series *series)
-{
-	qsort(series->us, series->n, sizeof(series->us[0]), compare);
-	printf("  %-10s median %6.1f us   p99 %6.1f us   %5.1f selectors tested\n", series->name,
-	       series->us[series->n / 2], series->us[series->n * 99 / 100],
-	       (double)series->work / (double)series->n);
-}
-
-static struct object make_pod(struct intern *strings, size_t i, size_t namespaces, const char *app)
-{
-	struct faults faults = {0};
-	struct decoder d = {.strings = strings, .faults = &faults};
-	struct decoded decoded;
-	char name[32], ns[32], ip[32];
-	json_t *json;
-
-	snprintf(name, sizeof(name), "bench-%zu", i);
-	snprintf(ns, sizeof(ns), "team-%05zu", i % namespaces);
-	snprintf(ip, sizeof(ip), "172.16.%zu.%zu", i / 250 % 256, i % 250 + 1);
-	json = json_pack("{s:s,s:s,s:{s:s,s:s,s:{s:s,s:s}},s:{s:s},s:{s:s,s:s}}", "kind", "Pod",
-			 "apiVersion", "v1", "metadata", "name", name, "namespace", ns, "labels",
-			 "app", app, "tier", "back", "spec", "nodeName", "elsewhere", "status",
-			 "phase", "Running", "podIP", ip);
-	if (!json || decode_object(&d, json, NULL, NULL, &decoded) < 0) {
-		fprintf(stderr, "events: cannot make a pod\n");
-		exit(1);
-	}
-	struct object object = decoded.objects.v[0];
-	vec_free(&decoded.objects);
-	json_decref(json);
-	return object;
-}
 
 struct bench {
 	struct offline cluster;
 	struct render *render;
+	struct apply apply;
+	bool commit;
 };
 
-static void record(struct bench *b, struct series *series, double start, size_t work)
+static size_t selectors_tested(const struct bench *b)
 {
-	if (render_settle(b->render) < 0)
-		exit(1);
-	series->us[series->n++] = now_us() - start;
-	series->work += graph_counts(b->cluster.graph).selectors_tested - work;
+	return graph_counts(b->cluster.graph).selectors_tested;
 }
 
-static void put(struct bench *b, struct series *series, struct object object)
+static void commit(struct bench *b)
 {
-	size_t work = graph_counts(b->cluster.graph).selectors_tested;
-	double start = now_us();
+	struct err err = {0};
+	bool changed;
+
+	if (b->commit && apply_commit(&b->apply, &changed, &err) < 0)
+		measure_fail(err.text);
+}
+
+/* From the event to the kernel; then, as the daemon does, what the kernel says of the change is
+ * heard. */
+static void record(struct bench *b, struct act *act, double start, size_t work)
+{
+	struct nft_touch touch;
+
+	if (render_settle(b->render) < 0)
+		measure_fail("out of memory");
+	commit(b);
+	series_add(&act->series, measure_now_us() - start);
+	act->work += selectors_tested(b) - work;
+	if (b->commit && nft_watch_read(&b->apply.watch, &touch) < 0)
+		measure_fail("cannot hear of changes");
+}
+
+static void put(struct bench *b, struct act *act, struct object object)
+{
+	size_t work = selectors_tested(b);
+	double start = measure_now_us();
 
 	if (graph_put(b->cluster.graph, object) < 0)
-		exit(1);
-	record(b, series, start, work);
+		measure_fail("out of memory");
+	record(b, act, start, work);
 }
 
-static void drop(struct bench *b, struct series *series, size_t i, size_t namespaces)
+static void drop(struct bench *b, struct act *act, size_t i)
 {
-	size_t work = graph_counts(b->cluster.graph).selectors_tested;
+	size_t work = selectors_tested(b);
 	char name[32], ns[32];
 	double start;
 
-	snprintf(name, sizeof(name), "bench-%zu", i);
-	snprintf(ns, sizeof(ns), "team-%05zu", i % namespaces);
-	start = now_us();
+	measure_pod_name(i, ns, name);
+	start = measure_now_us();
 	if (graph_remove(b->cluster.graph, KIND_POD, ns, name) < 0)
-		exit(1);
-	record(b, series, start, work);
+		measure_fail("out of memory");
+	record(b, act, start, work);
+}
+
+static void print(struct act *act)
+{
+	printf("%-18s %.1f %.1f %.1f\n", act->name, series_percentile(&act->series, 50),
+	       series_percentile(&act->series, 99), (double)act->work / (double)act->series.us.n);
+	series_done(&act->series);
+}
+
+static void elsewhere(struct bench *b)
+{
+	struct act added = {.name = "elsewhere-added"},
+		   relabelled = {.name = "elsewhere-relabelled"};
+	struct act removed = {.name = "elsewhere-removed"};
+	struct intern *strings = b->cluster.strings;
+
+	for (size_t i = 0; i < ROUNDS; i++) {
+		put(b, &added, measure_pod(strings, i, "web", "elsewhere", NULL));
+		put(b, &relabelled, measure_pod(strings, i, "api", "elsewhere", NULL));
+		drop(b, &removed, i);
+	}
+	print(&added);
+	print(&relabelled);
+	print(&removed);
+}
+
+static void here(struct bench *b, const char *node, const char *device)
+{
+	struct act added = {.name = "here-added"}, removed = {.name = "here-removed"};
+
+	for (size_t i = 0; i < ROUNDS_HERE; i++) {
+		put(b, &added, measure_pod(b->cluster.strings, i, "web", node, device));
+		drop(b, &removed, i);
+	}
+	print(&added);
+	print(&removed);
 }
 
 int main(int argc, char *argv[])
 {
-	static struct series add = {.name = "added"}, relabel = {.name = "relabelled"},
-			     gone = {.name = "removed"};
 	struct bench b = {.render = render_new(NAME_DIGITS)};
 	const char *paths[] = {argc > 2 ? argv[1] : NULL};
 	struct graph_listener listener;
+	struct err err = {0};
 
-	if (argc != 3 || !b.render) {
-		fprintf(stderr, "usage: events DIRECTORY NODE\n");
+	b.commit = argc == 5 && strcmp(argv[3], "commit") == 0;
+	if ((argc != 3 && !b.commit) || !b.render) {
+		fprintf(stderr, "usage: events DIRECTORY NODE [commit DEVICE]\n");
 		return 2;
 	}
 	listener = render_listener(b.render);
 	if (offline_load(&b.cluster, paths, 1, argv[2], &listener) < 0 || b.cluster.faults.errors)
-		return 1;
-	/* The namespaces of the first pods are the same in every size of cluster. */
-	for (size_t i = 0; i < ROUNDS; i++) {
-		put(&b, &add, make_pod(b.cluster.strings, i, 20, "web"));
-		put(&b, &relabel, make_pod(b.cluster.strings, i, 20, "api"));
-		drop(&b, &gone, i, 20);
+		measure_fail("cannot load the cluster");
+	if (b.commit && apply_open(&b.apply, b.render, &err) < 0)
+		measure_fail(err.text);
+	commit(&b);
+	elsewhere(&b);
+	if (b.commit) {
+		here(&b, argv[2], argv[4]);
+		apply_close(&b.apply);
 	}
-	printf("  one pod of another node, %zu pods in the cluster, %zu on this node:\n",
-	       graph_counts(b.cluster.graph).pods, graph_counts(b.cluster.graph).endpoints);
-	print(&add);
-	print(&relabel);
-	print(&gone);
 	offline_done(&b.cluster);
 	render_free(b.render);
 	return 0;
