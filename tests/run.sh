@@ -130,7 +130,7 @@ step "build with the sanitizers" warning_free "$work/sanitizers" CC=gcc --enable
 check "sanitizers" "$work/sanitizers"
 step "build with clang and the fuzzers" warning_free "$work/clang" CC=clang --enable-fuzzers --enable-sanitizers
 step "fuzz" make -s -j2 -C "$work/clang" fuzz
-step "distribution" env -C "$work/gcc" CLUSTERS=500 LOADS=3 LABS=3 make -s distcheck
+step "distribution" env -C "$work/gcc" CLUSTERS=500 LOADS=3 LABS=3 NEVER_SECONDS=5 CASES=4 make -s distcheck
 step "format" make -s -C "$work/gcc" format-check
 step "quickstart" env BUILD_DIR="$work/gcc" "$top/contrib/quickstart.sh"
 

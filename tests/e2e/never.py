@@ -5,7 +5,7 @@ daemon is killed and started again, manifests break and directories disappear. N
 one is refused, and those that stand live on. Others' changes to our tables are the one exception: what passes until
 they are put right is measured.
 
-SECONDS (20) how long; SEED what happens when; MODE routed, bridged or both (default)."""
+NEVER_SECONDS (20) how long; SEED what happens when; MODE routed, bridged or both (default)."""
 import collections
 import difflib
 import json
@@ -443,7 +443,7 @@ def main():
     seed = int(os.environ.get("SEED") or random.SystemRandom().randrange(1 << 32))
     modes = ("routed", "bridged") if os.environ.get("MODE", "both") == "both" else (os.environ["MODE"],)
     print(f"seed {seed}")
-    sys.exit(1 if run(modes[0] if len(modes) == 1 else modes[seed % 2], float(os.environ.get("SECONDS", "20")), seed)
+    sys.exit(1 if run(modes[0] if len(modes) == 1 else modes[seed % 2], float(os.environ.get("NEVER_SECONDS", "20")), seed)
              else 0)
 
 
