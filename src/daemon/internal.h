@@ -47,7 +47,7 @@ struct daemon {
 
 	/* This node. */
 	struct attach *attach;
-	struct event *attach_readable[ATTACH_FDS], *attach_due;
+	struct event *attach_readable[ATTACH_FDS], *attach_due, *look;
 	struct local_pod *local;    /* pods of this node, by name */
 	struct preflight preflight; /* what was in the way when last looked */
 	size_t unknown;             /* closed, because no source knows them */
@@ -84,7 +84,8 @@ void daemon_give_up(struct daemon *d);
 int local_start(struct daemon *d);
 void local_stop(struct daemon *d);
 int local_put(struct daemon *d, struct object object);
-/* Looks at this host again for what is in the way of enforcing; `say`: in the log, too. */
+/* Looks at this host again for what is in the way of enforcing, and logs what is new of it; `say`:
+ * all of it. */
 void local_look(struct daemon *d, bool say);
 /* Pods of this node that are found by their device. */
 size_t local_with_device(const struct daemon *d);

@@ -12,6 +12,9 @@
 #include "base/table.h"
 #include "internal.h"
 
+/* After a pod's device has been found: how long until the host is looked at again. */
+#define LOOK_MS 1000
+
 /* A pod as its source has it. */
 struct local_pod {
 	char *key; /* namespace/name */
@@ -244,6 +247,17 @@ static bool has_bridge(const char *const *bridges, size_t n, const char *name)
 	return false;
 }
 
+static bool was_found(const struct preflight *before, const struct preflight_finding *finding)
+{
+	for (size_t i = 0; i < before->findings.n; i++) {
+		const struct preflight_finding *one = &before->findings.v[i];
+
+		if (strcmp(one->id, finding->id) == 0 && strcmp(one->what, finding->what) == 0)
+			return true;
+	}
+	return false;
+}
+
 void local_look(struct daemon *d, bool say)
 {
 	const char *bridges[PREFLIGHT_MAX];
@@ -266,16 +280,18 @@ void local_look(struct daemon *d, bool say)
 		preflight_done(&found);
 		return; /* what was found before stays */
 	}
-	preflight_done(&d->preflight);
-	d->preflight = found;
-	for (size_t i = 0; i < found.findings.n && say; i++) {
+	for (size_t i = 0; i < found.findings.n; i++) {
 		const struct preflight_finding *one = &found.findings.v[i];
 
+		if (!say && was_found(&d->preflight, one))
+			continue;
 		if (one->level == PREFLIGHT_ERROR)
 			log_err("node", "%s %s", one->what, one->todo);
 		else
 			log_warning("node", "%s %s", one->what, one->todo);
 	}
+	preflight_done(&d->preflight);
+	d->preflight = found;
 }
 
 size_t local_with_device(const struct daemon *d)
@@ -296,6 +312,9 @@ static void publish_again(struct daemon *d, const struct local_pod *local)
 	if (publish(d, local->pod) < 0)
 		daemon_give_up(d);
 	reconcile_urgent(d);
+	/* The first pod on a bridge makes that bridge matter. */
+	if (!evtimer_pending(d->look, NULL))
+		arm(d->look, LOOK_MS);
 }
 
 /* What the node has seen of a pod has changed. */
@@ -322,6 +341,13 @@ static void on_addr(void *ctx, const struct addr *addr)
 	}
 	if (d->settings->drop_unknown_pods)
 		reconcile_urgent(d);
+}
+
+static void on_look(evutil_socket_t fd, short what, void *ctx)
+{
+	(void)fd;
+	(void)what;
+	local_look(ctx, false);
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *ctx)
@@ -359,7 +385,8 @@ int local_start(struct daemon *d)
 			return -ENOMEM;
 	}
 	d->attach_due = evtimer_new(d->base, on_readable, d);
-	return d->attach_due ? 0 : -ENOMEM;
+	d->look = evtimer_new(d->base, on_look, d);
+	return d->attach_due && d->look ? 0 : -ENOMEM;
 }
 
 void local_stop(struct daemon *d)
@@ -372,6 +399,8 @@ void local_stop(struct daemon *d)
 	}
 	if (d->attach_due)
 		event_free(d->attach_due);
+	if (d->look)
+		event_free(d->look);
 	attach_close(d->attach);
 	preflight_done(&d->preflight);
 	HASH_ITER (hh, d->local, local, next) {
