@@ -16,8 +16,9 @@
 enum output { OUTPUT_TEXT, OUTPUT_JSON };
 
 struct ctl {
-	VEC(const char *) manifests; /* PATHs of -f */
-	const char *control;         /* path of the daemon's socket */
+	VEC(const char *) manifests;      /* PATHs of -f */
+	const char *kubeconfig, *context; /* an API server instead of manifests; NULL each */
+	const char *control;              /* path of the daemon's socket */
 	enum output output;
 	bool colour;  /* of standard output */
 	bool verbose; /* test: also what holds */

@@ -4,6 +4,7 @@
 #ifndef OFFLINE_OFFLINE_H
 #define OFFLINE_OFFLINE_H
 
+#include "base/err.h"
 #include "base/fault.h"
 #include "policy/graph.h"
 #include "source/files.h"
@@ -20,6 +21,11 @@ struct offline {
  * offline_done() either way. */
 int offline_load(struct offline *ret, const char *const paths[], size_t n_paths, const char *node,
 		 const struct graph_listener *listener);
+
+/* The same of what an API server has now: api_config_find() with these two, either may be NULL. 0;
+ * -ENOMEM; -EINVAL: faults say why; another negative errno with err: the server cannot be asked. */
+int offline_load_api(struct offline *ret, const char *kubeconfig, const char *context,
+		     const char *node, const struct graph_listener *listener, struct err *err);
 
 void offline_done(struct offline *offline);
 

@@ -11,6 +11,8 @@
 
 static const struct option_spec specs[] = {
 	{"manifests", 'f', "PATH", "a manifest, a directory of them, or -; repeatable"},
+	{"kubeconfig", 0, "FILE", "an API server instead of manifests"},
+	{"context", 0, "NAME", "of the kubeconfig [its current one]"},
 	{"output", 'o', "FORMAT", "text (default) or json, one object a line"},
 	{"control", 0, "PATH", "the daemon's socket [" CTL_DEFAULT_CONTROL "]"},
 	{"verbose", 'v', NULL, "test: also show what holds"},
@@ -70,6 +72,10 @@ static int take_option(void *ctx, const char *name, const char *value)
 		inv->ctl.verbose = true;
 	else if (strcmp(name, "manifests") == 0)
 		return vec_push(&inv->ctl.manifests, value);
+	else if (strcmp(name, "kubeconfig") == 0)
+		inv->ctl.kubeconfig = value;
+	else if (strcmp(name, "context") == 0)
+		inv->ctl.context = value;
 	else if (strcmp(name, "control") == 0)
 		inv->ctl.control = value;
 	else if (strcmp(value, "json") == 0)
@@ -106,15 +112,31 @@ static int load_manifests(struct ctl *ctl, int argc, char *argv[])
 {
 	int rc;
 
-	if (ctl->manifests.n == 0) {
-		fprintf(stderr, "netpolctl: no manifests: expected -f PATH\n");
+	bool api = ctl->kubeconfig || ctl->context;
+	struct err err = {0};
+
+	if (!api && ctl->manifests.n == 0) {
+		fprintf(stderr,
+			"netpolctl: no manifests: expected -f PATH, or --kubeconfig FILE\n");
+		return CTL_UNUSABLE;
+	}
+	if (api && ctl->manifests.n > 0) {
+		fprintf(stderr, "netpolctl: expected -f PATH or an API server, not both\n");
 		return CTL_UNUSABLE;
 	}
 	if (reads_stdin_twice(ctl, argc, argv)) {
 		fprintf(stderr, "netpolctl: standard input (-) can be read only once\n");
 		return CTL_UNUSABLE;
 	}
-	rc = offline_load(&ctl->cluster, ctl->manifests.v, ctl->manifests.n, NULL, NULL);
+	if (api)
+		rc = offline_load_api(&ctl->cluster, ctl->kubeconfig, ctl->context, NULL, NULL,
+				      &err);
+	else
+		rc = offline_load(&ctl->cluster, ctl->manifests.v, ctl->manifests.n, NULL, NULL);
+	if (err.code)
+		fprintf(stderr, "netpolctl: %s\n", err.text);
+	if (rc < 0 && rc != -ENOMEM)
+		return rc == -EINVAL ? CTL_UNUSABLE : CTL_FAILED;
 	if (rc == 0)
 		rc = offline_warn(&ctl->cluster, NULL);
 	return rc < 0 ? CTL_NO_MEMORY : CTL_OK;

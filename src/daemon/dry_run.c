@@ -13,11 +13,23 @@
 #include "render/names.h"
 #include "render/render.h"
 
+/* Manifests; without any, an API server. 0; -ENOMEM; -EINVAL: faults say why; -EIO: the log does.
+ */
 static int load(const struct settings *settings, const struct graph_listener *listener,
 		struct offline *offline)
 {
-	return offline_load(offline, (const char *const *)settings->manifests.v,
-			    settings->manifests.n, settings->node, listener);
+	struct err err = {0};
+	int rc;
+
+	if (settings->manifests.n > 0)
+		return offline_load(offline, (const char *const *)settings->manifests.v,
+				    settings->manifests.n, settings->node, listener);
+	rc = offline_load_api(offline, settings->kubeconfig, settings->context, settings->node,
+			      listener, &err);
+	if (rc == 0 || rc == -ENOMEM || rc == -EINVAL)
+		return rc;
+	log_err("api", "%s", err.text);
+	return -EIO;
 }
 
 static int need_manifests(const struct settings *settings)
@@ -187,33 +199,38 @@ static int print_ruleset(const struct offline *offline, const struct render *ren
 	return rc;
 }
 
-int dry_run(const struct settings *settings)
+/* 0, 1 or 2, an exit status; or -ENOMEM. */
+static int render_and_print(const struct settings *settings, struct render *render,
+			    struct offline *offline)
 {
-	struct render *render = render_new(NAME_DIGITS);
-	struct graph_listener listener;
-	struct offline offline = {0};
-	int rc, status = 0;
+	struct graph_listener listener = render_listener(render);
+	int status = 0, rc = load(settings, &listener, offline);
 
-	if (need_manifests(settings) < 0) {
-		render_free(render);
-		return 2;
+	if (rc == -EINVAL || rc == -EIO) {
+		faults_print(&offline->faults, stderr);
+		return rc == -EINVAL ? 2 : 1;
 	}
-	if (!render)
-		return no_memory();
-	listener = render_listener(render);
-	rc = load(settings, &listener, &offline);
 	if (rc == 0)
 		rc = render_settle(render);
 	if (rc == 0)
-		rc = status = report(&offline, settings->node);
+		rc = status = report(offline, settings->node);
 	if (rc >= 0)
-		rc = print_ruleset(&offline, render, settings->node);
-	if (rc == -ENOMEM) {
-		status = no_memory();
-	} else if (rc < 0) {
+		rc = print_ruleset(offline, render, settings->node);
+	if (rc == -EIO) {
 		log_err("netpold", "cannot write the ruleset: %s", strerror(errno));
-		status = 1;
+		return 1;
 	}
+	return rc < 0 ? rc : status;
+}
+
+int dry_run(const struct settings *settings)
+{
+	struct render *render = render_new(NAME_DIGITS);
+	struct offline offline = {0};
+	int status = render ? render_and_print(settings, render, &offline) : -ENOMEM;
+
+	if (status < 0)
+		status = no_memory();
 	offline_done(&offline);
 	render_free(render);
 	return status;

@@ -6,34 +6,77 @@
 #include <string.h>
 
 #include "base/intern.h"
+#include "source/api.h"
+
+/* A policy's stand-in isolates what the policy would; of other kinds there is nothing to use. */
+static int take_broken(struct offline *offline, const struct event *event)
+{
+	const struct object *object = &event->object;
+	char name[OBJECT_NAME_MAX], text[OBJECT_NAME_MAX + 32];
+
+	(void)snprintf(text, sizeof(text), "%s %s", kind_name(object->kind),
+		       object_name(object, name));
+	faults_add(&offline->faults, FAULT_ERROR, &(struct fault_place){.object = text}, "%s",
+		   event->reason);
+	if (object->kind == KIND_NETWORK_POLICY)
+		return graph_put(offline->graph, *object);
+	object_free(offline->strings, *object);
+	return 0;
+}
 
 static int take_event(void *ctx, const struct event *event)
 {
-	struct graph *graph = ctx;
+	struct offline *offline = ctx;
+	const struct object *object = &event->object;
+	int rc = 0;
 
 	switch (event->type) {
 	case EVENT_UPSERT:
-		return graph_put(graph, event->object);
+		return graph_put(offline->graph, *object);
 	case EVENT_SYNCED:
-		return graph_sync(graph);
-	case EVENT_DELETE: /* files read once delete nothing */
-	case EVENT_BROKEN: /* and tell what is wrong as faults */
-		break;
+		return graph_sync(offline->graph);
+	case EVENT_BROKEN:
+		return take_broken(offline, event);
+	case EVENT_DELETE: /* while an API server is read; files read once delete nothing */
+		rc = graph_remove(offline->graph, object->kind, object_ns(object),
+				  object_own_name(object));
+		object_free(offline->strings, *object);
+		return rc;
 	}
 	return 0;
 }
 
-int offline_load(struct offline *ret, const char *const paths[], size_t n_paths, const char *node,
-		 const struct graph_listener *listener)
+static int start(struct offline *ret, const char *node, const struct graph_listener *listener)
 {
 	*ret = (struct offline){0};
 	ret->strings = intern_new();
 	if (ret->strings)
 		ret->graph = graph_new(ret->strings, node, listener);
-	if (!ret->graph)
+	return ret->graph ? 0 : -ENOMEM;
+}
+
+int offline_load(struct offline *ret, const char *const paths[], size_t n_paths, const char *node,
+		 const struct graph_listener *listener)
+{
+	if (start(ret, node, listener) < 0)
 		return -ENOMEM;
-	return files_load(paths, n_paths, ret->strings, take_event, ret->graph, &ret->faults,
+	return files_load(paths, n_paths, ret->strings, take_event, ret, &ret->faults,
 			  &ret->report);
+}
+
+int offline_load_api(struct offline *ret, const char *kubeconfig, const char *context,
+		     const char *node, const struct graph_listener *listener, struct err *err)
+{
+	struct api_config config;
+	int rc = start(ret, node, listener);
+
+	if (rc == 0)
+		rc = api_config_find(kubeconfig, context, &ret->faults, &config);
+	if (rc < 0)
+		return rc;
+	rc = api_load_once(&config, ret->strings, take_event, ret, err);
+	api_config_done(&config);
+	return rc;
 }
 
 void offline_done(struct offline *offline)
