@@ -10,6 +10,7 @@
 #include "base/fault.h"
 #include "base/vec.h"
 #include "model/decode.h"
+#include "source/json_load.h"
 #include "source/json_prune.h"
 #include "source/json_scan.h"
 #include "source/json_split.h"
@@ -128,47 +129,34 @@ static const char *find_member(const char *bytes, const char *end, const char *k
 	return NULL;
 }
 
-/* Without what it is near to: that may be anybody's secret. */
-static void describe_problem(const json_error_t *error, char *text, size_t len)
-{
-	const char *near = strstr(error->text, " near ");
-
-	(void)snprintf(text, len, "not JSON: %.*s",
-		       near ? (int)(near - error->text) : (int)strlen(error->text), error->text);
-}
-
 /* No tree can be built of the object; of its metadata perhaps one can. */
 static int take_unreadable(struct api_stream *s, const char *bytes, size_t len,
-			   const json_error_t *problem)
+			   const struct err *problem)
 {
 	const char *from = find_member(bytes, bytes + len, "metadata");
 	const char *to = from ? json_scan_value(from, bytes + len) : NULL;
 	struct decoder d = {.strings = s->strings};
-	char reason[JSON_ERROR_TEXT_LENGTH + 16];
 	json_t *metadata = NULL;
+	int rc = to ? json_load(from, (size_t)(to - from), JSON_FLAGS, &metadata, NULL) : -EINVAL;
 
-	describe_problem(problem, reason, sizeof(reason));
-	if (to)
-		metadata = json_loadb(from, (size_t)(to - from), JSON_FLAGS, NULL);
-	if (!metadata)
-		return err_set(s->err, -EINVAL, "%s", reason);
+	if (rc < 0)
+		return rc == -ENOMEM ? rc : err_set(s->err, -EINVAL, "%s", problem->text);
 	AUTO_JSON json_t *json = json_pack("{s:o}", "metadata", metadata);
 	if (!json)
 		return -ENOMEM;
-	return tell_broken(s, &d, json, text_of(metadata, "resourceVersion"), reason);
+	return tell_broken(s, &d, json, text_of(metadata, "resourceVersion"), problem->text);
 }
 
 static int take_object(struct api_stream *s, enum api_item_what what, char *bytes, size_t len)
 {
 	size_t pruned = json_prune_value(bytes, len, kind_name(s->resource->kind));
-	json_error_t error;
-	AUTO_JSON json_t *json = json_loadb(bytes, pruned, JSON_FLAGS, &error);
+	AUTO_JSON json_t *json = NULL;
+	struct err problem = {0};
+	int rc = json_load(bytes, pruned, JSON_FLAGS, &json, &problem);
 	const char *version;
 
-	if (!json && json_error_code(&error) == json_error_out_of_memory)
-		return -ENOMEM;
-	if (!json)
-		return take_unreadable(s, bytes, pruned, &error);
+	if (rc < 0)
+		return rc == -ENOMEM ? rc : take_unreadable(s, bytes, pruned, &problem);
 	version = text_of(json_object_get(json, "metadata"), "resourceVersion");
 	return what == API_ITEM_DELETE ? take_delete(s, json, version)
 				       : take_upsert(s, json, version);
@@ -196,21 +184,15 @@ static int take_error(struct api_stream *s, const json_t *json)
 
 static int take_list(struct api_stream *s, const char *bytes, size_t len)
 {
-	json_error_t error;
-	AUTO_JSON json_t *json = json_loadb(bytes, len, JSON_FLAGS, &error);
+	AUTO_JSON json_t *json = NULL;
+	int rc = json_load(bytes, len, JSON_FLAGS, &json, s->err);
 	const json_t *metadata = json_object_get(json, "metadata");
 	struct api_item item = {.what = API_ITEM_LIST,
 				.version = text_of(metadata, "resourceVersion"),
 				.rest = text_of(metadata, "continue")};
 
-	char problem[JSON_ERROR_TEXT_LENGTH + 16];
-
-	if (!json && json_error_code(&error) == json_error_out_of_memory)
-		return -ENOMEM;
-	if (!json) {
-		describe_problem(&error, problem, sizeof(problem));
-		return err_set(s->err, -EINVAL, "%s", problem);
-	}
+	if (rc < 0)
+		return rc;
 	if (s->ended)
 		return err_set(s->err, -EINVAL, "expected one list, got another behind it");
 	if (!item.version && !item.rest)
@@ -229,10 +211,11 @@ static bool is_text(const char *value, const char *end, const char *text)
 
 static int take_word(struct api_stream *s, enum api_item_what what, const char *bytes, size_t len)
 {
-	AUTO_JSON json_t *json = json_loadb(bytes, len, JSON_FLAGS | JSON_DISABLE_EOF_CHECK, NULL);
+	AUTO_JSON json_t *json = NULL;
+	int rc = json_load(bytes, len, JSON_FLAGS | JSON_DISABLE_EOF_CHECK, &json, s->err);
 
-	if (!json)
-		return err_set(s->err, -EINVAL, "not JSON in a watch event");
+	if (rc < 0)
+		return rc;
 	return what == API_ITEM_BOOKMARK ? take_bookmark(s, json) : take_error(s, json);
 }
 

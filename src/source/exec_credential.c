@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/cleanup.h"
+#include "source/json_load.h"
 
 static const char *text_of(const json_t *object, const char *key)
 {
@@ -70,11 +71,13 @@ static int read_status(const json_t *status, struct exec_credential *credential,
 int exec_credential_parse(const char *text, size_t len, const char *api_version,
 			  struct exec_credential *ret, struct err *err)
 {
-	AUTO_JSON json_t *json = json_loadb(text, len, 0, NULL);
-	const char *kind = text_of(json, "kind"), *version = text_of(json, "apiVersion");
+	AUTO_JSON json_t *json = NULL;
 	struct exec_credential credential = {0};
-	int rc;
+	int rc = json_load(text, len, 0, &json, NULL);
+	const char *kind = text_of(json, "kind"), *version = text_of(json, "apiVersion");
 
+	if (rc == -ENOMEM)
+		return rc;
 	if (!kind || strcmp(kind, "ExecCredential") != 0)
 		return err_set(err, -EINVAL, "expected an ExecCredential on its standard output");
 	if (!version || strcmp(version, api_version) != 0)

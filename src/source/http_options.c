@@ -2,6 +2,7 @@
 #include "http_options.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -20,6 +21,8 @@ static int on_socket_made(void *ctx, curl_socket_t fd, curlsocktype purpose)
 
 	(void)ctx;
 	(void)purpose;
+	/* What we run is to have none of our connections; libcurl does not see to that. */
+	(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
 	/* Without these a dead peer is noticed later: no reason not to try. */
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacknowledged_ms,

@@ -371,7 +371,7 @@ static void end_aborted(struct reflector *r, int error)
 						     : strerror(-error));
 	else {
 		/* A list, where a watch was asked for? */
-		if (r->phase == REFLECTOR_STREAM && !r->live)
+		if (error == -EINVAL && r->phase == REFLECTOR_STREAM && !r->live)
 			r->pages_only = true;
 		reflector_broke_off(r, r->err.text[0] ? r->err.text : strerror(-error));
 	}

@@ -218,7 +218,12 @@ static void a_server_that_ignores_initial_events_is_read_in_pages(void **state)
 			ends(&s, HTTP_DONE, 200, 300000);
 		} else { /* it knows no watch */
 			assert_int_equal(answer(&s, 200, LIST("9", "", "{}")), -EINVAL);
-			ends(&s, HTTP_ABORTED, 200, 1);
+			s.now_ms++;
+			reflector_end(&s.r, s.now_ms,
+				      &(struct http_end){.outcome = HTTP_ABORTED,
+							 .status = 200,
+							 .error = -EINVAL,
+							 .text = ""});
 		}
 		(void)requests(&s, "?limit=500", NULL);
 		stop(&s);
