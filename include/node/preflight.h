@@ -33,8 +33,9 @@ struct preflight_host {
 	const char *proc, *sys;     /* mostly "/proc" and "/sys" */
 	const char *const *bridges; /* names of those that have pods */
 	size_t n_bridges;
-	bool v4, v6;       /* families that pods have addresses of */
-	const char *table; /* the name of our own tables, of every family */
+	bool v4, v6;             /* families that pods have addresses of */
+	const char *table;       /* the name of our own tables, of every family */
+	const char *cni_results; /* the directory of libcni's cache */
 };
 
 /* 0 with findings, errors first, or -ENOMEM. */

@@ -146,22 +146,26 @@ static int start_kernel(struct daemon *d)
 
 typedef int (*start_fn)(struct daemon *d);
 
-/* In this order; stopped in the other. */
+/* In this order; stopped in the other. Who may not change the kernel is told that first. */
 static int start(struct daemon *d)
 {
-	static const start_fn once[] = {start_graph, start_kernel, reconcile_start, local_start,
-					start_source};
-	static const start_fn more[] = {start_signals, start_watchdog, server_open_control,
-					server_open_metrics};
+	static const struct {
+		start_fn fn;
+		bool stays; /* only of a daemon */
+	} steps[] = {
+		{start_graph, false},     {start_kernel, false},       {start_signals, true},
+		{start_watchdog, true},   {server_open_control, true}, {server_open_metrics, true},
+		{reconcile_start, false}, {local_start, false},        {start_source, false},
+	};
 	int rc = 0;
 
 	d->base = event_base_new();
 	if (!d->base)
 		return -ENOMEM;
-	for (size_t i = 0; i < ARRAY_LEN(more) && rc == 0 && d->settings->mode == MODE_DAEMON; i++)
-		rc = more[i](d);
-	for (size_t i = 0; i < ARRAY_LEN(once) && rc == 0; i++)
-		rc = once[i](d);
+	for (size_t i = 0; i < ARRAY_LEN(steps) && rc == 0; i++) {
+		if (!steps[i].stays || d->settings->mode == MODE_DAEMON)
+			rc = steps[i].fn(d);
+	}
 	return rc;
 }
 

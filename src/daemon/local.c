@@ -261,7 +261,10 @@ static bool was_found(const struct preflight *before, const struct preflight_fin
 void local_look(struct daemon *d, bool say)
 {
 	const char *bridges[PREFLIGHT_MAX];
-	struct preflight_host host = {.proc = "/proc", .sys = "/sys", .table = NFT_TABLE_NAME};
+	struct preflight_host host = {.proc = "/proc",
+				      .sys = "/sys",
+				      .table = NFT_TABLE_NAME,
+				      .cni_results = d->settings->cni_results};
 	struct preflight found = {0};
 	size_t n = 0;
 	const struct attachment *all = attach_all(d->attach, &n);

@@ -131,18 +131,18 @@ static bool is_in_use(const struct sockaddr_un *address)
 	return in_use;
 }
 
-/* The directory, if it is only the last part that is missing. */
-static void make_directory(const char *path)
+/* The directory, if it is only the last part that is missing. 0 or a negative errno. */
+static int make_directory(const char *path)
 {
 	char dir[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	char *slash;
 
 	(void)snprintf(dir, sizeof(dir), "%s", path);
 	slash = strrchr(dir, '/');
-	if (slash && slash != dir) {
-		*slash = '\0';
-		(void)mkdir(dir, 0755); /* bind() says what is wrong */
-	}
+	if (!slash || slash == dir)
+		return 0;
+	*slash = '\0';
+	return mkdir(dir, 0755) == 0 || errno == EEXIST ? 0 : -errno;
 }
 
 /* 0 with a listening socket; or a negative errno. */
@@ -157,7 +157,9 @@ static int listen_unix(const char *path, int *ret_fd)
 	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
 	if (is_in_use(&address))
 		return -EADDRINUSE;
-	make_directory(path);
+	rc = make_directory(path);
+	if (rc < 0)
+		return rc;
 	(void)unlink(path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
@@ -184,7 +186,9 @@ int server_open_control(struct daemon *d)
 	rc = listen_unix(path, &fd);
 	if (rc < 0) {
 		log_err("control", "%s: %s%s", path, strerror(-rc),
-			rc == -EADDRINUSE ? ": does another netpold run?" : "");
+			rc == -EADDRINUSE ? ": does another netpold run?"
+			: rc == -EACCES   ? ": expected a directory that this user may write to"
+					  : "");
 		return rc;
 	}
 	d->control = server_new(d);

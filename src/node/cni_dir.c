@@ -96,6 +96,12 @@ static struct entry *add_entry(struct cni_dir *dir, const char *file)
 	return NULL;
 }
 
+/* Container runtimes make the directory and the files root's alone. */
+static const char *needed(int code)
+{
+	return code == EACCES ? ": CAP_DAC_READ_SEARCH is needed" : "";
+}
+
 static void complain(struct cni_dir *dir, const char *file, const char *text)
 {
 	if (dir->complaints == COMPLAINTS_MAX)
@@ -118,7 +124,7 @@ static int open_file(const struct cni_dir *dir, const char *file, int *ret_fd, s
 	if (fd < 0 && errno == ENOENT)
 		return -ENOENT;
 	if (fd < 0 && errno != ELOOP)
-		return err_set(err, -EINVAL, "%s", strerror(errno));
+		return err_set(err, -EINVAL, "%s%s", strerror(errno), needed(errno));
 	if (fd < 0 || fstat(fd, ret_st) < 0 || !S_ISREG(ret_st->st_mode))
 		return err_set(err, -EINVAL, "no regular file");
 	if (ret_st->st_size > CNI_FILE_MAX)
@@ -221,8 +227,8 @@ static void say_missing(struct cni_dir *dir, int code)
 		log_notice("node", "%s: not there yet; pods are found by routes until it is",
 			   dir->path);
 	else
-		log_warning("node", "%s: %s; ignoring it, pods are found by routes only", dir->path,
-			    strerror(code));
+		log_warning("node", "%s: %s%s; ignoring it, pods are found by routes only",
+			    dir->path, strerror(code), needed(code));
 }
 
 /* What was there and is no more. */

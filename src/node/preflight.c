@@ -144,6 +144,21 @@ static int check_forwarding(const struct preflight_host *host, struct preflight 
 	return rc;
 }
 
+/* Without these pods are found by routes, if at all; what is not there will come with them. */
+static int check_cni_results(const struct preflight_host *host, struct preflight *preflight)
+{
+	AUTO_CLOSE int fd = open(host->cni_results, O_RDONLY | O_CLOEXEC | O_DIRECTORY);
+
+	if (fd >= 0 || errno != EACCES)
+		return 0;
+	return preflight_add(
+		preflight, "cni-results-closed", PREFLIGHT_ERROR,
+		"Run netpold with the capability CAP_DAC_READ_SEARCH.",
+		"%s may not be read: pods are found late or not at all, and until then "
+		"no policy is enforced for them.",
+		host->cni_results);
+}
+
 static int check_conntrack(const struct preflight_host *host, struct preflight *preflight)
 {
 	if (is_there(host->proc, "sys/net/netfilter/nf_conntrack_max"))
@@ -222,8 +237,8 @@ static int by_level(const void *x, const void *y)
 int preflight_run(const struct preflight_host *host, struct preflight *ret_preflight)
 {
 	static int (*const checks[])(const struct preflight_host *, struct preflight *) = {
-		check_bridges, check_forwarding, check_conntrack,
-		check_ipvs,    check_legacy,     preflight_nft,
+		check_cni_results, check_bridges, check_forwarding, check_conntrack,
+		check_ipvs,        check_legacy,  preflight_nft,
 	};
 	struct preflight preflight = {0};
 	int rc = 0;

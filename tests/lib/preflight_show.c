@@ -17,6 +17,7 @@ int main(int argc, char *argv[])
 		.v4 = true,
 		.v6 = true,
 		.table = "netpold",
+		.cni_results = "/var/lib/cni/results",
 	};
 	struct preflight preflight;
 	int rc = preflight_run(&host, &preflight);

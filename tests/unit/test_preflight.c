@@ -156,6 +156,7 @@ static void check(const struct host_row *row)
 				      .sys = "sys",
 				      .bridges = bridges,
 				      .table = "netpold",
+				      .cni_results = "cni",
 				      .v4 = !row->no_v4,
 				      .v6 = !row->no_v6};
 	struct preflight preflight;
