@@ -8,8 +8,7 @@ set -u
 build=${1:-.}
 src=${2:-$(dirname "$0")/../..}
 seconds=${FUZZ_SECONDS:-10}
-targets=${FUZZ_TARGETS:-"yaml json cluster flow cidr config files cni"}
-targets=${FUZZ_TARGETS:-"yaml json cluster flow cidr config files kubeconfig answers"}
+targets=${FUZZ_TARGETS:-"yaml json cluster flow cidr config files cni kubeconfig answers"}
 findings=$build/tests/fuzz/findings
 limits="-rss_limit_mb=2048 -malloc_limit_mb=1024 -timeout=25"
 passed=0
