@@ -91,6 +91,7 @@ int main(int argc, char *argv[])
 		fprintf(stderr, "usage: decode objects|trees FILE\n");
 		return 2;
 	}
+	measure_first();
 	bytes = read_file(argv[2], &len);
 	for (unsigned turn = 0; turn < TURNS; turn++)
 		series_add(&turns, objects ? decode_us(bytes, len) : jansson_us(bytes, len));

@@ -14,7 +14,7 @@
 #include "render/names.h"
 
 #define ROUNDS      3000
-#define ROUNDS_HERE 300
+#define ROUNDS_HERE 1000
 
 struct act {
 	const char *name;
@@ -135,6 +135,7 @@ int main(int argc, char *argv[])
 	if (b.commit && apply_open(&b.apply, b.render, &err) < 0)
 		measure_fail(err.text);
 	commit(&b);
+	measure_first();
 	elsewhere(&b);
 	if (b.commit) {
 		here(&b, argv[2], argv[4]);

@@ -178,6 +178,7 @@ static void load(const char *directory, const char *node, char *text)
 
 int main(int argc, char *argv[])
 {
+	measure_first();
 	if (argc == 2 && strcmp(argv[1], "element") == 0) {
 		element();
 	} else if (argc == 5 && strcmp(argv[1], "load") == 0) {
