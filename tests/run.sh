@@ -54,6 +54,8 @@ install_missing()
 	need openssl openssl
 	need kubernetes-client kubectl
 	need iproute2 ip
+	need libcap2-bin setcap
+	need systemd systemd-analyze
 	need nftables nft
 	[ ${#missing[@]} -gt 0 ] || return 0
 	if [ "$(id -u)" != 0 ]; then

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Completion of netpold in bash. The options are those that --help shows.
+
+_netpold()
+{
+	local cur=${COMP_WORDS[COMP_CWORD]} option=${COMP_WORDS[COMP_CWORD - 1]}
+
+	# bash splits --option=value at the "=".
+	if [[ $cur == = ]]; then
+		cur=
+	elif [[ $option == = ]]; then
+		option=${COMP_WORDS[COMP_CWORD - 2]}
+	fi
+	case $option in
+	--log-level) mapfile -t COMPREPLY < <(compgen -W 'err warning notice debug' -- "$cur") ;;
+	--unknown-pods) mapfile -t COMPREPLY < <(compgen -W 'allow drop' -- "$cur") ;;
+	-f | --manifests | --kubeconfig | --config | --control)
+		compopt -o filenames
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		;;
+	--cni-results)
+		compopt -o filenames
+		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+		;;
+	--context | --node | --commit-interval | --metrics) COMPREPLY=() ;;
+	*)
+		mapfile -t COMPREPLY < <(compgen -W "$("$1" --help 2> /dev/null |
+			sed -n 's/^  \(    \|-., \)\(--[a-z-]*\).*/\2/p')" -- "$cur")
+		;;
+	esac
+}
+
+complete -F _netpold netpold
