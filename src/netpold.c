@@ -38,7 +38,8 @@ int main(int argc, char *argv[])
 	struct faults faults = {.colour = isatty(STDERR_FILENO) && !getenv("NO_COLOR")};
 	int status = 2, rc = settings_parse(&settings, argc, argv);
 
-	if (rc == 0 && settings.mode != MODE_HELP && settings.mode != MODE_VERSION)
+	if (rc == 0 && settings.mode != MODE_HELP && settings.mode != MODE_VERSION &&
+	    settings.mode != MODE_CLEANUP)
 		rc = settings_read_config(&settings, &faults);
 	faults_print(&faults, stderr);
 	log_set_level(settings.log_level);

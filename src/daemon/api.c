@@ -71,16 +71,6 @@ static int take_broken(struct daemon *d, const struct event *event)
 	return rc;
 }
 
-static void check_node(struct daemon *d)
-{
-	if (graph_find_node(d->graph, d->node))
-		return;
-	log_err("api",
-		"node %s: the API server knows no such node, so nothing is enforced here: expected "
-		"--node or $NODE_NAME to be its name in `kubectl get nodes`",
-		d->node);
-}
-
 static int take_synced(struct daemon *d)
 {
 	struct graph_counts counts;
@@ -93,7 +83,6 @@ static int take_synced(struct daemon *d)
 	counts = graph_counts(d->graph);
 	log_notice("api", "all read: pods %zu, namespaces %zu, policies %zu, nodes %zu",
 		   counts.pods, counts.namespaces, counts.policies, counts.nodes);
-	check_node(d);
 	return 0;
 }
 
@@ -133,7 +122,7 @@ static int take_event(void *ctx, const struct event *event)
 
 static int find_config(struct daemon *d)
 {
-	struct faults faults = {.colour = isatty(STDERR_FILENO)};
+	struct faults faults = {.colour = isatty(STDERR_FILENO) && !getenv("NO_COLOR")};
 	int rc = api_config_find(d->settings->kubeconfig, d->settings->context, &faults,
 				 &d->api_config);
 

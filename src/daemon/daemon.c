@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -196,7 +197,7 @@ static int run_once(struct daemon *d)
 {
 	int rc = reconcile_now(d);
 
-	if (d->errors > 0)
+	if (d->errors > 0 || rc == -EBUSY)
 		return 2;
 	return rc < 0 ? 1 : 0;
 }
@@ -207,6 +208,14 @@ int daemon_run(const struct settings *settings)
 		.settings = settings, .node = settings->node, .started_ms = realtime_ms()};
 	int rc;
 
+	for (size_t i = 0; i < settings->manifests.n && settings->mode == MODE_DAEMON; i++) {
+		if (strcmp(settings->manifests.v[i], "-") != 0)
+			continue;
+		fprintf(stderr,
+			"netpold: -f -: standard input can be read only once: expected paths "
+			"that can be followed, or --once\n");
+		return 2;
+	}
 	rc = start(&d);
 	if (rc == -ENOMEM && !d.fatal)
 		log_err("netpold", "out of memory");

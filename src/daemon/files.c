@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -37,8 +38,14 @@ static void report(struct daemon *d, struct faults *faults)
 
 	for (int kind = 0; kind < KIND_COUNT; kind++)
 		n += d->report.objects[kind];
-	faults->colour = isatty(STDERR_FILENO);
+	faults->colour = isatty(STDERR_FILENO) && !getenv("NO_COLOR");
 	faults_print(faults, stderr);
+	for (size_t i = 0; i < d->report.unenforced.n; i++)
+		log_warning("files",
+			    "%s %s (%s:%u): not enforced: only NetworkPolicy of "
+			    "networking.k8s.io/v1 is",
+			    d->report.unenforced.v[i].kind, d->report.unenforced.v[i].name,
+			    d->report.unenforced.v[i].file, d->report.unenforced.v[i].line);
 	if (d->kept > 0)
 		log_warning("files",
 			    "what cannot be read is enforced as it was before: objects kept %zu",

@@ -56,6 +56,7 @@ struct daemon {
 	struct event *commit, *touches;
 	bool touched;           /* others have changed our tables, and that is not mended yet */
 	int64_t repaired_ms;    /* the last time it was, CLOCK_MONOTONIC */
+	bool held;              /* an earlier run's rules stay, and that has been said */
 	bool dirty;             /* the kernel may have something else than what is rendered */
 	int64_t last_commit_ms; /* CLOCK_MONOTONIC; a change sooner than the interval waits */
 	unsigned failures_in_row;

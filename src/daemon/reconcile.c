@@ -81,27 +81,38 @@ static void on_touched(evutil_socket_t fd, short what, void *ctx)
 		    monotonic_ms() - d->repaired_ms < REPAIR_SPACING_MS ? REPAIR_SPACING_MS : 0);
 }
 
-/* The input has faults and the kernel still has what an earlier run understood: that stays, as it
- * may be more than what can be understood now. */
+/* Does anything speak of this node? */
+static bool knows_node(const struct daemon *d)
+{
+	return !d->node || d->local || graph_find_node(d->graph, d->node);
+}
+
+/* The input has faults, or knows nothing of this node, and the kernel still has what an earlier run
+ * understood: that stays, as it may be more than what can be understood now. */
 static int hold(struct daemon *d, bool *ret_hold)
 {
 	struct err err = {0};
-	bool found = false;
+	bool found = false, known = knows_node(d);
 	int rc = 0;
 
 	*ret_hold = false;
-	if (d->ready || d->errors == 0)
+	if (d->ready || (d->errors == 0 && known))
 		return 0;
 	rc = apply_finds_tables(&d->apply, &found, &err);
 	if (rc < 0) {
 		follow_up_failure(d, rc, &err);
 		return rc;
 	}
-	if (found)
-		log_err("netpold", "the manifests have faults: the rules of an earlier run stay as "
-				   "they are until "
-				   "these are mended");
-	*ret_hold = found;
+	if (!known && !d->held)
+		log_err("netpold",
+			"node %s: no such node, and no pod of it, is known: nothing is enforced "
+			"for it; "
+			"expected --node to be a name of `kubectl get nodes`",
+			d->node);
+	if (found && !d->held)
+		log_err("netpold", "the rules of an earlier run stay as they are until %s",
+			known ? "the faults in the manifests are mended" : "this node is known");
+	*ret_hold = d->held = found;
 	return 0;
 }
 

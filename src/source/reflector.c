@@ -169,7 +169,7 @@ int reflector_next(struct reflector *r, int64_t now_ms, struct reflector_step *r
 		.fresh = r->fresh,
 	};
 	r->fresh = false;
-	r->began_ms = now_ms;
+	r->began_ms = r->now_ms = now_ms;
 	if (r->phase == REFLECTOR_WATCH)
 		r->stats.watches++;
 	return 0;
