@@ -54,6 +54,7 @@ policy() # what is in spec
 expect 2 'unrecognized' "$netpold" --dryrun
 expect 2 'expected only options' "$netpold" --check x
 expect 2 'no manifests' "$netpold" --check
+expect 2 'only once' "$netpold" -f -
 expect 2 'not two' "$netpold" --check --dry-run -f "$examples"
 expect 2 'err, warning, notice or debug' "$netpold" --log-level loud --check -f "$examples"
 expect 2 'expected a command' "$netpolctl"

@@ -1,0 +1,73 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What an operator does to a node, and what must not take away what is enforced: --once twice, manifests with
+# faults, a node that nobody knows, --cleanup.
+set -u
+[ "$(id -u)" = 0 ] || { echo "needs root: skipped"; exit 77; }
+for tool in nft ip unshare; do
+	command -v $tool > /dev/null || { echo "needs $tool: skipped"; exit 77; }
+done
+if [ -z "${NETPOLD_LIFE_INSIDE:-}" ]; then
+	unshare -n nft list tables 2> /dev/null || { echo "needs network namespaces and nf_tables: skipped"; exit 77; }
+	NETPOLD_LIFE_INSIDE=1 exec unshare -n sh "$0"
+fi
+tmp=$(mktemp -d) || exit 99
+trap 'rm -rf "$tmp"' EXIT
+netpold="$top_builddir/netpold --once --cni-results $tmp/none"
+failed=0
+
+expect() # STATUS WORDS COMMAND...
+{
+	wanted=$1
+	words=$2
+	shift 2
+	"$@" > "$tmp/out" 2>&1
+	status=$?
+	if [ $status != "$wanted" ] || ! grep -q "$words" "$tmp/out"; then
+		echo "FAIL status $status instead of $wanted, or no '$words': $*"
+		cat "$tmp/out"
+		failed=$((failed + 1))
+	fi
+}
+
+same() # WHAT
+{
+	nft -s list table inet netpold > "$tmp/now" 2>&1
+	nft -s list table netdev netpold >> "$tmp/now" 2>&1
+	cmp -s "$tmp/table" "$tmp/now" || { echo "FAIL the table has changed: $1"; failed=$((failed + 1)); }
+	nft -s list table inet others > "$tmp/now"
+	cmp -s "$tmp/others" "$tmp/now" || { echo "FAIL a foreign table has changed: $1"; failed=$((failed + 1)); }
+}
+
+nft 'add table inet others; add chain inet others c { type filter hook input priority 0; }'
+nft -s list table inet others > "$tmp/others"
+cp -r "$top_srcdir/contrib/examples" "$tmp/m"
+expect 0 'up to date' $netpold -f "$tmp/m" --node worker-1
+nft -s list table inet netpold > "$tmp/table"
+nft -s list table netdev netpold >> "$tmp/table"
+grep -q 'chain i_' "$tmp/table" || { echo "FAIL nothing is enforced"; failed=$((failed + 1)); }
+
+generation=$(nft -j list tables | sed 's/.*"generation"//')
+expect 0 'up to date' $netpold -f "$tmp/m" --node worker-1
+[ "$(nft -j list tables | sed 's/.*"generation"//')" = "$generation" ] || failed=$((failed + 1))
+same "once more"
+
+expect 2 'no such node' $netpold -f "$tmp/m" --node nosuch
+same "a node that nobody knows"
+
+echo '{' >> "$tmp/m/policies.yaml"
+expect 2 'faults in the manifests' $netpold -f "$tmp/m" --node worker-1
+same "manifests with faults"
+expect 2 'No such file' $netpold -f "$tmp/gone" --node worker-1
+same "manifests that are not there"
+
+expect 0 'removed' "$top_builddir/netpold" --cleanup
+nft list tables | grep -q netpold && { echo "FAIL a table of ours is left"; failed=$((failed + 1)); }
+nft -s list table inet others | cmp -s - "$tmp/others" || failed=$((failed + 1))
+expect 0 'removed' "$top_builddir/netpold" --cleanup
+
+# With nothing to lose, what can be understood is enforced.
+expect 2 'up to date' $netpold -f "$tmp/m" --node worker-1
+nft list table inet netpold > "$tmp/now" || failed=$((failed + 1))
+[ $failed = 0 ] && echo "what is enforced stays"
+[ $failed = 0 ]
