@@ -33,8 +33,6 @@ need libcurl4-openssl-dev curl-config
 need libevent-dev /usr/include/event2/event.h
 need libmnl-dev /usr/include/libmnl/libmnl.h
 need libnftnl-dev /usr/include/libnftnl/rule.h
-need libevent-dev /usr/include/event2/event.h
-need libcurl4-openssl-dev curl-config
 need python3 python3
 need iproute2 ip
 need nftables nft
