@@ -106,6 +106,8 @@ class Place:
         os.chown(self.path("run"), USER, USER)
         self.write("results/net-abc-eth0", json.dumps(RESULT))
         self.write("policy.yaml", POLICY)
+        self.write("netpold.conf", "")  # the default one may be where this user may not look
+        os.chmod(self.path("netpold.conf"), 0o644)
         self.plain, self.marked = self.path("netpold"), self.path("netpold-marked")
         for copy in (self.plain, self.marked):
             shutil.copy(NETPOLD, copy)
@@ -125,7 +127,7 @@ class Place:
         # A leak cannot be looked for in a process that may not be traced.
         asan = os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"
         return subprocess.Popen(
-            [program, "--control", self.path("run/control.sock"), "--cni-results", self.path("results"), *options],
+            [program, "--config", self.path("netpold.conf"), "--control", self.path("run/control.sock"), "--cni-results", self.path("results"), *options],
             stderr=subprocess.PIPE, text=True, env=dict(os.environ, ASAN_OPTIONS=asan),
             preexec_fn=lambda: become(names, ambient))
 
