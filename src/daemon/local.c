@@ -110,11 +110,13 @@ static void take_addresses(struct pod *pod, const struct attachment *attachment)
 	}
 }
 
+/* What was seen goes before what an annotation says: dispatch by a device that is not the pod's
+ * would leave the pod open. */
 static int take_device(struct daemon *d, struct pod *pod, const struct attachment *attachment)
 {
-	if (pod->interface ||
-	    (attachment->kind != ATTACH_ROUTED && attachment->kind != ATTACH_BRIDGED))
+	if (attachment->kind != ATTACH_ROUTED && attachment->kind != ATTACH_BRIDGED)
 		return 0;
+	intern_put(d->strings, pod->interface);
 	pod->interface = intern_get(d->strings, attachment->ifname);
 	pod->bridged = attachment->kind == ATTACH_BRIDGED;
 	if (attachment->has_mac)
