@@ -87,17 +87,40 @@ static json_t *json_policies(const struct profile *profile)
 	return list;
 }
 
+static json_t *json_labels(const struct pod *pod)
+{
+	json_t *json = json_object();
+
+	for (size_t i = 0; i < pod->labels.n; i++)
+		(void)json_object_set_new(json, pod->labels.v[i].key,
+					  json_string(pod->labels.v[i].value));
+	return json;
+}
+
+static json_t *json_ports(const struct pod *pod)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < pod->n_ports; i++)
+		(void)json_array_append_new(
+			list, json_pack("{s:s, s:s, s:i}", "name", pod->ports[i].name, "protocol",
+					proto_name((enum proto)pod->ports[i].proto), "port",
+					(int)pod->ports[i].number));
+	return list;
+}
+
 static int print_json(const struct graph_pod *pod, struct profile *const profiles[DIR_COUNT])
 {
 	const struct pod *object = pod->object;
 	json_t *addrs = json_array(), *lost = json_array();
 	char text[ADDR_TEXT_MAX];
 	AUTO_JSON json_t *json =
-		json_pack("{s:s, s:s, s:s, s:o, s:o, s:s?, s:s?, s:o, s:o}", "namespace",
-			  object->ns, "name", object->name, "role", role(object), "addresses",
-			  addrs, "lost", lost, "node", object->node, "interface",
-			  graph_pod_interface(pod), "ingress", json_policies(profiles[DIR_INGRESS]),
-			  "egress", json_policies(profiles[DIR_EGRESS]));
+		json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:s?, s:s?, s:o, s:o}", "namespace",
+			  object->ns, "name", object->name, "role", role(object), "labels",
+			  json_labels(object), "ports", json_ports(object), "addresses", addrs,
+			  "lost", lost, "node", object->node, "interface", graph_pod_interface(pod),
+			  "ingress", json_policies(profiles[DIR_INGRESS]), "egress",
+			  json_policies(profiles[DIR_EGRESS]));
 
 	for (size_t i = 0; i < object->n_addrs; i++) {
 		bool own = counts(pod, (enum family)object->addrs[i].family);
