@@ -14,6 +14,7 @@ import subprocess
 import sys
 
 import nodes
+import services
 
 CLONE_NEWNET = 0x40000000
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -132,9 +133,6 @@ class Cluster:
 
     def build(self, options=None):
         """All of it; with options, each node's netpold runs before its first pod is there."""
-        # /run may be shared with the host: a file system of our own over it keeps that clean.
-        subprocess.run(["mount", "-t", "tmpfs", "lab", "/run"], check=True)
-        subprocess.run(["mount", "-t", "proc", "proc", "/proc"], check=True)
         fabric = self.space("fabric")
         for number, (name, addresses) in enumerate(sorted(self.nodes.items()), 1):
             self.add_host(fabric, self.space(f"node-{name}"), number, addresses)
@@ -176,11 +174,12 @@ class Cluster:
         node = self.spaces[f"node-{name}"]
         space = self.space(f"pod-{number}")
         link = pod["interface"] or f"veth{number}"
-        bridge = BRIDGE if self.bridged and not pod["interface"] else None
+        bridge = BRIDGE if self.bridged else None
         node.ip(f"link add {link} type veth peer name eth0 netns {space.name}")
         if bridge:
             self.add_bridge(node)
             node.ip(f"link set {link} master {bridge}")
+            node.ip(f"link set {link} type bridge_slave hairpin on")  # to itself, through a Service
         else:
             node.ip(f"addr add {POD_GATEWAY}/32 dev {link}")
             node.ip(f"addr add fe80::1/64 dev {link} nodad")
@@ -253,10 +252,8 @@ class Cluster:
                     sys.exit("lab: the dry run failed")
             self.spaces[f"node-{name}"].run(["nft", "-f", ruleset])
 
-    def serve(self, services):
-        """Services as kube-proxy makes them: translated on every node ahead of the forward hook."""
-        for name in self.nodes:
-            for family in (4, 6):
-                mine = [service for service in services if version(service.address) == family]
-                if mine:
-                    self.spaces[f"node-{name}"].run(["nft", "-f", "-"], nodes.service_rules(mine, family))
+    def serve(self, frontends):
+        """Services, on every node."""
+        if frontends:
+            for name in self.nodes:
+                self.spaces[f"node-{name}"].run(["nft", "-f", "-"], services.ruleset(frontends))

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What runs on the lab's nodes: netpold, the results that a CNI plugin leaves, Services as kube-proxy makes them."""
-import collections
+"""What runs on the lab's nodes: netpold, and the results that a CNI plugin leaves."""
 import hashlib
 import http.client
 import json
@@ -11,9 +10,6 @@ import sys
 import time
 
 PATIENCE = 60  # seconds, for a machine that is busy with other things
-
-Service = collections.namedtuple("Service", "protocol address port pod pod_address pod_port")
-
 
 def inputs(node, options):
     words = ["--node", node] if node else []
@@ -103,15 +99,3 @@ class Agent:
         with open(self.log, encoding="utf-8", errors="replace") as log:
             sys.stderr.write(log.read())
         sys.exit(f"lab: netpold on {self.name} did not get ready")
-
-
-def service_rules(services, family):
-    ip = "ip" if family == 4 else "ip6"
-    translate, hairpin = [], []
-    for one in services:
-        to = f"{one.pod_address}:{one.pod_port}" if family == 4 else f"[{one.pod_address}]:{one.pod_port}"
-        translate.append(f"    {ip} daddr {one.address} {one.protocol} dport {one.port} dnat to {to}")
-        hairpin.append(f"    {ip} saddr {one.pod_address} {ip} daddr {one.pod_address} masquerade")
-    return "\n".join([f"table {ip} lab_services {{", "  chain prerouting {",
-                      "    type nat hook prerouting priority dstnat;", *translate, "  }", "  chain postrouting {",
-                      "    type nat hook postrouting priority srcnat;", *hairpin, "  }", "}", ""])

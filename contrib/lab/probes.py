@@ -15,14 +15,16 @@ SCTP = 132
 
 
 class Probe:
-    def __init__(self, lab, source, target, protocol, port, expected, service=None):
-        self.lab = lab
+    """Through a Service, a packet goes to one place and arrives at one of several."""
+
+    def __init__(self, lab, source, target, protocol, port, expected, front=None):
         self.source, self.target = source["address"], target["address"]
-        self.from_space, self.to_space = lab.of_end(source), lab.of_end(target)
+        self.from_space = lab.of_end(source)
         self.protocol, self.port = protocol, port
+        self.to = (front.address, front.port) if front else (self.target, port)
+        arrivals = [(one.address, one.port) for one in front.backends] if front else [self.to]
+        self.arrivals = [(lab.where[address], address, at) for address, at in arrivals]
         self.expected = expected
-        self.service = service  # whose address it is sent to instead
-        self.to = (service.address, service.port) if service else (self.target, port)
         self.passed = False
         self.datagram = None  # what was sent, to be sent again
         self.client = None
@@ -70,16 +72,21 @@ class Exchange:
         made.setblocking(False)
         return made
 
-    def listener(self, probe):
-        key = (probe.to_space.name, probe.target, probe.protocol, probe.port if probe.protocol in ("tcp", "udp") else 0)
-        if key in self.listeners or probe.protocol == "icmp":
-            return  # the kernel itself answers an echo
+    def listen(self, probe):
+        if probe.protocol != "icmp":  # the kernel itself answers an echo
+            for arrival in probe.arrivals:
+                self.listener(probe.protocol, *arrival)
+
+    def listener(self, wanted, space, address, port):
+        key = (space.name, address, wanted, port if wanted in ("tcp", "udp") else 0)
+        if key in self.listeners:
+            return
         kind, protocol = {"tcp": (socket.SOCK_STREAM, 0), "udp": (socket.SOCK_DGRAM, 0),
-                          "sctp": (socket.SOCK_RAW, SCTP)}[probe.protocol]
-        made = self.open(probe.to_space, probe.target, kind, protocol)
+                          "sctp": (socket.SOCK_RAW, SCTP)}[wanted]
+        made = self.open(space, address, kind, protocol)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        made.bind((probe.target, key[3]))
-        if probe.protocol == "tcp":
+        made.bind((address, key[3]))
+        if wanted == "tcp":
             made.listen(128)
         else:
             self.selector.register(made, selectors.EVENT_READ, self.datagram)
@@ -113,10 +120,10 @@ class Exchange:
         """An INIT chunk; the token is its verification tag and initial TSN."""
         chunk = struct.pack("!BBHIIHHI", 1, 0, 20, int.from_bytes(probe.token[:4], "big") or 1, 65536, 1, 1,
                             int.from_bytes(probe.token[4:], "big"))
-        header = struct.pack("!HHI", int.from_bytes(os.urandom(2), "big") | 0x8000, probe.port, 0)
+        header = struct.pack("!HHI", int.from_bytes(os.urandom(2), "big") | 0x8000, probe.to[1], 0)
         crc = struct.pack("<I", crc32c(header + b"\0\0\0\0" + chunk))
         client = self.client(probe, socket.SOCK_RAW, SCTP)
-        self.try_send(probe, client, header + crc + chunk, (probe.target, 0))
+        self.try_send(probe, client, header + crc + chunk, (probe.to[0], 0))
 
     def send_icmp(self, probe):
         six = family(probe.target) == socket.AF_INET6
@@ -180,13 +187,13 @@ class Exchange:
                 probe.client.close()
 
 
-def run(lab, probes):
+def run(probes):
     """Sends them in batches; probe.passed tells afterwards."""
     for start in range(0, len(probes), BATCH):
         batch = probes[start:start + BATCH]
         exchange = Exchange()
         for probe in batch:
-            exchange.listener(probe)
+            exchange.listen(probe)
         for probe in batch:
             exchange.send(probe)
         waited = 0.0

@@ -38,8 +38,41 @@ for case in "$top_srcdir"/tests/golden/*/; do
 done
 examples=$top_srcdir/contrib/examples
 lab examples "$examples" "$examples/flows" --enforce dry-run
-lab examples "$examples" "$examples/flows" --service tcp/10.96.0.7:80=shop/db:5432
-lab examples "$examples" "$examples/flows" --service tcp/10.96.0.7:80=shop/db:5432 --bridged
+lab examples "$examples" "$examples/flows" --bridged
+cp "$examples"/*.yaml "$tmp"
+cat > "$tmp/services.yaml" << EOF
+apiVersion: v1
+kind: Service
+metadata:
+  name: api   # a name is a port's of the pod
+  namespace: shop
+spec:
+  clusterIPs: [10.96.0.20, "fd00:10:96::20"]
+  clusterIP: 10.96.0.20
+  selector: {app: api}
+  ports:
+  - name: http
+    port: 80
+    targetPort: http
+  - {port: 53, protocol: UDP}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: db, namespace: shop}
+spec: {clusterIP: 10.96.0.21, selector: {app: db},
+  ports: [{port: 5433, targetPort: pg}, {port: 53, protocol: UDP}]}
+EOF
+cat > "$tmp/flows" << EOF
+shop/web -> 10.96.0.20 tcp/80 allow
+shop/web -> fd00:10:96::20 tcp/80 allow
+shop/db -> 10.96.0.20 tcp/80 deny
+shop/api -> 10.96.0.20 tcp/80 allow
+shop/api -> 10.96.0.21 tcp/5433 allow
+shop/web -> 10.96.0.21 tcp/5433 deny
+monitoring/scraper -> 10.96.0.20 udp/53 deny
+EOF
+lab services "$tmp" "$tmp/flows"
+lab services "$tmp" "$tmp/flows" --bridged
 
 seed=${SEED:-$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}
 echo "random clusters from seed $seed"
