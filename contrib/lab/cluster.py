@@ -23,6 +23,9 @@ OUTSIDE = "outside"
 POD_GATEWAY = "169.254.255.1"  # every pod's, on every node
 BRIDGE = "cni0"
 
+# A pod that is connected: its namespace and hardware address, the interface of its node, its bridge or None.
+Plugged = collections.namedtuple("Plugged", "pod node space link bridge mac")
+
 
 def read_pods(options):
     command = [options.netpolctl, "graph", "-o", "json"]
@@ -170,6 +173,12 @@ class Cluster:
         fabric.ip(f"route replace {host(address)} via {via} dev fab{number}")
 
     def add_pod(self, fabric, pod, number):
+        plugged = self.plug(fabric, pod, number)
+        if all(self.claims[address] == 1 for address in pod["addresses"]):
+            self.publish(plugged)
+
+    def plug(self, fabric, pod, number):
+        """A pod's network, as a CNI plugin makes it."""
         name = self.node_of(pod)
         node = self.spaces[f"node-{name}"]
         space = self.space(f"pod-{number}")
@@ -192,11 +201,29 @@ class Cluster:
             self.where[address] = space
             if bridge:
                 self.neighbours(address, space, name)
-        node.flush()
-        space.flush()
-        if all(self.claims[address] == 1 for address in pod["addresses"]):
-            nodes.write_result(self.results(name), pod, link, bridge, nodes.mac(space, "eth0"))
-            self.attached[name] += 1
+        for one in (fabric, node, space):
+            one.flush()
+        nodes.wait_until_up(node, link)
+        return Plugged(pod, name, space, link, bridge, nodes.show(space, "eth0")["address"])
+
+    def publish(self, plugged):
+        """Its result, as libcni caches it; the file's path."""
+        self.attached[plugged.node] += 1
+        return nodes.write_result(self.results(plugged.node), plugged.pod, plugged.link, plugged.bridge, plugged.mac)
+
+    def unplug(self, plugged, result):
+        """CNI DEL, and the end of the sandbox."""
+        os.unlink(result)
+        self.attached[plugged.node] -= 1
+        self.spaces[f"node-{plugged.node}"].run(["ip", "link", "del", plugged.link])
+        for address in plugged.pod["addresses"]:
+            del self.where[address]
+        if plugged.bridge:
+            ends = self.bridge_ends[plugged.node]
+            ends[:] = [end for end in ends if end[1] is not plugged.space]
+        os.close(plugged.space.handle)
+        subprocess.run(["ip", "netns", "del", plugged.space.name], check=True)
+        del self.spaces[plugged.space.name]
 
     @staticmethod
     def configure(space, pod):
@@ -213,7 +240,8 @@ class Cluster:
         if node.bridge:
             return
         node.bridge = True
-        node.ip(f"link add {BRIDGE} type bridge")
+        # As the plugin does: without an address of its own, a bridge's changes with its ports.
+        node.ip(f"link add {BRIDGE} address {nodes.BRIDGE_MAC} type bridge")
         node.ip(f"addr add {POD_GATEWAY}/32 dev {BRIDGE}")
         node.ip(f"addr add fe80::1/64 dev {BRIDGE} nodad")
         node.ip(f"link set {BRIDGE} up")

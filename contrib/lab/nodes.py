@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 
+BRIDGE_MAC = "0a:00:00:00:00:01"
 PATIENCE = 60  # seconds, for a machine that is busy with other things
 
 def inputs(node, options):
@@ -18,17 +19,26 @@ def inputs(node, options):
     return words
 
 
-def mac(space, link):
+def show(space, link):
     space.enter()
     done = subprocess.run(["ip", "-j", "link", "show", link], stdout=subprocess.PIPE, check=True)
-    return json.loads(done.stdout)[0]["address"]
+    return json.loads(done.stdout)[0]
+
+
+def wait_until_up(space, link):
+    """A bridge takes its time to see that a port has a carrier; the bridge plugin waits for it too."""
+    end = time.monotonic() + PATIENCE
+    while show(space, link)["operstate"] != "UP":
+        if time.monotonic() > end:
+            sys.exit(f"lab: {link} does not come up")
+        time.sleep(0.01)
 
 
 def write_result(directory, pod, link, bridge, pod_mac):
     """As libcni caches it: complete from its first moment, as it is renamed into place."""
     name = f"{pod['namespace']}/{pod['name']}"
     container = hashlib.sha256(name.encode()).hexdigest()
-    interfaces = ([{"name": bridge, "mac": "0a:00:00:00:00:01"}] if bridge else []) + [{"name": link}]
+    interfaces = ([{"name": bridge, "mac": BRIDGE_MAC}] if bridge else []) + [{"name": link}]
     interfaces.append({"name": "eth0", "mac": pod_mac, "sandbox": "/var/run/netns/cni-" + container[:8]})
     ips = [{"address": f"{address}/{32 if '.' in address else 128}", "interface": len(interfaces) - 1}
            for address in pod["addresses"]]
