@@ -56,13 +56,15 @@ struct nft_stmt {
 		NFT_STMT_VLAN,         /* ether type { 8021q, 8021ad } */
 		NFT_STMT_ETHER_SOURCE, /* ether saddr != 0a:00:00:00:00:01 */
 		NFT_STMT_ARP_SOURCE,   /* arp saddr ip != { 0.0.0.0, 10.0.0.7 } */
+		NFT_STMT_ND_TARGET,    /* @th,64,128 != 0xfd..07: whom an ICMPv6 advertisement is
+					* about; one prefix of whole bytes */
 		NFT_STMT_COUNTER,
 		NFT_STMT_VERDICT
 	} kind;
 	enum family family; /* of addresses */
 	enum nft_dir dir;
 	uint8_t proto; /* IP protocol number */
-	bool negate;   /* of NFT_STMT_ADDR, ETHER_SOURCE, ARP_SOURCE */
+	bool negate;   /* of NFT_STMT_ADDR, ETHER_SOURCE, ARP_SOURCE, ND_TARGET */
 	uint8_t hoplimit;
 	union {
 		char name[NFT_NAME_MAX]; /* of a set, a map or an interface */

@@ -144,6 +144,26 @@ static int read_proto(struct reader *r)
 	return reader_take(r, 0, &(struct nft_stmt){.kind = NFT_STMT_PROTO, .proto = *proto});
 }
 
+/* @th,64,128 != 0xfd000000000000000000000000000007 */
+static int read_nd_target(struct reader *r)
+{
+	struct prefix prefix = {.addr = {.family = FAMILY_V6}};
+	struct nft_stmt stmt = {
+		.kind = NFT_STMT_ND_TARGET, .family = FAMILY_V6, .prefixes = &prefix, .n = 1};
+	struct payload payload;
+	const uint8_t *value;
+
+	if (!reader_payload(r, 0, NFT_REG32_00, &payload) || payload.offset != ND_TARGET ||
+	    payload.base != NFT_PAYLOAD_TRANSPORT_HEADER || payload.len > sizeof(prefix.addr.b))
+		return 0;
+	value = reader_match(r, 1, payload.len, &stmt.negate);
+	if (!value)
+		return 0;
+	memcpy(prefix.addr.b, value, payload.len);
+	prefix.len = (uint8_t)(payload.len * 8);
+	return reader_take(r, 2, &stmt);
+}
+
 /* nft swaps the one byte of the protocol where the map has ranges: a step to be passed over. */
 static size_t swaps_at(const struct reader *r, size_t ahead, uint32_t reg)
 {
@@ -262,8 +282,8 @@ static int read_counter(struct reader *r)
 static int read_stmt(struct reader *r)
 {
 	static int (*const readers[])(struct reader *) = {
-		read_family,   reader_network, read_proto,       read_port_map, read_interface,
-		read_ethernet, read_counter,   read_established, read_verdict,
+		read_family,   reader_network, read_proto,   read_port_map,    read_interface,
+		read_ethernet, read_nd_target, read_counter, read_established, read_verdict,
 	};
 	size_t before = r->at;
 	int rc = 0;

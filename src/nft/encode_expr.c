@@ -364,6 +364,18 @@ static int build_hoplimit(struct nftnl_rule *rule, enum nft_table table, uint8_t
 	return rc == 0 ? add_cmp_u8(rule, NFT_CMP_EQ, hoplimit) : rc;
 }
 
+/* @th,64,128 != 0xfd000000000000000000000000000007: nft has no word for it before 1.0.8 */
+static int build_nd_target(struct nftnl_rule *rule, const struct nft_stmt *stmt)
+{
+	const struct prefix *prefix = &stmt->prefixes[0];
+	int rc = add_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, ND_TARGET, prefix->len / 8u,
+			     NFT_REG_1);
+
+	return rc == 0 ? add_cmp(rule, stmt->negate ? NFT_CMP_NEQ : NFT_CMP_EQ, prefix->addr.b,
+				 prefix->len / 8u)
+		       : rc;
+}
+
 static uint32_t interface_key(enum nft_dir dir)
 {
 	return dir == NFT_DIR_SOURCE ? NFT_META_IIFNAME : NFT_META_OIFNAME;
@@ -437,6 +449,8 @@ int nft_build_stmt(struct nft_batch *batch, enum nft_table table, struct nftnl_r
 	case NFT_STMT_ADDR:
 	case NFT_STMT_ARP_SOURCE:
 		return build_addr(batch, table, rule, stmt);
+	case NFT_STMT_ND_TARGET:
+		return build_nd_target(rule, stmt);
 	case NFT_STMT_ADDR_SET:
 	case NFT_STMT_ADDR_MAP:
 		rc = add_addr(rule, table, stmt);

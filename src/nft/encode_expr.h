@@ -31,6 +31,7 @@ enum {
 #define IP6_HOPLIMIT 7
 #define TH_DPORT     2
 #define ICMPV6_TYPE  0
+#define ND_TARGET    8
 
 /* The conntrack states as bits, which the kernel keeps to itself: NF_CT_STATE_BIT(). */
 #define CT_ESTABLISHED_RELATED ((1u << (IP_CT_ESTABLISHED + 1)) | (1u << (IP_CT_RELATED + 1)))

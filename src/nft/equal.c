@@ -45,6 +45,7 @@ static bool same_stmt(const struct nft_stmt *a, const struct nft_stmt *b)
 		return a->family == b->family;
 	case NFT_STMT_ADDR:
 	case NFT_STMT_ARP_SOURCE:
+	case NFT_STMT_ND_TARGET:
 		return a->family == b->family && a->dir == b->dir && a->negate == b->negate &&
 		       a->n == b->n && same_prefixes(a, b);
 	case NFT_STMT_ETHER_SOURCE:

@@ -37,6 +37,7 @@ static const char *set_of(const struct nft_stmt *stmt)
 	case NFT_STMT_VLAN:
 	case NFT_STMT_ETHER_SOURCE:
 	case NFT_STMT_ARP_SOURCE:
+	case NFT_STMT_ND_TARGET:
 	case NFT_STMT_COUNTER:
 	case NFT_STMT_VERDICT:
 		break;

@@ -46,6 +46,8 @@ static const char *icmpv6_word(uint8_t type)
 		return "nd-neighbor-solicit";
 	case ND_NEIGHBOR_ADVERT:
 		return "nd-neighbor-advert";
+	case ND_REDIRECT:
+		return "nd-redirect";
 	default:
 		return "mld2-listener-report";
 	}
@@ -106,6 +108,20 @@ static void print_ether(const uint8_t ether[static NFT_ETHER_BYTES], FILE *out)
 {
 	for (size_t i = 0; i < NFT_ETHER_BYTES; i++)
 		fprintf(out, "%s%02x", i > 0 ? ":" : "", ether[i]);
+}
+
+/* As nft lists what has no type: a number, without zeros in front. */
+static void print_nd_target(const struct nft_stmt *stmt, FILE *out)
+{
+	const struct prefix *prefix = &stmt->prefixes[0];
+	char digits[2 * sizeof(prefix->addr.b) + 1] = "0";
+	size_t zeros;
+
+	for (size_t i = 0; i < prefix->len / 8u; i++)
+		(void)snprintf(digits + 2 * i, 3, "%02x", prefix->addr.b[i]);
+	zeros = strspn(digits, "0");
+	fprintf(out, "@th,64,%u %s0x%s", prefix->len, stmt->negate ? "!= " : "",
+		digits[zeros] ? digits + zeros : "0");
 }
 
 static void print_stmt(const struct nft_stmt *stmt, enum nft_table table, FILE *out)
@@ -170,6 +186,9 @@ static void print_stmt(const struct nft_stmt *stmt, enum nft_table table, FILE *
 	case NFT_STMT_ARP_SOURCE:
 		fprintf(out, "arp saddr ip %s", negation);
 		print_list(stmt, out);
+		break;
+	case NFT_STMT_ND_TARGET:
+		print_nd_target(stmt, out);
 		break;
 	case NFT_STMT_COUNTER:
 		fputs("counter", out);

@@ -75,6 +75,7 @@ static bool stmt_refers(const struct remade *remade, enum nft_table table,
 	case NFT_STMT_VLAN:
 	case NFT_STMT_ETHER_SOURCE:
 	case NFT_STMT_ARP_SOURCE:
+	case NFT_STMT_ND_TARGET:
 	case NFT_STMT_COUNTER:
 		return false;
 	}

@@ -2,9 +2,10 @@
 /* The guard on a pod's device. Policy goes by addresses, so nobody may use another's: every pod
  * behind a device of its own is held to its own addresses, isolated or not, as it could forge those
  * of a pod that others trust. Behind a bridge's port it could reach others without being routed, so
- * there also to its hardware address, in ARP, and to frames without a VLAN tag, which no address
- * match sees into. */
+ * there also to its hardware address, in ARP and in neighbour discovery, and to frames without a
+ * VLAN tag, which no address match sees into; and it is no router. */
 #include <errno.h>
+#include <netinet/icmp6.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -88,6 +89,43 @@ static int add_arp_rule(struct nft_chain *chain, const struct graph_pod *pod)
 	return add_guard_drop(chain, &match);
 }
 
+/* icmpv6 type { nd-router-advert, nd-redirect } counter drop */
+static int add_router_rule(struct nft_chain *chain)
+{
+	uint8_t types[] = {ND_ROUTER_ADVERT, ND_REDIRECT};
+	struct nft_stmt match = {
+		.kind = NFT_STMT_ICMPV6_TYPES, .types = types, .n = ARRAY_LEN(types)};
+
+	return add_guard_drop(chain, &match);
+}
+
+/* What IPv6 has for ARP: a neighbour may be advertised from any address, but not any neighbour.
+ * icmpv6 type nd-neighbor-advert @th,64,128 != OWN @th,64,128 != LINK-LOCAL counter drop */
+static int add_advert_rule(struct nft_chain *chain, const struct graph_pod *pod)
+{
+	uint8_t type = ND_NEIGHBOR_ADVERT;
+	struct prefix own,
+		link_local = {.addr = {.family = FAMILY_V6, .b = {0xfe, 0x80}}, .len = 16};
+	struct nft_stmt target = {
+		.kind = NFT_STMT_ND_TARGET, .family = FAMILY_V6, .negate = true, .n = 1};
+	struct nft_stmt stmts[5];
+	size_t n = 0;
+
+	if (pod_link_local(pod->object, &link_local.addr))
+		link_local.len = 128;
+	stmts[n++] = (struct nft_stmt){.kind = NFT_STMT_ICMPV6_TYPES, .types = &type, .n = 1};
+	stmts[n] = target;
+	stmts[n++].prefixes = &link_local;
+	if (graph_pod_owns(pod, FAMILY_V6)) {
+		own = host_prefix(pod_addr(pod->object, FAMILY_V6));
+		stmts[n] = target;
+		stmts[n++].prefixes = &own;
+	}
+	stmts[n++] = (struct nft_stmt){.kind = NFT_STMT_COUNTER};
+	stmts[n++] = verdict_stmt(NFT_VERDICT_DROP, NULL);
+	return add_rule(chain, stmts, n, "");
+}
+
 static int add_bridge_rules(struct nft_chain *chain, const struct graph_pod *pod)
 {
 	struct nft_stmt vlan = {.kind = NFT_STMT_VLAN};
@@ -98,7 +136,11 @@ static int add_bridge_rules(struct nft_chain *chain, const struct graph_pod *pod
 	memcpy(ether.ether, pod->object->mac, sizeof(ether.ether));
 	if (rc == 0 && pod_link_local(pod->object, &link_local)) /* the address is known */
 		rc = add_guard_drop(chain, &ether);
-	return rc == 0 ? add_arp_rule(chain, pod) : rc;
+	if (rc == 0)
+		rc = add_arp_rule(chain, pod);
+	if (rc == 0)
+		rc = add_router_rule(chain);
+	return rc == 0 ? add_advert_rule(chain, pod) : rc;
 }
 
 static bool has_guard(const struct graph_pod *pod)

@@ -172,6 +172,8 @@ static bool matches(const struct run *run, const struct nft_stmt *stmt)
 						   sizeof(stmt->ether)) == 0) != stmt->negate;
 	case NFT_STMT_ARP_SOURCE:
 		return packet->arp && lists_addr(stmt, packet) != stmt->negate;
+	case NFT_STMT_ND_TARGET:
+		return in_prefix(&packet->nd_target, &stmt->prefixes[0]) != stmt->negate;
 	case NFT_STMT_COUNTER:
 	case NFT_STMT_INTERFACE_MAP:
 	case NFT_STMT_ADDR_MAP:

@@ -23,6 +23,7 @@ struct packet {
 	bool ethernet;                  /* a frame, and the next two say something */
 	bool vlan;                      /* with a tag */
 	uint8_t ether[NFT_ETHER_BYTES]; /* whom it says to be from */
+	struct addr nd_target;          /* of an ICMPv6 advertisement */
 	bool arp;                       /* no packet; `from` is the sender's IPv4 address */
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "sample.h"
 
+#include <netinet/icmp6.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -73,10 +74,30 @@ static void add_drop(struct nft_chain *chain, const struct nft_stmt *match)
 	sample_check(nft_chain_add(chain, &pen.rule));
 }
 
+static void add_advert_drop(struct nft_chain *chain, const struct prefix *own)
+{
+	static const uint8_t link_local[] = {0xfe, 0x80, 0, 0,    0,    0, 0, 0,
+					     8,    0,    0, 0xff, 0xfe, 0, 0, 1};
+	struct prefix targets[] = {{.addr = {.family = FAMILY_V6}, .len = 128}, *own};
+	uint8_t type = ND_NEIGHBOR_ADVERT;
+	uint64_t state = 1;
+	struct pen pen = {.state = &state};
+
+	memcpy(targets[0].addr.b, link_local, sizeof(link_local));
+	SAY(&pen, .kind = NFT_STMT_ICMPV6_TYPES, .types = &type, .n = 1);
+	for (size_t i = 0; i < ARRAY_LEN(targets); i++)
+		SAY(&pen, .kind = NFT_STMT_ND_TARGET, .family = FAMILY_V6, .negate = true,
+		    .prefixes = &targets[i], .n = 1);
+	SAY(&pen, .kind = NFT_STMT_COUNTER);
+	SAY(&pen, .kind = NFT_STMT_VERDICT, .verdict = {.kind = NFT_VERDICT_DROP});
+	sample_check(nft_chain_add(chain, &pen.rule));
+}
+
 void sample_guard(struct ruleset *ruleset, const char *device)
 {
 	struct prefix v4 = {.addr = {.b = {10, 0, 0, 7}}, .len = 32};
 	struct prefix arp[] = {{.len = 32}, v4};
+	uint8_t router[] = {ND_ROUTER_ADVERT, ND_REDIRECT};
 	struct prefix v6[] = {
 		{.addr = {.family = FAMILY_V6}, .len = 128},
 		{.addr = {.family = FAMILY_V6, .b = {0xfd, [15] = 7}}, .len = 128},
@@ -103,6 +124,10 @@ void sample_guard(struct ruleset *ruleset, const char *device)
 					   .negate = true,
 					   .prefixes = arp,
 					   .n = ARRAY_LEN(arp)});
+	add_drop(chain, &(struct nft_stmt){.kind = NFT_STMT_ICMPV6_TYPES,
+					   .types = router,
+					   .n = ARRAY_LEN(router)});
+	add_advert_drop(chain, &v6[1]);
 	sample_check(ruleset_put_chain(ruleset, NFT_TABLE_GUARD, chain));
 }
 

@@ -202,11 +202,23 @@ static void fill_branch(uint64_t *state, const struct ruleset *ruleset, struct n
 	}
 }
 
+static void say_target(struct pen *pen)
+{
+	uint8_t type = ND_NEIGHBOR_ADVERT;
+	struct prefix target = {.addr = {.family = FAMILY_V6, .b = {0xfd}},
+				.len = sample_chance(pen->state, 2) ? 128 : 16};
+
+	target.addr.b[target.len / 8 - 1] |= (uint8_t)sample_pick(pen->state, 4);
+	SAY(pen, .kind = NFT_STMT_ICMPV6_TYPES, .types = &type, .n = 1);
+	SAY(pen, .kind = NFT_STMT_ND_TARGET, .family = FAMILY_V6,
+	    .negate = sample_chance(pen->state, 2), .prefixes = &target, .n = 1);
+}
+
 static void fill_guard(uint64_t *state, struct nft_chain *chain)
 {
 	for (uint32_t i = sample_pick(state, 5); i > 0; i--) {
 		struct pen pen = {.state = state};
-		uint32_t form = sample_pick(state, 5);
+		uint32_t form = sample_pick(state, 6);
 
 		if (form == 0)
 			SAY(&pen, .kind = NFT_STMT_VLAN);
@@ -215,6 +227,8 @@ static void fill_guard(uint64_t *state, struct nft_chain *chain)
 			    .ether = {0x0a, 0, 0, 0, 0, (uint8_t)sample_pick(state, 3)});
 		else if (form == 2)
 			say_addr(&pen, NFT_STMT_ARP_SOURCE, FAMILY_V4);
+		else if (form == 4)
+			say_target(&pen);
 		else if (form == 3)
 			SAY(&pen, .kind = NFT_STMT_FAMILY, .family = sample_family(state));
 		else

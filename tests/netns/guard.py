@@ -32,6 +32,14 @@ def arp(source, sender=OWN):
                        socket.inet_aton("10.0.0.9"))
 
 
+def icmp6(kind, source, about=None):
+    """As the guard sees it: nobody looks at the checksum here."""
+    body = struct.pack("!BBHI", kind, 0, 0, 0)
+    body += socket.inet_pton(socket.AF_INET6, about) + b"\2\1" + OWN if about else bytes(8)
+    return struct.pack("!IHBB16s16s", 6 << 28, len(body), 58, 255, socket.inet_pton(socket.AF_INET6, source),
+                       socket.inet_pton(socket.AF_INET6, "ff02::1")) + body
+
+
 def tag(kind, vid, inner):
     return kind, struct.pack("!HH", vid, inner[0]) + inner[1]
 
@@ -49,6 +57,14 @@ FRAMES = [
     ("ARP probe", OWN, (ARP, arp("0.0.0.0")), True),
     ("ARP for another's address", OWN, (ARP, arp("10.0.0.8")), False),
     ("ARP from another's MAC", OTHER, (ARP, arp("10.0.0.7")), False),
+    ("advertisement of own address", OWN, (IP6, icmp6(136, "fe80::1", "fd00::7")), True),
+    ("advertisement of own link-local address", OWN, (IP6, icmp6(136, "fd00::7", "fe80::800:ff:fe00:1")), True),
+    ("advertisement of another's address", OWN, (IP6, icmp6(136, "fd00::7", "fd00::8")), False),
+    ("advertisement of another's link-local address", OWN, (IP6, icmp6(136, "fd00::7", "fe80::1")), False),
+    ("solicitation of another's address", OWN, (IP6, icmp6(135, "fd00::7", "fd00::8")), True),
+    ("router solicitation", OWN, (IP6, icmp6(133, "fe80::1")), True),
+    ("router advertisement", OWN, (IP6, icmp6(134, "fe80::1")), False),
+    ("redirect", OWN, (IP6, icmp6(137, "fe80::1", "fd00::8")), False),
     ("tagged, own address", OWN, tag(VLAN, 5, (IP, ip("10.0.0.7"))), False),
     ("tagged, another's address", OWN, tag(VLAN, 5, (IP, ip("10.0.0.8"))), False),
     ("tagged for priority only", OWN, tag(VLAN, 0x6000, (IP, ip("10.0.0.7"))), False),
