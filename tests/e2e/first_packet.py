@@ -125,8 +125,7 @@ def run(mode, check):
           f"ms, longest {max(windows):.1f} ms")
     agent.stop(15)
     for space in lab.spaces.values():
-        os.close(space.handle)
-        harness.subprocess.run(["ip", "netns", "del", space.name], check=True)
+        harness.remove(space)
 
 
 def main():

@@ -100,6 +100,11 @@ def normal(space):
     return list(canonical.canonical(listing(space, "ruleset")))
 
 
+def remove(space):
+    os.close(space.handle)
+    subprocess.run(["ip", "netns", "del", space.name], check=True)
+
+
 def wait_for(what, condition):
     end = time.monotonic() + PATIENCE
     while not (value := condition()):
