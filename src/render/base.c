@@ -13,29 +13,33 @@
 	add_rule(chain, (const struct nft_stmt[]){__VA_ARGS__}, \
 		 ARRAY_LEN(((const struct nft_stmt[]){__VA_ARGS__})), "")
 
-static int add_lookups(struct nft_chain *chain, enum direction dir)
+/* Ingress is for the pod that the packet goes to. */
+static enum nft_dir own_dir(enum direction dir)
 {
-	/* Ingress is for the pod that the packet goes to. */
-	enum nft_dir at = dir == DIR_INGRESS ? NFT_DIR_DESTINATION : NFT_DIR_SOURCE;
-	struct nft_stmt stmt = {.kind = NFT_STMT_INTERFACE_MAP, .dir = at};
-	int rc;
+	return dir == DIR_INGRESS ? NFT_DIR_DESTINATION : NFT_DIR_SOURCE;
+}
+
+static int add_interface_lookup(struct nft_chain *chain, enum direction dir)
+{
+	struct nft_stmt stmt = {.kind = NFT_STMT_INTERFACE_MAP, .dir = own_dir(dir)};
 
 	(void)snprintf(stmt.name, sizeof(stmt.name), "%s", interface_map_name(dir));
-	rc = add_rule(chain, &stmt, 1, "");
-	for (int family = 0; family < FAMILY_COUNT && rc == 0; family++) {
-		stmt = (struct nft_stmt){
-			.kind = NFT_STMT_ADDR_MAP, .dir = at, .family = (enum family)family};
-		(void)snprintf(stmt.name, sizeof(stmt.name), "%s",
-			       addr_map_name(dir, (enum family)family));
-		rc = add_rule(chain, &stmt, 1, "");
-	}
-	return rc;
+	return add_rule(chain, &stmt, 1, "");
+}
+
+static int add_addr_lookup(struct nft_chain *chain, enum direction dir, enum family family)
+{
+	struct nft_stmt stmt = {.kind = NFT_STMT_ADDR_MAP, .dir = own_dir(dir), .family = family};
+
+	(void)snprintf(stmt.name, sizeof(stmt.name), "%s", addr_map_name(dir, family));
+	return add_rule(chain, &stmt, 1, "");
 }
 
 static const struct nft_stmt accept_stmt = {.kind = NFT_STMT_VERDICT,
 					    .verdict = {.kind = NFT_VERDICT_ACCEPT}};
 
-static int add_always_allowed(struct nft_chain *chain)
+/* What IPv6 needs on a link, whatever the policies say. */
+static int add_discovery(struct nft_chain *chain)
 {
 	uint8_t nd[] = {ND_ROUTER_SOLICIT, ND_ROUTER_ADVERT, ND_NEIGHBOR_SOLICIT,
 			ND_NEIGHBOR_ADVERT};
@@ -43,16 +47,12 @@ static int add_always_allowed(struct nft_chain *chain)
 			 MLD2_LISTENER_REPORT};
 	/* ff02::/16 */
 	struct prefix link_local = {.addr = {.family = FAMILY_V6, .b = {0xff, 0x02}}, .len = 16};
-	/* First, so that all the rest is paid once per connection. */
-	int rc = ADD_RULE(chain, {.kind = NFT_STMT_CT_ESTABLISHED}, accept_stmt);
-
 	/* Between pods on one bridge, where netfilter sees it (RFC 4861: hop limit 255 means that
 	 * no router has passed it on). What is routed has 254 at most and is traffic like any
 	 * other. */
-	if (rc == 0)
-		rc = ADD_RULE(chain,
-			      {.kind = NFT_STMT_ICMPV6_TYPES, .types = nd, .n = ARRAY_LEN(nd)},
-			      {.kind = NFT_STMT_HOPLIMIT, .hoplimit = 255}, accept_stmt);
+	int rc = ADD_RULE(chain, {.kind = NFT_STMT_ICMPV6_TYPES, .types = nd, .n = ARRAY_LEN(nd)},
+			  {.kind = NFT_STMT_HOPLIMIT, .hoplimit = 255}, accept_stmt);
+
 	/* A bridge that snoops multicast drops neighbour discovery for who cannot report. */
 	if (rc == 0)
 		rc = ADD_RULE(chain,
@@ -74,9 +74,18 @@ static int add_forward(struct render *r)
 	if (!chain)
 		return -ENOMEM;
 	chain->hook = NFT_HOOK_FORWARD;
-	rc = add_always_allowed(chain);
+	/* First, so that all the rest is paid once per connection. */
+	rc = ADD_RULE(chain, {.kind = NFT_STMT_CT_ESTABLISHED}, accept_stmt);
+	/* Pods behind a device of their own are routed, and what is discovered on a link is never
+	 * forwarded: nothing of it gets here from them, nor in IPv4 from anybody. */
 	if (rc == 0)
-		rc = add_lookups(chain, DIR_EGRESS);
+		rc = add_interface_lookup(chain, DIR_EGRESS);
+	if (rc == 0)
+		rc = add_addr_lookup(chain, DIR_EGRESS, FAMILY_V4);
+	if (rc == 0)
+		rc = add_discovery(chain);
+	if (rc == 0)
+		rc = add_addr_lookup(chain, DIR_EGRESS, FAMILY_V6);
 	if (rc == 0)
 		rc = ADD_RULE(chain, verdict_stmt(NFT_VERDICT_GOTO, CHAIN_TO_POD));
 	if (rc == 0)
@@ -92,7 +101,9 @@ static int add_to_pod(struct render *r)
 
 	if (!chain)
 		return -ENOMEM;
-	rc = add_lookups(chain, DIR_INGRESS);
+	rc = add_interface_lookup(chain, DIR_INGRESS);
+	for (int family = 0; family < FAMILY_COUNT && rc == 0; family++)
+		rc = add_addr_lookup(chain, DIR_INGRESS, (enum family)family);
 	if (rc == 0)
 		rc = ADD_RULE(chain, accept_stmt);
 	if (rc == 0)
