@@ -140,6 +140,16 @@ static void variant_open(struct variant *v, const char *name)
 	(void)close(node);
 }
 
+static void variant_close(struct variant *v)
+{
+	const int fds[] = {v->netns_a, v->netns_b,     v->listener, v->listener_denied,
+			   v->sink,    v->sink_denied, v->answered, v->one_way};
+
+	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+		(void)close(fds[i]);
+	(void)mnl_socket_close(v->conntrack);
+}
+
 /* Forgets a connection of a's, so that tables stay small and ports can be used again. */
 static void forget(const struct variant *v, uint16_t from)
 {
@@ -327,6 +337,8 @@ int main(int argc, char *argv[])
 		for (size_t i = 0; i < n; i++)
 			measure(&variants[i], round >= WARM_ROUNDS);
 	}
+	for (size_t i = 0; i < n; i++)
+		variant_close(&variants[i]);
 	free(variants);
 	return 0;
 }

@@ -33,7 +33,7 @@ class Figures:
         if self.missed:
             print("\nbudgets missed: " + "; ".join(self.missed))
         else:
-            print("\nall budgets kept")
+            print("\nno budget missed")
 
 
 def quartiles(values):
