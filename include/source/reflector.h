@@ -78,6 +78,7 @@ struct reflector {
 	bool definite;      /* see reflector_definite() */
 	bool fresh;         /* the connection is not to be trusted */
 	unsigned wait_ms;   /* before the next request */
+	unsigned cut;       /* streaming lists that broke off in a row */
 	unsigned too_large; /* answers in a row that did not know our version yet */
 	char *rest;         /* `continue` of the next page */
 	char *path;

@@ -238,6 +238,7 @@ static int finish_list(struct reflector *r)
 		return rc;
 	r->live = r->settled = true;
 	r->pages_only = r->one_page = false;
+	r->cut = 0;
 	r->stats.state = REFLECTOR_WATCHING;
 	r->stats.error[0] = '\0';
 	r->stats.lists++;

@@ -19,6 +19,9 @@
 /* A server may ask for more patience than we have. */
 #define RETRY_AFTER_MAX_MS 300000
 
+/* So many streaming lists that break off are enough. */
+#define CUT_MAX 3
+
 /* A version that no server knows after so many tries is from another life of the cluster. */
 #define TOO_LARGE_MAX 5
 
@@ -86,6 +89,9 @@ static void retry(struct reflector *r, const char *text)
 
 void reflector_broke_off(struct reflector *r, const char *text)
 {
+	/* Something in between may not like streams. */
+	if (r->phase == REFLECTOR_STREAM && !r->live && r->stream && ++r->cut >= CUT_MAX)
+		r->pages_only = true;
 	r->fresh = true;
 	retry(r, text);
 }

@@ -230,6 +230,28 @@ static void a_server_that_ignores_initial_events_is_read_in_pages(void **state)
 	}
 }
 
+static void streams_that_break_off_again_and_again_become_pages(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	start(&s, &pods);
+	for (int i = 0; i < 3; i++) {
+		(void)requests(&s, "sendInitialEvents=true", NULL);
+		assert_int_equal(answer(&s, 200, EVENT("ADDED", POD("p", "5")) "{"), 0);
+		ends(&s, HTTP_FAILED, 200, 1);
+	}
+	(void)requests(&s, "?limit=500", NULL);
+	stop(&s);
+	start(&s, &pods);
+	for (int i = 0; i < 10; i++) { /* nobody there: that says nothing about streams */
+		(void)requests(&s, "sendInitialEvents=true", NULL);
+		ends(&s, HTTP_FAILED, 0, 1);
+	}
+	(void)requests(&s, "sendInitialEvents=true", NULL);
+	stop(&s);
+}
+
 static void an_expired_version_in_both_its_forms(void **state)
 {
 	struct scene s;
@@ -546,6 +568,7 @@ int main(void)
 		cmocka_unit_test(pages_are_read_one_by_one),
 		cmocka_unit_test(pages_that_expire_become_one),
 		cmocka_unit_test(a_server_that_ignores_initial_events_is_read_in_pages),
+		cmocka_unit_test(streams_that_break_off_again_and_again_become_pages),
 		cmocka_unit_test(an_expired_version_in_both_its_forms),
 		cmocka_unit_test(what_is_cut_is_resumed),
 		cmocka_unit_test(a_silent_watch_is_resumed),
