@@ -13,7 +13,7 @@
 #include "source/secret.h"
 
 /* Bytes of an answer that wait for its handler; beyond, reading pauses. */
-#define HTTP_WAITING_MAX (4u << 20)
+#define HTTP_WAITING_MAX (512u << 10)
 
 struct event_base;
 struct http;
