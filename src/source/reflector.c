@@ -344,6 +344,13 @@ int reflector_take(struct reflector *r, int status, const char *bytes, size_t le
 	return rc < 0 ? rc : api_stream_feed(r->stream, bytes, len, &r->err);
 }
 
+/* What came was cut, or was no answer: whatever is in between may do that again. */
+static void not_understood(struct reflector *r, const char *text)
+{
+	r->fresh = true;
+	reflector_broke_off(r, text);
+}
+
 static void end_good(struct reflector *r)
 {
 	int rc = r->stream ? 0 : open_stream(r); /* no byte came: as bad as half an object */
@@ -351,7 +358,7 @@ static void end_good(struct reflector *r)
 	if (rc == 0)
 		rc = api_stream_finish(r->stream, &r->err);
 	if (rc < 0)
-		reflector_broke_off(r, r->err.text[0] ? r->err.text : "no memory");
+		not_understood(r, r->err.text[0] ? r->err.text : "no memory");
 	else if (r->phase != REFLECTOR_PAGES)
 		reflector_watch_ended(r);
 	else if (r->rest)
@@ -374,7 +381,7 @@ static void end_aborted(struct reflector *r, int error)
 		/* A list, where a watch was asked for? */
 		if (error == -EINVAL && r->phase == REFLECTOR_STREAM && !r->live)
 			r->pages_only = true;
-		reflector_broke_off(r, r->err.text[0] ? r->err.text : strerror(-error));
+		not_understood(r, r->err.text[0] ? r->err.text : strerror(-error));
 	}
 }
 

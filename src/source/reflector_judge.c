@@ -92,7 +92,6 @@ void reflector_broke_off(struct reflector *r, const char *text)
 	/* Something in between may not like streams. */
 	if (r->phase == REFLECTOR_STREAM && !r->live && r->stream && ++r->cut >= CUT_MAX)
 		r->pages_only = true;
-	r->fresh = true;
 	retry(r, text);
 }
 
@@ -106,6 +105,7 @@ void reflector_went_silent(struct reflector *r)
 	/* It may never have heard of initial events, and waits for changes. */
 	if (r->phase == REFLECTOR_STREAM && !r->live)
 		r->pages_only = true;
+	r->fresh = true; /* it may be the connection that is dead */
 	reflector_broke_off(r, "the server went silent");
 }
 

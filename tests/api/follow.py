@@ -279,7 +279,7 @@ def pages_where_streaming_lists_are_ignored(t):
 
 
 def pages_where_streaming_lists_do_not_come_through(t):
-    t.do("fail", verb="watch", how="cut", skip=1, times=12)
+    t.do("fail", resource="pods", verb="watch", how="cut", skip=1, times=3)
     dump = t.dump(t.kubeconfig())
     dump.wait("^synced")
     expect(len(t.asked("pods", sendInitialEvents="true")) == 3, "streaming lists")
@@ -517,6 +517,47 @@ def an_address_of_ipv6(t):
     finally:
         t.dumps += other.dumps
         other.done()
+
+
+NGINX = """daemon off; master_process off; error_log stderr error; pid %(dir)s/pid;
+events {}
+http {
+  access_log %(dir)s/access; client_body_temp_path %(dir)s; proxy_temp_path %(dir)s;
+  fastcgi_temp_path %(dir)s; uwsgi_temp_path %(dir)s; scgi_temp_path %(dir)s;
+  server {
+    listen 127.0.0.1:%(port)d ssl http2; ssl_certificate %(ca)s/server.crt; ssl_certificate_key %(ca)s/server.key;
+    location / { proxy_pass %(server)s; proxy_http_version 1.1; proxy_buffering off; proxy_ssl_verify off; }
+  }
+}
+"""
+
+
+def http2_has_all_on_one_connection(t):
+    nginx = os.environ.get("NGINX") or shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin")
+    if not nginx:
+        print("     not tried: nginx is missing, and Python has no HTTP/2")
+        return
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    config = t.write("nginx.conf", NGINX % {"dir": t.directory, "port": port, "ca": t.server.directory,
+                                            "server": t.server.url})
+    with subprocess.Popen([nginx, "-c", config, "-p", t.directory], stderr=subprocess.DEVNULL) as process:
+        try:
+            dump = t.dump(t.kubeconfig(server="https://127.0.0.1:%d" % port))
+            dump.wait("^synced")
+            t.server.load(pod("late"))
+            dump.wait("^upsert Pod shop/late")
+            sockets = "/proc/%d/net/tcp" % dump.process.pid
+            with open(sockets, encoding="ascii") as file:
+                open_ones = [line for line in file if line.split()[2].endswith(":%04X" % port)
+                             and line.split()[3] == "01"]
+            expect(len(open_ones) == 1, "%d connections" % len(open_ones))
+            expect(dump.exit() == 0, "exit status")
+        finally:
+            process.terminate()
+    with open(os.path.join(t.directory, "access"), encoding="utf-8") as file:
+        versions = re.findall(r"HTTP/[0-9.]+", file.read())
+    expect(versions and set(versions) == {"HTTP/2.0"}, "versions: %s" % versions)
 
 
 def several_kubeconfig_files(t):
