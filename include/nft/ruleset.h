@@ -228,6 +228,8 @@ void nft_set_free(struct nft_set *set);
 /* Appends a statement, copying its list (of stmt->n) and nothing of the rest; 0 or -ENOMEM. */
 int nft_rule_add(struct nft_rule *rule, const struct nft_stmt *stmt);
 void nft_rule_done(struct nft_rule *rule);
+/* The set or map that a statement looks into; NULL: none. */
+const char *nft_stmt_set(const struct nft_stmt *stmt);
 /* Takes the rule's content over in any case. 0 or -ENOMEM. */
 int nft_chain_add(struct nft_chain *chain, struct nft_rule *rule);
 

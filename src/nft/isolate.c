@@ -16,39 +16,10 @@ static bool is_refused(const struct nft_refused refused[], size_t n, enum nft_ta
 	return false;
 }
 
-/* The set or map that a statement looks into; NULL: none. */
-static const char *set_of(const struct nft_stmt *stmt)
-{
-	switch (stmt->kind) {
-	case NFT_STMT_ADDR_SET:
-	case NFT_STMT_TUPLE_SET:
-	case NFT_STMT_INTERFACE_MAP:
-	case NFT_STMT_ADDR_MAP:
-	case NFT_STMT_PORT_MAP:
-		return stmt->name;
-	case NFT_STMT_CT_ESTABLISHED:
-	case NFT_STMT_ICMPV6_TYPES:
-	case NFT_STMT_HOPLIMIT:
-	case NFT_STMT_FAMILY:
-	case NFT_STMT_ADDR:
-	case NFT_STMT_PROTO:
-	case NFT_STMT_PORTS:
-	case NFT_STMT_INTERFACE:
-	case NFT_STMT_VLAN:
-	case NFT_STMT_ETHER_SOURCE:
-	case NFT_STMT_ARP_SOURCE:
-	case NFT_STMT_ND_TARGET:
-	case NFT_STMT_COUNTER:
-	case NFT_STMT_VERDICT:
-		break;
-	}
-	return NULL;
-}
-
 static bool looks_into(const struct nft_rule *rule, const char *set)
 {
 	for (size_t i = 0; i < rule->stmts.n; i++) {
-		const char *name = set_of(&rule->stmts.v[i]);
+		const char *name = nft_stmt_set(&rule->stmts.v[i]);
 
 		if (name && strcmp(name, set) == 0)
 			return true;

@@ -55,31 +55,11 @@ bool remade_any(const struct remade *remade)
 static bool stmt_refers(const struct remade *remade, enum nft_table table,
 			const struct nft_stmt *stmt)
 {
-	switch (stmt->kind) {
-	case NFT_STMT_VERDICT:
-		return has(remade->chains[table], stmt->verdict.chain);
-	case NFT_STMT_ADDR_SET:
-	case NFT_STMT_TUPLE_SET:
-	case NFT_STMT_INTERFACE_MAP:
-	case NFT_STMT_ADDR_MAP:
-	case NFT_STMT_PORT_MAP:
-		return has(remade->sets, stmt->name);
-	case NFT_STMT_CT_ESTABLISHED:
-	case NFT_STMT_ICMPV6_TYPES:
-	case NFT_STMT_HOPLIMIT:
-	case NFT_STMT_FAMILY:
-	case NFT_STMT_ADDR:
-	case NFT_STMT_PROTO:
-	case NFT_STMT_PORTS:
-	case NFT_STMT_INTERFACE:
-	case NFT_STMT_VLAN:
-	case NFT_STMT_ETHER_SOURCE:
-	case NFT_STMT_ARP_SOURCE:
-	case NFT_STMT_ND_TARGET:
-	case NFT_STMT_COUNTER:
-		return false;
-	}
-	return false;
+	const char *set = nft_stmt_set(stmt);
+
+	if (set)
+		return has(remade->sets, set);
+	return stmt->kind == NFT_STMT_VERDICT && has(remade->chains[table], stmt->verdict.chain);
 }
 
 bool chain_refers(const struct remade *remade, enum nft_table table, const struct nft_chain *chain)

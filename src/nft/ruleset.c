@@ -19,48 +19,6 @@ void nft_comment(char to[static NFT_COMMENT_MAX + 1], const char *text)
 	memcpy(to + NFT_COMMENT_MAX - 3, "...", 4);
 }
 
-static void stmt_done(struct nft_stmt *stmt)
-{
-	free(stmt->ports);
-	free(stmt->prefixes);
-	free(stmt->types);
-}
-
-void nft_rule_done(struct nft_rule *rule)
-{
-	for (size_t i = 0; i < rule->stmts.n; i++)
-		stmt_done(&rule->stmts.v[i]);
-	vec_free(&rule->stmts);
-}
-
-static void *copy_list(const void *list, size_t n, size_t size, bool *failed)
-{
-	void *copy;
-
-	if (!list)
-		return NULL;
-	copy = malloc(n * size + 1);
-	if (copy)
-		memcpy(copy, list, n * size);
-	else
-		*failed = true;
-	return copy;
-}
-
-int nft_rule_add(struct nft_rule *rule, const struct nft_stmt *stmt)
-{
-	struct nft_stmt copy = *stmt;
-	bool failed = false;
-
-	copy.ports = copy_list(stmt->ports, stmt->n, sizeof(stmt->ports[0]), &failed);
-	copy.prefixes = copy_list(stmt->prefixes, stmt->n, sizeof(stmt->prefixes[0]), &failed);
-	copy.types = copy_list(stmt->types, stmt->n, sizeof(stmt->types[0]), &failed);
-	if (!failed && vec_push(&rule->stmts, copy) == 0)
-		return 0;
-	stmt_done(&copy);
-	return -ENOMEM;
-}
-
 struct nft_chain *nft_chain_new(const char *name, const char *comment)
 {
 	struct nft_chain *chain = calloc(1, sizeof(*chain));
