@@ -150,8 +150,23 @@ struct network_policy {
 	struct origin origin;
 };
 
-enum kind { KIND_NAMESPACE, KIND_NODE, KIND_POD, KIND_NETWORK_POLICY, KIND_COUNT };
+/* A policy of a kind that is not enforced: that it is there is all that counts. */
+struct unenforced_policy {
+	const char *type; /* interned: "AdminNetworkPolicy.policy.networking.k8s.io" */
+	const char *ns;   /* interned; NULL: of the cluster */
+	char *name;
+};
 
+enum kind {
+	KIND_NAMESPACE,
+	KIND_NODE,
+	KIND_POD,
+	KIND_NETWORK_POLICY,
+	KIND_COUNT,     /* of those that policy is made of; also: none */
+	KIND_UNENFORCED /* only from an API server, and never told to the graph */
+};
+
+/* Of those that policy is made of. */
 const char *kind_name(enum kind kind);
 
 struct object {
@@ -161,6 +176,7 @@ struct object {
 		struct node *node;
 		struct pod *pod;
 		struct network_policy *policy;
+		struct unenforced_policy *unenforced;
 	};
 };
 
@@ -174,11 +190,15 @@ struct pod *pod_copy(struct intern *strings, const struct pod *pod);
 void network_policy_free(struct intern *strings, struct network_policy *policy);
 
 /* An object of which only kind, namespace (where the kind has one) and name are known: for what is
- * gone. 0 or -ENOMEM; free with object_free(). */
+ * gone. Not of KIND_UNENFORCED. 0 or -ENOMEM; free with object_free(). */
 int object_of_name(struct intern *strings, enum kind kind, const char *ns, const char *name,
 		   struct object *ret);
 
-/* Its namespace, NULL for kinds that have none, and its name. */
+/* The same of KIND_UNENFORCED; `ns` NULL: of the cluster. */
+int object_of_unenforced(struct intern *strings, const char *type, const char *ns, const char *name,
+			 struct object *ret);
+
+/* Its namespace, NULL for what has none, and its name. */
 const char *object_ns(const struct object *object);
 const char *object_own_name(const struct object *object);
 

@@ -28,6 +28,9 @@ int api_source_start(struct api_source *source);
 /* Ends all requests. Not from `fn`. NULL is fine. */
 void api_source_free(struct api_source *source);
 
+/* Ends the waits: what failed, or was not there, is asked for again now. */
+void api_source_hurry(struct api_source *source);
+
 bool api_source_synced(const struct api_source *source);
 
 /* One after another; NULL: there are no more. For status and metrics: see r->resource, r->stats. */

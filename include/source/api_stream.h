@@ -12,6 +12,8 @@
 #include "model/object.h"
 #include "source/api_status.h"
 
+struct intern;
+
 /* What can be asked for. */
 struct api_resource {
 	const char *path;                /* "/apis/networking.k8s.io/v1/networkpolicies" */
@@ -19,8 +21,13 @@ struct api_resource {
 	const char *group;               /* "networking.k8s.io", "" for the core */
 	const char *list_kind, *version; /* "NetworkPolicyList", "networking.k8s.io/v1" */
 	enum kind kind;
-	bool optional; /* not every cluster has it: its absence is no error */
+	bool optional;    /* not every cluster has it: its absence is no error */
+	const char *type; /* of KIND_UNENFORCED: "ClusterNetworkPolicy.policy.networking.k8s.io" */
 };
+
+/* An object of the resource of which only the name is known, see object_of_name(). 0 or -ENOMEM. */
+int api_object_of_name(const struct api_resource *resource, struct intern *strings, const char *ns,
+		       const char *name, struct object *ret);
 
 enum api_stream_kind { API_STREAM_LIST, API_STREAM_WATCH };
 
@@ -45,7 +52,6 @@ struct api_item {
 typedef int (*api_item_fn)(void *ctx, const struct api_item *item);
 
 struct api_stream;
-struct intern;
 
 /* 0 or -ENOMEM. `resource` and `strings` outlive the stream. */
 int api_stream_new(enum api_stream_kind kind, const struct api_resource *resource,

@@ -71,6 +71,57 @@ static int take_broken(struct daemon *d, const struct event *event)
 	return rc;
 }
 
+static void forget_unenforced(struct daemon *d, struct unenforced_api *one)
+{
+	HASH_DEL(d->unenforced, one);
+	object_free(d->strings, one->object);
+	free(one->key);
+	free(one);
+}
+
+static int add_unenforced(struct daemon *d, char *key, struct object object)
+{
+	struct unenforced_api *one = calloc(1, sizeof(*one));
+
+	if (!one)
+		return -ENOMEM;
+	one->key = key;
+	one->object = object;
+	HASH_ADD_KEYPTR(hh, d->unenforced, one->key, strlen(one->key), one);
+	if (table_added(one)) {
+		log_warning("api",
+			    "%s: not enforced: only NetworkPolicy of networking.k8s.io/v1 is", key);
+		return 0;
+	}
+	free(one);
+	return -ENOMEM;
+}
+
+/* Takes the object over. */
+static int take_unenforced(struct daemon *d, enum event_type type, struct object object)
+{
+	char name[OBJECT_NAME_MAX], *key = NULL;
+	struct unenforced_api *known;
+	int rc = 0;
+
+	if (asprintf(&key, "%s %s", object.unenforced->type, object_name(&object, name)) < 0) {
+		object_free(d->strings, object);
+		return -ENOMEM;
+	}
+	HASH_FIND_STR(d->unenforced, key, known);
+	if (type == EVENT_UPSERT && !known) {
+		rc = add_unenforced(d, key, object);
+		if (rc == 0)
+			return 0;
+	} else if (type == EVENT_DELETE && known) {
+		log_notice("api", "%s is gone", key);
+		forget_unenforced(d, known);
+	}
+	object_free(d->strings, object);
+	free(key);
+	return rc;
+}
+
 static int take_synced(struct daemon *d)
 {
 	struct graph_counts counts;
@@ -92,6 +143,12 @@ static int take_event(void *ctx, const struct event *event)
 	const struct object *object = &event->object;
 	int rc = 0;
 
+	if (event->type != EVENT_SYNCED && object->kind == KIND_UNENFORCED) {
+		rc = take_unenforced(d, event->type, *object);
+		if (rc < 0)
+			daemon_give_up(d);
+		return rc;
+	}
 	switch (event->type) {
 	case EVENT_UPSERT:
 		rc = note_broken(d, object, NULL);
@@ -159,6 +216,7 @@ int api_start(struct daemon *d)
 void api_stop(struct daemon *d)
 {
 	struct broken *broken, *next;
+	struct unenforced_api *unenforced, *after;
 
 	api_source_free(d->api);
 	if (d->has_api_config)
@@ -167,4 +225,6 @@ void api_stop(struct daemon *d)
 		HASH_DEL(d->broken, broken);
 		broken_free(broken);
 	}
+	HASH_ITER (hh, d->unenforced, unenforced, after)
+		forget_unenforced(d, unenforced);
 }

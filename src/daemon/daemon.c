@@ -70,13 +70,16 @@ static void on_hup(evutil_socket_t signal, short what, void *ctx)
 
 	(void)signal;
 	(void)what;
-	log_notice("netpold", "SIGHUP: reading the manifests and the kernel's tables again");
+	log_notice("netpold", "SIGHUP: reading %s the kernel's tables again",
+		   d->follow ? "the manifests and" : "what the API server did not have, and");
 	local_look(d, true);
 	apply_retry_refused(&d->apply);
 	apply_doubt(&d->apply);
 	reconcile_soon(d);
 	if (d->follow)
 		arm(d->read_files, 0);
+	if (d->api)
+		api_source_hurry(d->api);
 }
 
 static void on_watchdog(evutil_socket_t fd, short what, void *ctx)

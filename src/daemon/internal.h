@@ -42,8 +42,9 @@ struct daemon {
 	struct api_config api_config;
 	bool has_api_config;
 	struct api_source *api;
-	struct broken *broken; /* by key */
-	bool synced;           /* everything that was there at the start is in the graph */
+	struct broken *broken;             /* by key */
+	struct unenforced_api *unenforced; /* by key */
+	bool synced; /* everything that was there at the start is in the graph */
 
 	/* This node. */
 	struct attach *attach;
@@ -103,6 +104,13 @@ struct broken {
 };
 
 void broken_free(struct broken *broken);
+
+/* A policy of the API server whose kind is not enforced. */
+struct unenforced_api {
+	struct object object;
+	char *key; /* type, namespace and name */
+	UT_hash_handle hh;
+};
 
 /* api.c: an API server's objects into the graph. */
 int api_start(struct daemon *d);

@@ -34,7 +34,20 @@ static json_t *json_unenforced(const struct daemon *d)
 							    one->kind, "name", one->name, "file",
 							    one->file, "line", (int)one->line));
 	}
+	for (const struct unenforced_api *one = d->unenforced; one; one = one->hh.next) {
+		char name[OBJECT_NAME_MAX];
+
+		(void)json_array_append_new(list, json_pack("{s:s, s:s, s:n, s:n}", "kind",
+							    one->object.unenforced->type, "name",
+							    object_name(&one->object, name), "file",
+							    "line"));
+	}
 	return list;
+}
+
+static size_t count_unenforced(const struct daemon *d)
+{
+	return d->report.unenforced.n + HASH_COUNT(d->unenforced);
 }
 
 static json_t *json_files(const struct daemon *d)
@@ -152,9 +165,9 @@ json_t *status_json(const struct daemon *d)
 		"isolatedIngress", (json_int_t)counts.isolated[DIR_INGRESS], "isolatedEgress",
 		(json_int_t)counts.isolated[DIR_EGRESS], "namespaces",
 		(json_int_t)counts.namespaces, "policies", "enforced", (json_int_t)counts.policies,
-		"notEnforced", (json_int_t)d->report.unenforced.n, "notEnforced",
-		json_unenforced(d), "files", json_files(d), "api", json_api(d), "kernel",
-		json_kernel(d), "findings", json_findings(d));
+		"notEnforced", (json_int_t)count_unenforced(d), "notEnforced", json_unenforced(d),
+		"files", json_files(d), "api", json_api(d), "kernel", json_kernel(d), "findings",
+		json_findings(d));
 }
 
 /* One metric: its help, its type, its value. */
@@ -181,7 +194,7 @@ static void put_counts(const struct daemon *d, struct evbuffer *out)
 	    (double)counts.isolated[DIR_EGRESS]);
 	put(out, "policies_not_enforced", "gauge",
 	    "Policies of kinds that are not enforced; netpolctl status names them.",
-	    (double)d->report.unenforced.n);
+	    (double)count_unenforced(d));
 }
 
 static void put_kernel(const struct daemon *d, struct evbuffer *out)

@@ -178,6 +178,8 @@ static void decode_ours(struct decoder *d, const json_t *json, int kind, const s
 	case KIND_COUNT:
 		decode_workload(d, json, id->kind, id->ns, id->name, ret);
 		return;
+	case KIND_UNENFORCED:
+		return; /* not what our_kind() returns */
 	}
 	if (!object.pod)
 		return;

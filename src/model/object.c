@@ -167,6 +167,16 @@ void network_policy_free(struct intern *strings, struct network_policy *policy)
 	free(policy);
 }
 
+static void unenforced_policy_free(struct intern *strings, struct unenforced_policy *policy)
+{
+	if (!policy)
+		return;
+	intern_put(strings, policy->type);
+	intern_put(strings, policy->ns);
+	free(policy->name);
+	free(policy);
+}
+
 void object_free(struct intern *strings, struct object object)
 {
 	switch (object.kind) {
@@ -182,6 +192,9 @@ void object_free(struct intern *strings, struct object object)
 	case KIND_NETWORK_POLICY:
 		network_policy_free(strings, object.policy);
 		break;
+	case KIND_UNENFORCED:
+		unenforced_policy_free(strings, object.unenforced);
+		break;
 	case KIND_COUNT:
 		break;
 	}
@@ -194,6 +207,8 @@ const char *object_ns(const struct object *object)
 		return object->pod->ns;
 	case KIND_NETWORK_POLICY:
 		return object->policy->ns;
+	case KIND_UNENFORCED:
+		return object->unenforced->ns;
 	case KIND_NAMESPACE:
 	case KIND_NODE:
 	case KIND_COUNT:
@@ -213,6 +228,8 @@ const char *object_own_name(const struct object *object)
 		return object->pod->name;
 	case KIND_NETWORK_POLICY:
 		return object->policy->name;
+	case KIND_UNENFORCED:
+		return object->unenforced->name;
 	case KIND_COUNT:
 		break;
 	}
@@ -259,6 +276,7 @@ static struct name_slots alloc_of_kind(enum kind kind, struct object *object)
 		slots.ns = slots.object ? &object->policy->ns : NULL;
 		slots.own_name = slots.object ? &object->policy->name : NULL;
 		break;
+	case KIND_UNENFORCED:
 	case KIND_COUNT:
 		break;
 	}
@@ -286,6 +304,26 @@ int object_of_name(struct intern *strings, enum kind kind, const char *ns, const
 	return 0;
 }
 
+int object_of_unenforced(struct intern *strings, const char *type, const char *ns, const char *name,
+			 struct object *ret)
+{
+	struct object object = {.kind = KIND_UNENFORCED,
+				.unenforced = calloc(1, sizeof(*object.unenforced))};
+	struct unenforced_policy *policy = object.unenforced;
+
+	if (policy) {
+		policy->type = intern_get(strings, type);
+		policy->ns = ns ? intern_get(strings, ns) : NULL;
+		policy->name = strdup(name);
+	}
+	if (!policy || !policy->type || (ns && !policy->ns) || !policy->name) {
+		object_free(strings, object);
+		return -ENOMEM;
+	}
+	*ret = object;
+	return 0;
+}
+
 const struct origin *object_origin(const struct object *object)
 {
 	switch (object->kind) {
@@ -296,6 +334,7 @@ const struct origin *object_origin(const struct object *object)
 	case KIND_POD:
 		return &object->pod->origin;
 	case KIND_NETWORK_POLICY:
+	case KIND_UNENFORCED:
 	case KIND_COUNT:
 		break;
 	}

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/intern.h"
@@ -24,12 +25,29 @@ static int take_broken(struct offline *offline, const struct event *event)
 	return 0;
 }
 
+/* As the files' report has them; one that goes while the API server is read stays named. */
+static int take_unenforced(struct offline *offline, const struct object *object)
+{
+	char name[OBJECT_NAME_MAX];
+	struct unenforced one = {.kind = strdup(object->unenforced->type),
+				 .name = strdup(object_name(object, name))};
+
+	object_free(offline->strings, *object);
+	if (one.kind && one.name && vec_push(&offline->report.unenforced, one) == 0)
+		return 0;
+	free(one.kind);
+	free(one.name);
+	return -ENOMEM;
+}
+
 static int take_event(void *ctx, const struct event *event)
 {
 	struct offline *offline = ctx;
 	const struct object *object = &event->object;
 	int rc = 0;
 
+	if (event->type == EVENT_UPSERT && object->kind == KIND_UNENFORCED)
+		return take_unenforced(offline, object);
 	switch (event->type) {
 	case EVENT_UPSERT:
 		return graph_put(offline->graph, *object);

@@ -176,6 +176,7 @@ int graph_put(struct graph *g, struct object object)
 		return rc;
 	case KIND_NETWORK_POLICY:
 		return put_policy(g, object.policy);
+	case KIND_UNENFORCED:
 	case KIND_COUNT:
 		break;
 	}
@@ -195,6 +196,7 @@ int graph_remove(struct graph *g, enum kind kind, const char *ns, const char *na
 		return remove_pod(g, ns, name);
 	case KIND_NETWORK_POLICY:
 		return remove_policy(g, ns, name);
+	case KIND_UNENFORCED:
 	case KIND_COUNT:
 		break;
 	}

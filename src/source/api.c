@@ -19,13 +19,28 @@
 #define FAILURES_MAX 3    /* of a command that runs once */
 #define USER_AGENT   "netpold"
 
+#define POLICY_API   "policy.networking.k8s.io"
+
+/* One of the policy kinds that sig-network defines as custom resources: not enforced, but said. */
+#define UNENFORCED(kind_, plural_, version_)                                                   \
+	{                                                                                      \
+		.path = "/apis/" POLICY_API "/" version_ "/" plural_, .plural = plural_,       \
+		.group = POLICY_API, .list_kind = kind_ "List",                                \
+		.version = POLICY_API "/" version_, .kind = KIND_UNENFORCED, .optional = true, \
+		.type = kind_ "." POLICY_API                                                   \
+	}
+
 /* Pods of all nodes are needed: they are peers of ours. */
 static const struct api_resource resources[] = {
-	{"/api/v1/namespaces", "namespaces", "", "NamespaceList", "v1", KIND_NAMESPACE, false},
-	{"/api/v1/nodes", "nodes", "", "NodeList", "v1", KIND_NODE, false},
-	{"/api/v1/pods", "pods", "", "PodList", "v1", KIND_POD, false},
+	{"/api/v1/namespaces", "namespaces", "", "NamespaceList", "v1", KIND_NAMESPACE, false,
+	 NULL},
+	{"/api/v1/nodes", "nodes", "", "NodeList", "v1", KIND_NODE, false, NULL},
+	{"/api/v1/pods", "pods", "", "PodList", "v1", KIND_POD, false, NULL},
 	{"/apis/networking.k8s.io/v1/networkpolicies", "networkpolicies", "networking.k8s.io",
-	 "NetworkPolicyList", "networking.k8s.io/v1", KIND_NETWORK_POLICY, false},
+	 "NetworkPolicyList", "networking.k8s.io/v1", KIND_NETWORK_POLICY, false, NULL},
+	UNENFORCED("ClusterNetworkPolicy", "clusternetworkpolicies", "v1alpha2"),
+	UNENFORCED("AdminNetworkPolicy", "adminnetworkpolicies", "v1alpha1"),
+	UNENFORCED("BaselineAdminNetworkPolicy", "baselineadminnetworkpolicies", "v1alpha1"),
 };
 
 /* One reflector and what it waits for. */
@@ -293,18 +308,31 @@ int api_source_new(struct event_base *base, const struct api_config *config, str
 	return rc;
 }
 
-int api_source_start(struct api_source *s)
+static int at_once(struct feed *f)
 {
 	static const struct timeval now = {0};
 
+	return event_add(f->timer, &now) == 0 ? 0 : -ENOMEM;
+}
+
+int api_source_start(struct api_source *s)
+{
 	for (size_t i = 0; i < ARRAY_LEN(s->feeds); i++) {
-		if (event_add(s->feeds[i].timer, &now) < 0)
+		if (at_once(&s->feeds[i]) < 0)
 			return -ENOMEM;
 	}
 	log_notice("api", "reading from %s%s%s", s->config->server,
 		   s->config->context ? ", context " : "",
 		   s->config->context ? s->config->context : "");
 	return 0;
+}
+
+void api_source_hurry(struct api_source *s)
+{
+	for (size_t i = 0; i < ARRAY_LEN(s->feeds); i++) {
+		if (evtimer_pending(s->feeds[i].timer, NULL))
+			(void)at_once(&s->feeds[i]); /* it has a time: that stays */
+	}
 }
 
 void api_source_free(struct api_source *s)

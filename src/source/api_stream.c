@@ -55,6 +55,14 @@ static void describe_faults(const struct faults *faults, char *text, size_t len)
 		(void)snprintf(text + n, len - (size_t)n, " (and %zu more)", faults->errors - 1);
 }
 
+int api_object_of_name(const struct api_resource *resource, struct intern *strings, const char *ns,
+		       const char *name, struct object *ret)
+{
+	return resource->kind == KIND_UNENFORCED
+		       ? object_of_unenforced(strings, resource->type, ns, name, ret)
+		       : object_of_name(strings, resource->kind, ns, name, ret);
+}
+
 static int tell_broken(struct api_stream *s, const struct decoder *d, const json_t *json,
 		       const char *version, const char *reason)
 {
@@ -99,17 +107,19 @@ static int take_upsert(struct api_stream *s, const json_t *json, const char *ver
 	return rc;
 }
 
-static int take_delete(struct api_stream *s, const json_t *json, const char *version)
+/* What is gone, or what is not enforced. */
+static int take_name(struct api_stream *s, enum api_item_what what, const json_t *json,
+		     const char *version)
 {
 	const json_t *metadata = json_object_get(json, "metadata");
-	struct api_item item = {.what = API_ITEM_DELETE, .version = version};
+	struct api_item item = {.what = what, .version = version};
 	const char *name = text_of(metadata, "name");
 	int rc;
 
 	if (!name)
-		return err_set(s->err, -EINVAL, "an object without a name was deleted");
-	rc = object_of_name(s->strings, s->resource->kind, text_of(metadata, "namespace"), name,
-			    &item.object);
+		return err_set(s->err, -EINVAL, "an object without a name");
+	rc = api_object_of_name(s->resource, s->strings, text_of(metadata, "namespace"), name,
+				&item.object);
 	return rc < 0 ? rc : s->fn(s->ctx, &item);
 }
 
@@ -149,17 +159,21 @@ static int take_unreadable(struct api_stream *s, const char *bytes, size_t len,
 
 static int take_object(struct api_stream *s, enum api_item_what what, char *bytes, size_t len)
 {
-	size_t pruned = json_prune_value(bytes, len, kind_name(s->resource->kind));
+	bool named = s->resource->kind == KIND_UNENFORCED; /* no more of it is read than that */
+	size_t pruned =
+		json_prune_value(bytes, len, kind_name(named ? KIND_NAMESPACE : s->resource->kind));
 	AUTO_JSON json_t *json = NULL;
 	struct err problem = {0};
 	int rc = json_load(bytes, pruned, JSON_FLAGS, &json, &problem);
 	const char *version;
 
 	if (rc < 0)
-		return rc == -ENOMEM ? rc : take_unreadable(s, bytes, pruned, &problem);
+		return rc == -ENOMEM ? rc
+		       : named       ? err_set(s->err, rc, "%s", problem.text)
+				     : take_unreadable(s, bytes, pruned, &problem);
 	version = text_of(json_object_get(json, "metadata"), "resourceVersion");
-	return what == API_ITEM_DELETE ? take_delete(s, json, version)
-				       : take_upsert(s, json, version);
+	return named || what == API_ITEM_DELETE ? take_name(s, what, json, version)
+						: take_upsert(s, json, version);
 }
 
 static int take_bookmark(struct api_stream *s, const json_t *json)

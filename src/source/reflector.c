@@ -136,7 +136,9 @@ static void begin_list(struct reflector *r)
 	seen_begin(&r->seen);
 	r->live = false;
 	r->stats.version[0] = '\0';
-	if (r->stats.state != REFLECTOR_ABSENT)
+	/* What was not to be had last time is looked for without a word. */
+	if (r->stats.state != REFLECTOR_ABSENT &&
+	    !(r->stats.state == REFLECTOR_FORBIDDEN && r->resource->optional))
 		r->stats.state = REFLECTOR_LISTING;
 }
 
@@ -215,7 +217,7 @@ static int delete_name(void *ctx, const char *ns, const char *name)
 {
 	struct reflector *r = ctx;
 	struct object object;
-	int rc = object_of_name(r->strings, r->resource->kind, ns, name, &object);
+	int rc = api_object_of_name(r->resource, r->strings, ns, name, &object);
 
 	return rc < 0 ? rc : emit(r, EVENT_DELETE, object, NULL);
 }

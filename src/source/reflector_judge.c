@@ -133,6 +133,23 @@ void reflector_lost(struct reflector *r, const char *text)
 	retry(r, text);
 }
 
+/* What is only perhaps there: a role that does not allow to look is no failure. */
+static void not_to_be_seen(struct reflector *r, const char *text)
+{
+	bool news = r->stats.state != REFLECTOR_FORBIDDEN;
+
+	list_anew(r);
+	r->settled = true;
+	r->stats.state = REFLECTOR_FORBIDDEN;
+	(void)snprintf(r->stats.error, sizeof(r->stats.error), "%s", text);
+	r->wait_ms = backoff_between(&r->backoff, ABSENT_MIN_MS, ABSENT_MAX_MS);
+	if (news)
+		log_warning("api",
+			    "%s: whether there are any is not known; looking again about "
+			    "every minute",
+			    text);
+}
+
 static void forbidden(struct reflector *r, const struct api_status *status)
 {
 	const struct api_resource *resource = r->resource;
@@ -142,8 +159,10 @@ static void forbidden(struct reflector *r, const struct api_status *status)
 		       "forbidden: the role lacks \"%s\" on \"%s\" of API group \"%s\"%s%s%s",
 		       verb(r), resource->plural, resource->group, status->text[0] ? " (" : "",
 		       status->text, status->text[0] ? ")" : "");
-	/* What is only perhaps there cannot hold up all the rest. */
-	r->settled = r->settled || resource->optional;
+	if (resource->optional) {
+		not_to_be_seen(r, text);
+		return;
+	}
 	r->definite = true;
 	retry(r, text);
 	r->stats.state = REFLECTOR_FORBIDDEN;
@@ -165,9 +184,9 @@ static void absent(struct reflector *r)
 	backoff_reset(&r->backoff);
 	r->wait_ms = backoff_between(&r->backoff, ABSENT_MIN_MS, ABSENT_MAX_MS);
 	if (news)
-		log_notice("api",
-			   "the API server does not have %s.%s; looking again about every minute",
-			   r->resource->plural, r->resource->group);
+		log_debug("api",
+			  "the API server does not have %s.%s; looking again about every minute",
+			  r->resource->plural, r->resource->group);
 }
 
 /* The version, or the rest of a list, is no longer known. */

@@ -95,6 +95,10 @@ class Dump:
         return {"state": state, "version": version,
                 **{k: int(v) for k, v in (c.split(":") for c in counts)}}
 
+    def hurry(self):
+        self.process.stdin.write("!")
+        self.process.stdin.flush()
+
     def exit(self):
         try:
             self.process.stdin.close()
@@ -110,7 +114,8 @@ class Dump:
         return code
 
     def output(self):
-        return "\n".join(["--- " + " ".join(self.args), *self.lines, "---", *self.errors])
+        lines = [line for line in self.lines if not line.startswith("status")]
+        return "\n".join(["--- " + " ".join(self.args), *lines, "---", *self.errors])
 
 
 class Proxy(threading.Thread):
@@ -396,6 +401,37 @@ def a_role_that_lacks_something_is_told_what(t):
     dump.none("^synced")
     t.do("heal")
     dump.wait("^synced")
+
+
+def kinds_that_are_not_enforced_come_and_go(t):
+    dump = t.follow()
+    wait_for("the absence", lambda: dump.status("clusternetworkpolicies")["state"] == "absent")
+    t.do("register", group="policy.networking.k8s.io", version="v1alpha2", resource="clusternetworkpolicies",
+         kind="ClusterNetworkPolicy")
+    t.server.load(*({"apiVersion": "policy.networking.k8s.io/v1alpha2", "kind": "ClusterNetworkPolicy",
+                     "metadata": {"name": name}, "spec": {"tier": "Admin", "priority": 1}} for name in ("one", "two")))
+    dump.hurry()
+    dump.wait("^upsert ClusterNetworkPolicy.policy.networking.k8s.io one$")
+    dump.wait("^upsert ClusterNetworkPolicy.policy.networking.k8s.io two$")
+    t.do("remove", resource="clusternetworkpolicies", name="two")
+    dump.wait("^delete ClusterNetworkPolicy.policy.networking.k8s.io two$")
+    t.do("unregister", resource="clusternetworkpolicies")
+    dump.hurry()
+    dump.wait("^delete ClusterNetworkPolicy.policy.networking.k8s.io one$")
+    wait_for("the absence", lambda: dump.status("clusternetworkpolicies")["state"] == "absent")
+
+
+def a_role_may_not_know_kinds_that_are_not_enforced(t):
+    t.do("register", group="policy.networking.k8s.io", version="v1alpha2", resource="clusternetworkpolicies",
+         kind="ClusterNetworkPolicy")
+    t.do("deny", rules=[{"resource": "clusternetworkpolicies"}])
+    dump = t.follow()
+    wait_for("the word", lambda: dump.status("clusternetworkpolicies")["state"] == "forbidden")
+    expect(len([line for line in dump.errors if "whether there are any is not known" in line]) == 1, "said once")
+    dump.hurry()
+    wait_for("another look", lambda: len(t.asked("clusternetworkpolicies")) > 1)
+    t.once(t.kubeconfig())
+    expect(len([line for line in dump.errors if "whether there are any is not known" in line]) == 1, "said again")
 
 
 def once_is_enough(t):

@@ -78,7 +78,9 @@ manifests()
 # The role is what src/source/api.c asks for, no more and no less: GROUP/RESOURCE, a line each.
 role()
 {
-	sed -n 's/^[[:space:]]*{"\/apis\{0,1\}\/[^"]*", "\([a-z]*\)", "\([a-z0-9.]*\)".*/\2\/\1/p' \
+	policies=$(sed -n 's/^#define POLICY_API *"\(.*\)"/\1/p' "$top_srcdir/src/source/api.c")
+	sed -n -e 's/^[[:space:]]*{"\/apis\{0,1\}\/[^"]*", "\([a-z]*\)", "\([a-z0-9.]*\)".*/\2\/\1/p' \
+		-e "s/^[[:space:]]*UNENFORCED(\"[A-Za-z]*\", \"\([a-z]*\)\".*/$policies\/\1/p" \
 		"$top_srcdir/src/source/api.c" | sort > "$tmp/asked"
 	awk '/^kind:/ { on = $2 == "ClusterRole" }
 		on && /apiGroups:/ { group = $0; sub(/.*\[/, "", group); gsub(/["\]]/, "", group) }

@@ -41,11 +41,12 @@ static int take(void *ctx, const struct api_item *item)
 static int run(struct total *total, unsigned kind, const uint8_t *data, size_t size, size_t piece)
 {
 	static const struct api_resource resources[] = {
-		{"/pods", "pods", "", "PodList", "v1", KIND_POD, false},
-		{"/nodes", "nodes", "", "NodeList", "v1", KIND_NODE, false},
+		{"/pods", "pods", "", "PodList", "v1", KIND_POD, false, NULL},
+		{"/nodes", "nodes", "", "NodeList", "v1", KIND_NODE, false, NULL},
 		{"/policies", "policies", "x", "NetworkPolicyList", "networking.k8s.io/v1",
-		 KIND_NETWORK_POLICY, false},
-		{"/namespaces", "namespaces", "", "NamespaceList", "v1", KIND_NAMESPACE, false},
+		 KIND_NETWORK_POLICY, false, NULL},
+		{"/namespaces", "namespaces", "", "NamespaceList", "v1", KIND_NAMESPACE, false,
+		 NULL},
 	};
 	struct api_stream *stream;
 	struct err err = {0};

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Follows an API server and prints what it tells, a line for each event, for the tests in
  * tests/api. usage: apidump [--once] [--context NAME] [KUBECONFIG] Without a kubeconfig it looks
- * where netpold does. Each line on standard input asks for a line of status; its end is ours. */
+ * where netpold does. Each line on standard input asks for a line of status, each ! ends the waits;
+ * its end is ours. */
 #include <event2/event.h>
 #include <signal.h>
 #include <stdio.h>
@@ -38,7 +39,10 @@ static int take(void *ctx, const struct event *event)
 
 	printf("%s", words[event->type]);
 	if (event->type != EVENT_SYNCED) {
-		printf(" %s %s", kind_name(event->object.kind), object_name(&event->object, name));
+		printf(" %s %s",
+		       event->object.kind == KIND_UNENFORCED ? event->object.unenforced->type
+							     : kind_name(event->object.kind),
+		       object_name(&event->object, name));
 		if (event->object.kind == KIND_NETWORK_POLICY && event->type != EVENT_DELETE)
 			print_policy(event->object.policy);
 		if (event->object.kind == KIND_POD && event->type == EVENT_UPSERT)
@@ -75,6 +79,8 @@ static void on_input(evutil_socket_t fd, short what, void *ctx)
 	for (ssize_t i = 0; i < n; i++) {
 		if (bytes[i] == '\n')
 			print_status(dump->source);
+		if (bytes[i] == '!')
+			api_source_hurry(dump->source);
 	}
 }
 

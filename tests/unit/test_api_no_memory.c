@@ -147,8 +147,8 @@ static int ask(struct reflector *r, int status, const char *bytes, size_t len)
 
 static int follow(void)
 {
-	static const struct api_resource pods = {"/pods", "pods",   "",   "PodList",
-						 "v1",    KIND_POD, false};
+	static const struct api_resource pods = {"/pods", "pods",   "",    "PodList",
+						 "v1",    KIND_POD, false, NULL};
 	static const char list[] =
 		"{\"metadata\":{\"resourceVersion\":\"9\",\"continue\":\"\"},\"items\":[" POD(
 			"s") "]}";

@@ -3,19 +3,31 @@
 
 #include "source/api_stream.h"
 
-static const struct api_resource pods = {"/api/v1/pods", "pods",   "",   "PodList",
-					 "v1",           KIND_POD, false};
+static const struct api_resource pods = {"/api/v1/pods", "pods",   "",    "PodList",
+					 "v1",           KIND_POD, false, NULL};
 static const struct api_resource policies = {"/apis/networking.k8s.io/v1/networkpolicies",
 					     "networkpolicies",
 					     "networking.k8s.io",
 					     "NetworkPolicyList",
 					     "networking.k8s.io/v1",
 					     KIND_NETWORK_POLICY,
-					     false};
+					     false,
+					     NULL};
 static const struct api_resource namespaces = {
-	"/api/v1/namespaces", "namespaces", "", "NamespaceList", "v1", KIND_NAMESPACE, false};
-static const struct api_resource nodes = {"/api/v1/nodes", "nodes", "", "NodeList", "v1",
-					  KIND_NODE,       false};
+	"/api/v1/namespaces", "namespaces", "", "NamespaceList", "v1", KIND_NAMESPACE, false, NULL};
+static const struct api_resource nodes = {"/api/v1/nodes", "nodes", "",  "NodeList", "v1",
+					  KIND_NODE,       false,   NULL};
+
+static const struct api_resource unenforced = {
+	.path = "/apis/x.io/v1/xs",
+	.plural = "xs",
+	.group = "x.io",
+	.list_kind = "XNetworkPolicyList",
+	.version = "x.io/v1",
+	.kind = KIND_UNENFORCED,
+	.optional = true,
+	.type = "XNetworkPolicy.x.io",
+};
 
 struct told {
 	struct intern *strings;
@@ -152,6 +164,17 @@ static const struct row rows[] = {
 	 "error 410 too old\nend 0 "},
 	{"members in another order, with space", API_STREAM_WATCH, &pods,
 	 "{ \"object\" : " POD("p", "1") " ,\n \"type\" : \"ADDED\" }", "upsert a/p v1\nend 0 "},
+	{"a kind that is not enforced", API_STREAM_WATCH, &unenforced,
+	 EVENT("ADDED", "{\"metadata\":{\"name\":\"one\",\"resourceVersion\":\"5\"},"
+			"\"spec\":{\"tier\":\"Tomorrow\",\"x\":\"\\u0000\"}}")
+		 EVENT("DELETED", POD("p", "6")),
+	 "upsert one v5\ndelete a/p v6\nend 0 "},
+	{"a list of what is not enforced", API_STREAM_LIST, &unenforced,
+	 "{\"items\":[{" META("p", "5") ",\"spec\":7}],\"metadata\":{\"resourceVersion\":\"9\"}}",
+	 "upsert a/p v5\nlist v9\nend 0 "},
+	{"what is not enforced has a name", API_STREAM_WATCH, &unenforced,
+	 EVENT("ADDED", "{\"metadata\":{\"resourceVersion\":\"5\"}}"),
+	 "end -22 an object without a name"},
 	{"a deleted object need not be understood", API_STREAM_WATCH, &pods,
 	 EVENT("DELETED", "{\"kind\":\"Pod\",\"apiVersion\":\"v1\"," META(
 				  "p", "3") ",\"status\":{\"podIP\":\"x\"}}"),

@@ -19,10 +19,10 @@
 	"\"},\"items\":[" items "]}"
 #define STATUS(code, text) "{\"kind\":\"Status\",\"code\":" #code ",\"message\":\"" text "\"}"
 
-static const struct api_resource pods = {"/api/v1/pods", "pods",   "",   "PodList",
-					 "v1",           KIND_POD, false};
+static const struct api_resource pods = {"/api/v1/pods", "pods",   "",    "PodList",
+					 "v1",           KIND_POD, false, NULL};
 static const struct api_resource optional = {"/apis/x/v1/pods", "pods", "x", "PodList", "v1",
-					     KIND_POD,          true};
+					     KIND_POD,          true,   NULL};
 
 /* A reflector, and all that it emitted since somebody looked. */
 struct scene {
@@ -506,6 +506,10 @@ static void a_kind_that_may_not_be_read_holds_up_nothing(void **state)
 	ends(&s, HTTP_DONE, 403, 1);
 	assert_true(reflector_settled(&s.r));
 	assert_int_equal(s.r.stats.state, REFLECTOR_FORBIDDEN);
+	assert_int_equal(s.r.stats.failures, 0);
+	assert_false(reflector_definite(&s.r));
+	assert_in_range(requests(&s, "sendInitialEvents=true", NULL), 45000, 75000);
+	assert_int_equal(s.r.stats.state, REFLECTOR_FORBIDDEN); /* or each try would be news */
 	stop(&s);
 }
 

@@ -239,6 +239,7 @@ static void put_metadata(const struct writer *w, const struct slot *slot)
 		break;
 	case KIND_NODE:
 	case KIND_NETWORK_POLICY:
+	case KIND_UNENFORCED:
 	case KIND_COUNT:
 		break;
 	}
@@ -264,6 +265,7 @@ static void put_object(const struct writer *w, const struct slot *slot)
 		put_policy(w);
 		break;
 	case KIND_NAMESPACE:
+	case KIND_UNENFORCED:
 	case KIND_COUNT:
 		break;
 	}
