@@ -24,6 +24,7 @@ need() # PACKAGE FILE-OR-COMMAND
 need autoconf autoconf
 need automake automake
 need gcc gcc
+need libc6-dev /usr/include/stdio.h
 need make make
 need pkg-config pkg-config
 need uthash-dev /usr/include/uthash.h

@@ -32,6 +32,7 @@ install_missing()
 	need autoconf autoconf
 	need automake automake
 	need gcc gcc
+	need libc6-dev /usr/include/stdio.h
 	need clang clang
 	need libclang-rt-14-dev '/usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-x86_64.a'
 	need clang-format clang-format
