@@ -54,6 +54,7 @@ install_missing()
 	need iproute2 ip
 	need libcap2-bin setcap
 	need nftables nft
+	need netbase /etc/protocols
 	[ ${#missing[@]} -gt 0 ] || return 0
 	if [ "$(id -u)" != 0 ]; then
 		echo "not root, so this is not installed: ${missing[*]}"
@@ -71,6 +72,7 @@ install_extras()
 	missing=()
 	need kubernetes-client kubectl
 	need systemd systemd-analyze
+	need procps /bin/kill
 	[ ${#missing[@]} -gt 0 ] && [ "$(id -u)" = 0 ] || return 0
 	say "installing ${missing[*]}"
 	apt-get -qq install -y --no-install-recommends "${missing[@]}" > "$work/apt.log" 2>&1 ||
