@@ -17,6 +17,8 @@ import nodes
 import services
 
 CLONE_NEWNET = 0x40000000
+MS_BIND = 0x1000
+RUN_NETNS = "/run/netns"  # where ip looks for names
 LIBC = ctypes.CDLL(None, use_errno=True)
 NO_NODE = "node"  # of pods that name none
 OUTSIDE = "outside"
@@ -45,6 +47,12 @@ def host(address):
     return f"{address}/{32 if version(address) == 4 else 128}"
 
 
+def call(name, *arguments):
+    """Of the C library; OSError where it fails."""
+    if getattr(LIBC, name)(*arguments) != 0:
+        raise OSError(ctypes.get_errno(), f"{name}: {os.strerror(ctypes.get_errno())}")
+
+
 class Netns:
     """A network namespace, by name; its commands are collected and run at once."""
 
@@ -58,8 +66,14 @@ class Netns:
         self.lines.append(line)
 
     def make(self):
-        subprocess.run(["ip", "netns", "add", self.name], check=True)
-        self.handle = os.open(f"/run/netns/{self.name}", os.O_RDONLY)
+        """As ip netns add, without a process of its own."""
+        path = os.path.join(RUN_NETNS, self.name)
+        os.makedirs(RUN_NETNS, exist_ok=True)
+        with open(path, "xb"):
+            pass
+        call("unshare", CLONE_NEWNET)
+        call("mount", b"/proc/self/ns/net", path.encode(), None, MS_BIND, None)
+        self.handle = os.open(path, os.O_RDONLY)
         self.sysctl({"net/ipv4/conf/all/forwarding": 1, "net/ipv6/conf/all/forwarding": 1,
                      "net/ipv4/conf/all/rp_filter": 0, "net/ipv4/conf/default/rp_filter": 0,
                      "net/ipv6/conf/all/accept_dad": 0, "net/ipv6/conf/default/accept_dad": 0,
@@ -67,8 +81,7 @@ class Netns:
         self.ip("link set lo up")
 
     def enter(self):
-        if LIBC.setns(self.handle, CLONE_NEWNET) != 0:
-            raise OSError(ctypes.get_errno(), "setns")
+        call("setns", self.handle, CLONE_NEWNET)
 
     def sysctl(self, values):
         self.enter()
@@ -144,10 +157,9 @@ class Cluster:
             space.flush()
         if options and options.enforce == "daemon":
             self.start_agents(options)
-        for number, pod in enumerate(self.pods, 1):
-            self.add_pod(fabric, pod, number)
-        for space in self.spaces.values():
-            space.flush()
+        for plugged in self.connect([self.lay(fabric, pod, number) for number, pod in enumerate(self.pods, 1)]):
+            if all(self.claims[address] == 1 for address in plugged.pod["addresses"]):
+                self.publish(plugged)
 
     def add_host(self, fabric, space, number, addresses):
         """A node, or the outside host: everything it does not know goes to the fabric."""
@@ -163,28 +175,51 @@ class Cluster:
         space.ip(f"route add default via {near}")
         space.ip(f"route add ::/0 via fe80::{number:x}:1 dev uplink")
         for address in sorted(addresses):
-            space.ip(f"addr add {host(address)} dev lo" + (" nodad" if version(address) == 6 else ""))
-            self.route(fabric, address, number)
-            self.where[address] = space
+            self.give(fabric, space, number, address)
+
+    def give(self, fabric, space, number, address):
+        space.ip(f"addr add {host(address)} dev lo" + (" nodad" if version(address) == 6 else ""))
+        self.route(fabric, address, number)
+        self.where[address] = space
+
+    def change_outside(self, addresses):
+        """What the outside host answers for, from now on."""
+        fabric, space = self.spaces["fabric"], self.spaces[OUTSIDE]
+        for address in sorted(self.outside - addresses):
+            space.ip(f"addr del {host(address)} dev lo")
+            del self.where[address]
+        for address in sorted(addresses - self.outside):
+            self.give(fabric, space, len(self.nodes) + 1, address)
+        self.outside = addresses
+        fabric.flush()
+        space.flush()
 
     @staticmethod
     def route(fabric, address, number):
         via = f"169.254.{number}.2" if version(address) == 4 else f"fe80::{number:x}:2"
         fabric.ip(f"route replace {host(address)} via {via} dev fab{number}")
 
-    def add_pod(self, fabric, pod, number):
-        plugged = self.plug(fabric, pod, number)
-        if all(self.claims[address] == 1 for address in pod["addresses"]):
-            self.publish(plugged)
-
     def plug(self, fabric, pod, number):
         """A pod's network, as a CNI plugin makes it."""
+        return self.connect([self.lay(fabric, pod, number)])[0]
+
+    def connect(self, laid):
+        """What has been laid becomes real: it works when this returns it."""
+        for space in self.spaces.values():
+            space.flush()
+        for name in {plugged.node for plugged in laid}:
+            nodes.wait_until_up(self.spaces[f"node-{name}"], {one.link for one in laid if one.node == name})
+        return laid
+
+    def lay(self, fabric, pod, number):
+        """Collects all that makes a pod's network: nodes come before pods in self.spaces, so links before addresses."""
         name = self.node_of(pod)
         node = self.spaces[f"node-{name}"]
         space = self.space(f"pod-{number}")
         link = pod["interface"] or f"veth{number}"
         bridge = BRIDGE if self.bridged else None
-        node.ip(f"link add {link} type veth peer name eth0 netns {space.name}")
+        mac = f"0a:58:{number >> 24 & 255:02x}:{number >> 16 & 255:02x}:{number >> 8 & 255:02x}:{number & 255:02x}"
+        node.ip(f"link add {link} type veth peer name eth0 address {mac} netns {space.name}")
         if bridge:
             self.add_bridge(node)
             node.ip(f"link set {link} master {bridge}")
@@ -193,7 +228,6 @@ class Cluster:
             node.ip(f"addr add {POD_GATEWAY}/32 dev {link}")
             node.ip(f"addr add fe80::1/64 dev {link} nodad")
         node.ip(f"link set {link} up")
-        node.flush()
         self.configure(space, pod)
         for address in pod["addresses"]:
             node.ip(f"route replace {host(address)} dev {bridge or link}")
@@ -201,10 +235,7 @@ class Cluster:
             self.where[address] = space
             if bridge:
                 self.neighbours(address, space, name)
-        for one in (fabric, node, space):
-            one.flush()
-        nodes.wait_until_up(node, link)
-        return Plugged(pod, name, space, link, bridge, nodes.show(space, "eth0")["address"])
+        return Plugged(pod, name, space, link, bridge, mac)
 
     def publish(self, plugged):
         """Its result, as libcni caches it; the file's path."""
@@ -215,12 +246,16 @@ class Cluster:
         """CNI DEL, and the end of the sandbox."""
         os.unlink(result)
         self.attached[plugged.node] -= 1
-        self.spaces[f"node-{plugged.node}"].run(["ip", "link", "del", plugged.link])
+        node = self.spaces[f"node-{plugged.node}"]
+        node.ip(f"link del {plugged.link}")
         for address in plugged.pod["addresses"]:
             del self.where[address]
-        if plugged.bridge:
-            ends = self.bridge_ends[plugged.node]
-            ends[:] = [end for end in ends if end[1] is not plugged.space]
+            if plugged.bridge:
+                node.ip(f"route del {host(address)} dev {plugged.bridge}")
+                node.ip(f"neigh flush to {address} dev {plugged.bridge}")
+                self.forget(address, plugged)
+        for space in self.spaces.values():
+            space.flush()
         os.close(plugged.space.handle)
         subprocess.run(["ip", "netns", "del", plugged.space.name], check=True)
         del self.spaces[plugged.space.name]
@@ -252,9 +287,17 @@ class Cluster:
         for other, where in self.bridge_ends.setdefault(node, []):
             if version(other) == version(address) and where is not space:
                 where.ip(f"route replace {host(address)} dev eth0")
-                where.flush()
                 space.ip(f"route replace {host(other)} dev eth0")
         self.bridge_ends[node].append((address, space))
+
+    def forget(self, address, plugged):
+        """Its neighbours would not notice that the address now belongs to another, or to one of another node."""
+        ends = self.bridge_ends[plugged.node]
+        ends[:] = [end for end in ends if end[1] is not plugged.space]
+        for other, where in ends:
+            if version(other) == version(address):
+                where.ip(f"route del {host(address)} dev eth0")
+                where.ip(f"neigh flush to {address} dev eth0")
 
     def results(self, node):
         directory = os.path.join(self.scratch, f"results-{node}")

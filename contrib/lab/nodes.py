@@ -19,18 +19,20 @@ def inputs(node, options):
     return words
 
 
-def show(space, link):
+def show(space, link=None):
+    """A link; without its name all of them, by name."""
     space.enter()
-    done = subprocess.run(["ip", "-j", "link", "show", link], stdout=subprocess.PIPE, check=True)
-    return json.loads(done.stdout)[0]
+    done = subprocess.run(["ip", "-j", "link", "show", *([link] if link else [])], stdout=subprocess.PIPE, check=True)
+    links = json.loads(done.stdout)
+    return links[0] if link else {one["ifname"]: one for one in links}
 
 
-def wait_until_up(space, link):
+def wait_until_up(space, links):
     """A bridge takes its time to see that a port has a carrier; the bridge plugin waits for it too."""
     end = time.monotonic() + PATIENCE
-    while show(space, link)["operstate"] != "UP":
+    while down := [name for name, link in show(space).items() if name in links and link["operstate"] != "UP"]:
         if time.monotonic() > end:
-            sys.exit(f"lab: {link} does not come up")
+            sys.exit(f"lab: {', '.join(down)} does not come up")
         time.sleep(0.01)
 
 

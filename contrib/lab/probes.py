@@ -1,33 +1,42 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Real packets: a TCP connection, a UDP datagram, an SCTP INIT, an ICMP echo; each either arrives or does not.
 
-One process holds the sockets of all namespaces: a socket stays in the one where it was made."""
+One process holds the sockets of all namespaces: a socket stays in the one where it was made. All that listen are there
+before the first packet, which therefore arrives or is denied. What arrives is believed at once; a denial when its pod's
+drop counter has it, too."""
+import collections
 import errno
 import os
+import resource
 import selectors
 import socket
 import struct
 import time
 
-BATCH = 200  # probes under way at once
-PATIENCE = 0.4  # seconds after the last packet: everything is on this machine
+BATCH = 1000  # probes under way at once
+PATIENCE = 5  # seconds for what should arrive, or be counted: only a disagreement takes as long
+QUIET = 0.4  # seconds for what should not arrive and is counted nowhere: everything is on this machine
+GRACE = 0.02  # seconds in which what was counted as dropped gets its chance to arrive all the same
+AGAIN = 0.2  # seconds after which a datagram is repeated: it may have been lost while a neighbour was looked for
 SCTP = 132
 
 
 class Probe:
     """Through a Service, a packet goes to one place and arrives at one of several."""
 
-    def __init__(self, lab, source, target, protocol, port, expected, front=None):
+    def __init__(self, lab, point, front=None):
+        source, target, protocol, port = point.source, point.target, point.protocol, point.port
         self.source, self.target = source["address"], target["address"]
         self.from_space = lab.of_end(source)
         self.protocol, self.port = protocol, port
         self.to = (front.address, front.port) if front else (self.target, port)
         arrivals = [(one.address, one.port) for one in front.backends] if front else [self.to]
         self.arrivals = [(lab.where[address], address, at) for address, at in arrivals]
-        self.expected = expected
+        self.expected = point.passes
+        self.dropped_at = None if front else point.dropped_at  # of a Service, chance chooses the pod
         self.passed = False
+        self.sent = 0  # packets
         self.datagram = None  # what was sent, to be sent again
-        self.client = None
         self.token = os.urandom(8)
 
 
@@ -64,7 +73,9 @@ class Exchange:
     def __init__(self):
         self.selector = selectors.DefaultSelector()
         self.listeners = {}
-        self.waiting = {}  # token or (id) -> probe
+        self.clients = []
+        self.raw_clients = {}
+        self.waiting = {}  # token -> probe
 
     def open(self, space, address, kind, protocol=0):
         space.enter()
@@ -97,20 +108,31 @@ class Exchange:
         getattr(self, f"send_{probe.protocol}")(probe)
 
     def client(self, probe, kind, protocol=0):
-        probe.client = self.open(probe.from_space, probe.source, kind, protocol)
-        probe.client.bind((probe.source, 0))
-        return probe.client
+        made = self.open(probe.from_space, probe.source, kind, protocol)
+        made.bind((probe.source, 0))
+        self.clients.append(made)
+        return made
+
+    def raw_client(self, probe, protocol):
+        """Of a pod's address one is enough: the packets say what they belong to."""
+        key = (probe.from_space.name, probe.source, protocol)
+        if key not in self.raw_clients:
+            self.raw_clients[key] = self.client(probe, socket.SOCK_RAW, protocol)
+            if protocol != SCTP:
+                self.selector.register(self.raw_clients[key], selectors.EVENT_READ, self.reply)
+        return self.raw_clients[key]
 
     def send_tcp(self, probe):
         client = self.client(probe, socket.SOCK_STREAM)
         outcome = client.connect_ex(probe.to)
+        probe.sent += 1
         if outcome == 0:
             probe.passed = True
         elif outcome == errno.EINPROGRESS:
             self.selector.register(client, selectors.EVENT_WRITE, lambda made: self.connected(made, probe))
 
     def connected(self, client, probe):
-        probe.passed = client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
+        probe.passed = client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) in (0, errno.ECONNREFUSED)
         self.selector.unregister(client)
 
     def send_udp(self, probe):
@@ -122,16 +144,15 @@ class Exchange:
                             int.from_bytes(probe.token[4:], "big"))
         header = struct.pack("!HHI", int.from_bytes(os.urandom(2), "big") | 0x8000, probe.to[1], 0)
         crc = struct.pack("<I", crc32c(header + b"\0\0\0\0" + chunk))
-        client = self.client(probe, socket.SOCK_RAW, SCTP)
+        client = self.raw_client(probe, SCTP)
         self.try_send(probe, client, header + crc + chunk, (probe.to[0], 0))
 
     def send_icmp(self, probe):
         six = family(probe.target) == socket.AF_INET6
-        client = self.client(probe, socket.SOCK_RAW, socket.IPPROTO_ICMPV6 if six else socket.IPPROTO_ICMP)
+        client = self.raw_client(probe, socket.IPPROTO_ICMPV6 if six else socket.IPPROTO_ICMP)
         echo = struct.pack("!BBHHH", 128 if six else 8, 0, 0, int.from_bytes(probe.token[:2], "big"), 1) + probe.token
         if not six:  # the kernel fills in ICMPv6's
             echo = echo[:2] + struct.pack("!H", checksum(echo)) + echo[4:]
-        self.selector.register(client, selectors.EVENT_READ, self.reply)
         self.try_send(probe, client, echo, (probe.target, 0))
 
     @staticmethod
@@ -139,6 +160,7 @@ class Exchange:
         probe.datagram = (client, data, to)
         try:
             client.sendto(data, to)
+            probe.sent += 1
         except OSError:
             pass  # an ICMP error for an earlier packet: it did not pass
 
@@ -180,26 +202,50 @@ class Exchange:
 
     def close(self):
         self.selector.close()
-        for made in self.listeners.values():
+        for made in [*self.listeners.values(), *self.clients]:
             made.close()
-        for probe in self.waiting.values():
-            if probe.client:
-                probe.client.close()
 
 
-def run(probes):
-    """Sends them in batches; probe.passed tells afterwards."""
+def unaccounted(batch, before, after):
+    """Places where fewer packets were dropped than were sent to be dropped there."""
+    wanted = collections.Counter()
+    for probe in batch:
+        if probe.dropped_at and not probe.expected:
+            wanted[probe.dropped_at] += probe.sent
+    return {where for where, packets in wanted.items() if after[where] - before[where] < packets}
+
+
+def settle(exchange, batch, drops, before):
+    """Waits until all that should arrive has, and all else has been counted as dropped."""
+    began = time.monotonic()
+    again = began + AGAIN
+    silent = any(not probe.expected and not probe.dropped_at for probe in batch)
+    while (now := time.monotonic()) < began + PATIENCE:
+        missing = [probe for probe in batch if probe.expected and not probe.passed]
+        uncounted = [] if missing else unaccounted(batch, before, drops.read())
+        if not missing and not uncounted and not (silent and now < began + QUIET):
+            break
+        exchange.collect(0.01)
+        if now >= again:
+            again = now + AGAIN
+            exchange.send_again(missing)
+    exchange.collect(GRACE)
+    uncounted = unaccounted(batch, before, drops.read())
+    for probe in batch:
+        probe.uncounted = probe.dropped_at in uncounted and not probe.expected
+
+
+def run(probes, drops):
+    """Sends them in batches; probe.passed tells afterwards, and probe.uncounted where a denial is not to be believed."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     for start in range(0, len(probes), BATCH):
         batch = probes[start:start + BATCH]
         exchange = Exchange()
         for probe in batch:
             exchange.listen(probe)
+        before = drops.read()
         for probe in batch:
             exchange.send(probe)
-        waited = 0.0
-        while waited < PATIENCE and not all(probe.passed or not probe.expected for probe in batch):
-            exchange.collect(0.05)
-            waited += 0.05
-            exchange.send_again(batch)
-        exchange.collect(0.1)  # what should not arrive gets its chance
+        settle(exchange, batch, drops, before)
         exchange.close()
