@@ -3,7 +3,7 @@
 """Recorded cases of others with real packets: a seeded sample of them, routed and bridged, with netpold in every node.
 
 One cluster of two nodes sees one case after the other: pods come and go, manifests are replaced under running daemons,
-and then all flows of the case are sent. Each fares as was recorded, and as the evaluator says. CASES (60) how many, SEED
+and then all flows of the case are sent. Each fares as was recorded, and as the evaluator says. CASES (100) how many, SEED
 which, MODE routed, bridged or both, CORPORA where they are."""
 import glob
 import json
@@ -155,7 +155,7 @@ def main():
     seed = os.environ.setdefault("SEED", str(random.SystemRandom().randrange(1 << 32)))
     harness.begin(SECONDS)
     print(f"seed {seed}")
-    chosen = [case for file in sample(paths, int(os.environ.get("CASES", "60")), seed) for case in file]
+    chosen = [case for file in sample(paths, int(os.environ.get("CASES", "100")), seed) for case in file]
     modes = harness.modes()
     played = flows_played = bad = 0
     for turn, mode in enumerate(modes):
