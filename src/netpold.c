@@ -27,7 +27,7 @@ static int run(struct settings *settings)
 	case MODE_ONCE:
 		return daemon_run(settings);
 	case MODE_CLEANUP:
-		return daemon_cleanup();
+		return daemon_cleanup(settings);
 	}
 	return 2;
 }

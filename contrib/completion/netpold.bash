@@ -22,6 +22,9 @@ _netpold()
 		compopt -o filenames
 		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
 		;;
+	--user)
+		mapfile -t COMPREPLY < <(compgen -u -- "$cur")
+		;;
 	--context | --node | --commit-interval | --metrics) COMPREPLY=() ;;
 	*)
 		mapfile -t COMPREPLY < <(compgen -W "$("$1" --help 2> /dev/null |

@@ -11,6 +11,6 @@
 int daemon_run(const struct settings *settings);
 
 /* Removes our tables. */
-int daemon_cleanup(void);
+int daemon_cleanup(const struct settings *settings);
 
 #endif

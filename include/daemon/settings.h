@@ -35,6 +35,7 @@ struct settings {
 	char *cni_results; /* the directory of libcni's cache */
 	char *control;     /* path of the control socket; "": none */
 	char *metrics;     /* ADDRESS:PORT; "": none */
+	char *user;        /* to become; NULL: nobody else */
 	unsigned commit_interval_ms;
 	bool drop_unknown_pods;
 	enum log_level log_level;

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/intern.h"
 #include "base/log.h"
@@ -148,18 +149,35 @@ static int start_kernel(struct daemon *d)
 	return rc;
 }
 
+/* What comes after it reads what others write. */
+static int drop_rights(struct daemon *d)
+{
+	struct err err = {0};
+	char kept[RIGHTS_TEXT_MAX];
+	int rc = rights_drop(d->user, &err);
+
+	if (rc < 0)
+		log_err("netpold", "%s", err.text);
+	else if (d->settings->mode == MODE_DAEMON)
+		log_notice("netpold", "all rights given up but %s%s", rights_describe(kept),
+			   geteuid() == 0 ? "; root's files are left to --user" : "");
+	return rc;
+}
+
 typedef int (*start_fn)(struct daemon *d);
 
-/* In this order; stopped in the other. Who may not change the kernel is told that first. */
+/* In this order; stopped in the other. Who may not change the kernel is told that first. Only a
+ * port below 1024 and a directory in /run need more rights than are kept. */
 static int start(struct daemon *d)
 {
 	static const struct {
 		start_fn fn;
 		bool stays; /* only of a daemon */
 	} steps[] = {
-		{start_graph, false},     {start_kernel, false},       {start_signals, true},
-		{start_watchdog, true},   {server_open_control, true}, {server_open_metrics, true},
-		{reconcile_start, false}, {local_start, false},        {start_source, false},
+		{start_graph, false},   {start_kernel, false},       {start_signals, true},
+		{start_watchdog, true}, {server_open_metrics, true}, {server_make_directory, true},
+		{drop_rights, false},   {server_open_control, true}, {reconcile_start, false},
+		{local_start, false},   {start_source, false},
 	};
 	int rc = 0;
 
@@ -205,8 +223,20 @@ static int run_once(struct daemon *d)
 	return rc < 0 ? 1 : 0;
 }
 
+/* 0; -ENOENT or -ENOMEM, said. */
+static int find_user(const struct settings *settings, struct rights_user *user)
+{
+	struct err err = {0};
+	int rc = settings->user ? rights_find_user(settings->user, user, &err) : 0;
+
+	if (rc < 0)
+		log_err("netpold", "%s", rc == -ENOMEM ? "out of memory" : err.text);
+	return rc;
+}
+
 int daemon_run(const struct settings *settings)
 {
+	struct rights_user user;
 	struct daemon d = {
 		.settings = settings, .node = settings->node, .started_ms = realtime_ms()};
 	int rc;
@@ -219,6 +249,10 @@ int daemon_run(const struct settings *settings)
 			"that can be followed, or --once\n");
 		return 2;
 	}
+	rc = find_user(settings, &user);
+	if (rc < 0)
+		return rc == -ENOMEM ? 1 : 2;
+	d.user = settings->user ? &user : NULL;
 	rc = start(&d);
 	if (rc == -ENOMEM && !d.fatal)
 		log_err("netpold", "out of memory");
@@ -232,12 +266,18 @@ int daemon_run(const struct settings *settings)
 	return d.status;
 }
 
-int daemon_cleanup(void)
+int daemon_cleanup(const struct settings *settings)
 {
+	struct rights_user user;
 	struct nft_kernel kernel;
 	struct err err = {0};
-	int rc = nft_kernel_open(&kernel, &err);
+	int rc = find_user(settings, &user);
 
+	if (rc < 0)
+		return rc == -ENOMEM ? 1 : 2;
+	rc = rights_drop(settings->user ? &user : NULL, &err);
+	if (rc == 0)
+		rc = nft_kernel_open(&kernel, &err);
 	if (rc == 0) {
 		rc = nft_kernel_cleanup(&kernel, &err);
 		nft_kernel_close(&kernel);

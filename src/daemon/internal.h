@@ -11,6 +11,7 @@
 
 #include "base/table.h"
 #include "daemon/apply.h"
+#include "daemon/rights.h"
 #include "daemon/settings.h"
 #include "node/attach.h"
 #include "node/preflight.h"
@@ -24,7 +25,8 @@ struct local_pod;
 
 struct daemon {
 	const struct settings *settings;
-	const char *node; /* whose pods are local; NULL: every pod is */
+	const char *node;               /* whose pods are local; NULL: every pod is */
+	const struct rights_user *user; /* to become; NULL: nobody else */
 	struct event_base *base;
 	struct intern *strings;
 	struct graph *graph;
@@ -137,6 +139,8 @@ json_t *status_json(const struct daemon *d);
 int metrics_print(const struct daemon *d, struct evbuffer *out);
 
 /* server.c: HTTP for those who ask. */
+/* The directory of the control socket, where it is missing: the user's. */
+int server_make_directory(struct daemon *d);
 int server_open_control(struct daemon *d);
 int server_open_metrics(struct daemon *d);
 void server_close(struct daemon *d);

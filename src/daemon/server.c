@@ -131,8 +131,9 @@ static bool is_in_use(const struct sockaddr_un *address)
 	return in_use;
 }
 
-/* The directory, if it is only the last part that is missing. 0 or a negative errno. */
-static int make_directory(const char *path)
+/* The directory, if it is only the last part that is missing. One that is there is not given to the
+ * user: it may be everybody's. 0 or a negative errno. */
+static int make_directory(const char *path, const struct rights_user *user)
 {
 	char dir[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	char *slash;
@@ -142,7 +143,9 @@ static int make_directory(const char *path)
 	if (!slash || slash == dir)
 		return 0;
 	*slash = '\0';
-	return mkdir(dir, 0755) == 0 || errno == EEXIST ? 0 : -errno;
+	if (mkdir(dir, 0755) < 0)
+		return errno == EEXIST ? 0 : -errno;
+	return user && chown(dir, user->uid, user->gid) < 0 ? -errno : 0;
 }
 
 /* 0 with a listening socket; or a negative errno. */
@@ -157,10 +160,8 @@ static int listen_unix(const char *path, int *ret_fd)
 	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
 	if (is_in_use(&address))
 		return -EADDRINUSE;
-	rc = make_directory(path);
-	if (rc < 0)
-		return rc;
-	(void)unlink(path);
+	if (unlink(path) < 0 && errno != ENOENT)
+		return -errno;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
@@ -176,6 +177,23 @@ static int listen_unix(const char *path, int *ret_fd)
 	return rc;
 }
 
+static int tell_control(const struct daemon *d, int rc)
+{
+	log_err("control", "%s: %s%s", d->settings->control, strerror(-rc),
+		rc == -EADDRINUSE ? ": does another netpold run?"
+		: rc == -EACCES || rc == -EPERM
+			? ": expected a directory that this user may write to"
+			: "");
+	return rc;
+}
+
+int server_make_directory(struct daemon *d)
+{
+	int rc = d->settings->control[0] ? make_directory(d->settings->control, d->user) : 0;
+
+	return rc < 0 ? tell_control(d, rc) : 0;
+}
+
 int server_open_control(struct daemon *d)
 {
 	const char *path = d->settings->control;
@@ -184,13 +202,8 @@ int server_open_control(struct daemon *d)
 	if (!path[0])
 		return 0;
 	rc = listen_unix(path, &fd);
-	if (rc < 0) {
-		log_err("control", "%s: %s%s", path, strerror(-rc),
-			rc == -EADDRINUSE ? ": does another netpold run?"
-			: rc == -EACCES   ? ": expected a directory that this user may write to"
-					  : "");
-		return rc;
-	}
+	if (rc < 0)
+		return tell_control(d, rc);
 	d->control = server_new(d);
 	if (d->control && evhttp_set_cb(d->control, "/status", on_status, d) == 0 &&
 	    evhttp_accept_socket(d->control, fd) == 0)

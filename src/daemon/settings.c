@@ -71,6 +71,11 @@ static int take_context(struct settings *s, const char *value)
 	return value[0] ? set_text(&s->context, value) : -EINVAL;
 }
 
+static int take_user(struct settings *s, const char *value)
+{
+	return value[0] ? set_text(&s->user, value) : -EINVAL;
+}
+
 static int take_node(struct settings *s, const char *value)
 {
 	return value[0] ? set_text(&s->node, value) : -EINVAL;
@@ -151,6 +156,8 @@ static const struct setting settings_table[] = {
 	 "control socket [" DEFAULT_CONTROL "], or off"},
 	{"metrics", 0, "ADDR:PORT", "ADDRESS:PORT, or off", false, take_metrics,
 	 "/metrics, /healthz, /readyz [" DEFAULT_METRICS "], off"},
+	{"user", 0, "NAME", "a user's name", false, take_user,
+	 "become this user [none], with two capabilities"},
 	{"log-level", 0, "LEVEL", "err, warning, notice or debug", false, take_log_level,
 	 "err, warning, notice (the default) or debug"},
 };
@@ -435,6 +442,7 @@ void settings_done(struct settings *s)
 	free(s->kubeconfig);
 	free(s->context);
 	free(s->node);
+	free(s->user);
 	free(s->config);
 	free(s->cni_results);
 	free(s->control);
@@ -452,8 +460,7 @@ void settings_print_help(FILE *out)
 	      "\n",
 	      out);
 	options_print(specs, out);
-	fputs("\n"
-	      "settings: " NETPOLD_CONFIG "\n"
+	fputs("settings: " NETPOLD_CONFIG "\n"
 	      "exit status: 0 done, 1 failed, 2 unusable input (stderr says what was wrong)\n",
 	      out);
 }

@@ -55,6 +55,10 @@ expect 2 'unrecognized' "$netpold" --dryrun
 expect 2 'expected only options' "$netpold" --check x
 expect 2 'no manifests' "$netpold" --check
 expect 2 'only once' "$netpold" -f -
+for mode in --once --cleanup ''; do
+	# shellcheck disable=SC2086 # none is no word
+	expect 2 "user nobody-of-this-name: no such user" "$netpold" $mode -f "$examples" --user nobody-of-this-name
+done
 expect 2 'not two' "$netpold" --check --dry-run -f "$examples"
 expect 2 'err, warning, notice or debug' "$netpold" --log-level loud --check -f "$examples"
 expect 2 'expected a command' "$netpolctl"
