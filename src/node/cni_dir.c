@@ -1,7 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Every directory on the way to ours is watched, so that each of them may come and go. A watch is
- * set before the next name is looked up: what appears in between is then either found or announced.
- */
 #include "node/cni_dir.h"
 
 #include <dirent.h>
@@ -15,7 +12,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/table.h"
-#include "base/vec.h"
+#include "base/ways.h"
 
 /* More files than this that cannot be read are not named. */
 #define COMPLAINTS_MAX 20
@@ -23,17 +20,6 @@
 #define DIR_EVENTS                                                                               \
 	(IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ATTRIB | IN_DELETE_SELF | \
 	 IN_MOVE_SELF | IN_ONLYDIR)
-#define WAY_EVENTS                                                                          \
-	(IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ATTRIB | IN_DELETE_SELF | \
-	 IN_MOVE_SELF | IN_ONLYDIR)
-
-/* A directory on the way: path[0..end), and the name in it that leads on. */
-struct step {
-	int wd;
-	size_t end;
-	const char *next; /* NULL: it is ours */
-	size_t next_len;
-};
 
 /* A file: its result, or what was wrong with it, said. */
 struct entry {
@@ -44,9 +30,9 @@ struct entry {
 };
 
 struct cni_dir {
-	int fd;
 	char *path;
-	VEC(struct step) steps;
+	struct ways ways; /* to the directory */
+	int wd;           /* its own; -1: it is not there */
 	struct entry *entries;
 	unsigned complaints;
 	bool there, said_missing, said_full;
@@ -266,63 +252,22 @@ static int scan(struct cni_dir *dir)
 	return rc;
 }
 
-/* Splits the path into the directories on the way. */
-static int plan_steps(struct cni_dir *dir)
-{
-	const char *p = dir->path + strspn(dir->path, "/");
-	size_t end = (size_t)(p - dir->path);
-
-	for (;;) {
-		struct step step = {.wd = -1, .end = end, .next = p, .next_len = strcspn(p, "/")};
-
-		if (step.next_len == 0)
-			step.next = NULL;
-		if (vec_push(&dir->steps, step) < 0)
-			return -ENOMEM;
-		if (!step.next)
-			return 0;
-		end = (size_t)(p - dir->path) + step.next_len;
-		p += step.next_len;
-		p += strspn(p, "/");
-	}
-}
-
-static void unwatch(struct cni_dir *dir)
-{
-	for (size_t i = 0; i < dir->steps.n; i++) {
-		if (dir->steps.v[i].wd >= 0)
-			(void)inotify_rm_watch(dir->fd, dir->steps.v[i].wd); /* gone is gone */
-		dir->steps.v[i].wd = -1;
-	}
-}
-
-/* As far as the way leads today. IN_MASK_ADD, for a way through links may pass one directory twice.
- */
 static void watch(struct cni_dir *dir)
 {
-	char path[PATH_MAX];
+	int rc = ways_watch(&dir->ways);
 
-	for (size_t i = 0; i < dir->steps.n; i++) {
-		struct step *step = &dir->steps.v[i];
-
-		(void)snprintf(path, sizeof(path), "%.*s", (int)step->end, dir->path);
-		step->wd = inotify_add_watch(dir->fd, step->end > 0 ? path : ".",
-					     (step->next ? WAY_EVENTS : DIR_EVENTS) | IN_MASK_ADD);
-		if (step->wd < 0 && errno == ENOSPC)
-			log_warning("node",
-				    "%s: cannot be followed, the system's inotify watches are "
-				    "used up: raise fs.inotify.max_user_watches",
-				    dir->path);
-		if (step->wd < 0)
-			return;
-	}
+	dir->wd = inotify_add_watch(dir->ways.fd, dir->path, DIR_EVENTS | IN_MASK_ADD);
+	if (rc == -ENOSPC || (dir->wd < 0 && errno == ENOSPC))
+		log_warning("node",
+			    "%s: cannot be followed, the system's inotify watches are used up: "
+			    "raise fs.inotify.max_user_watches",
+			    dir->path);
 }
 
 static int rescan(struct cni_dir *dir)
 {
 	int rc;
 
-	unwatch(dir);
 	watch(dir);
 	rc = scan(dir);
 	dir->rescan = rc < 0;
@@ -344,24 +289,11 @@ static int take_dir_event(struct cni_dir *dir, const struct inotify_event *event
 
 static int take_event(struct cni_dir *dir, const struct inotify_event *event)
 {
-	int rc = 0;
-
-	if (event->mask & IN_Q_OVERFLOW)
+	if ((event->mask & IN_Q_OVERFLOW) || ways_concern(&dir->ways, event))
 		dir->rescan = true;
-	if (event->mask & IN_IGNORED)
+	if (dir->rescan || event->wd != dir->wd || (event->mask & IN_IGNORED))
 		return 0;
-	for (size_t i = 0; i < dir->steps.n && rc == 0; i++) {
-		const struct step *step = &dir->steps.v[i];
-
-		if (step->wd != event->wd)
-			continue;
-		if (!step->next)
-			rc = dir->rescan ? 0 : take_dir_event(dir, event);
-		else if (event->len == 0 || (strlen(event->name) == step->next_len &&
-					     memcmp(event->name, step->next, step->next_len) == 0))
-			dir->rescan = true;
-	}
-	return rc;
+	return take_dir_event(dir, event);
 }
 
 int cni_dir_read(struct cni_dir *dir, bool *ret_changed)
@@ -370,7 +302,7 @@ int cni_dir_read(struct cni_dir *dir, bool *ret_changed)
 	ssize_t n;
 	int rc = 0;
 
-	while ((n = read(dir->fd, buffer, sizeof(buffer))) > 0) {
+	while ((n = read(dir->ways.fd, buffer, sizeof(buffer))) > 0) {
 		for (const char *p = buffer; p < buffer + n;) {
 			const struct inotify_event *event = (const struct inotify_event *)p;
 
@@ -400,7 +332,7 @@ struct cni_result *cni_dir_next(const struct cni_dir *dir, const struct cni_resu
 
 int cni_dir_fd(const struct cni_dir *dir)
 {
-	return dir->fd;
+	return dir->ways.fd;
 }
 
 bool cni_dir_is_there(const struct cni_dir *dir)
@@ -416,17 +348,17 @@ void cni_dir_close(struct cni_dir *dir)
 		return;
 	HASH_ITER (hh, dir->entries, entry, next)
 		drop_entry(dir, entry);
-	if (dir->fd >= 0)
-		(void)close(dir->fd); /* nothing to lose */
-	vec_free(&dir->steps);
+	if (dir->ways.fd >= 0)
+		(void)close(dir->ways.fd); /* nothing to lose */
+	ways_done(&dir->ways);
 	free(dir->path);
 	free(dir);
 }
 
 static int open_inotify(struct cni_dir *dir, struct err *err)
 {
-	dir->fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-	if (dir->fd >= 0)
+	dir->ways.fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	if (dir->ways.fd >= 0)
 		return 0;
 	if (errno == EMFILE)
 		return err_set(err, -EMFILE,
@@ -445,9 +377,9 @@ int cni_dir_open(const char *path, struct cni_dir **ret_dir, struct err *err)
 	dir = calloc(1, sizeof(*dir));
 	if (!dir)
 		return -ENOMEM;
-	dir->fd = -1;
+	dir->ways.fd = dir->wd = -1;
 	dir->path = strdup(path);
-	rc = dir->path ? plan_steps(dir) : -ENOMEM;
+	rc = dir->path ? ways_add(&dir->ways, path) : -ENOMEM;
 	if (rc == 0)
 		rc = open_inotify(dir, err);
 	if (rc == 0)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -40,11 +41,12 @@ int api_config_in_cluster(const char *dir, struct api_config *ret)
 	const char *host = getenv("KUBERNETES_SERVICE_HOST");
 	const char *port = getenv("KUBERNETES_SERVICE_PORT");
 	struct api_config config = {0};
+	struct stat st; /* access() would not count capabilities */
 	int rc = -ENOENT;
 
 	if (host && host[0] && port && port[0])
 		rc = in_cluster(dir, host, port, &config);
-	if (rc == 0 && access(config.token_file, F_OK) < 0)
+	if (rc == 0 && stat(config.token_file, &st) < 0)
 		rc = -ENOENT;
 	if (rc < 0)
 		api_config_done(&config);

@@ -6,14 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/intern.h"
 #include "base/table.h"
+#include "base/ways.h"
 #include "source/paths.h"
 
-#define WATCH_MASK                                                                          \
+#define DIR_EVENTS                                                                          \
 	(IN_CREATE | IN_CLOSE_WRITE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE | IN_ATTRIB | \
 	 IN_DELETE_SELF | IN_MOVE_SELF)
 
@@ -31,8 +33,9 @@ struct follow {
 	const char *const *paths;
 	size_t n_paths;
 	struct intern *strings;
-	int fd;
-	char blind[256]; /* empty: all changes are seen */
+	struct ways ways; /* to the paths, and where they lead */
+	VEC(int) dirs;    /* watches of the directories in which all matters */
+	char blind[256];  /* empty: all changes are seen */
 	struct told *told;
 	uint64_t loads;
 	int64_t waiting_since_ms; /* for a file to settle; 0: not waiting */
@@ -60,8 +63,8 @@ int follow_new(const char *const paths[], size_t n_paths, struct intern *strings
 
 	if (!f)
 		return -ENOMEM;
-	f->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-	if (f->fd < 0) {
+	f->ways.fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	if (f->ways.fd < 0) {
 		int code = -errno;
 
 		free(f);
@@ -91,18 +94,32 @@ void follow_free(struct follow *f)
 		return;
 	while (f->told)
 		told_free(f, f->told);
-	(void)close(f->fd);
+	(void)close(f->ways.fd);
+	ways_done(&f->ways);
+	vec_free(&f->dirs);
 	free(f);
 }
 
 int follow_fd(const struct follow *f)
 {
-	return f->fd;
+	return f->ways.fd;
 }
 
 const char *follow_blind(const struct follow *f)
 {
 	return f->blind[0] ? f->blind : NULL;
+}
+
+/* IN_IGNORED says that a watch has ended, which was told before. */
+static bool concerns(const struct follow *f, const struct inotify_event *event)
+{
+	if ((event->mask & IN_Q_OVERFLOW) || ways_concern(&f->ways, event))
+		return true;
+	for (size_t i = 0; i < f->dirs.n; i++) {
+		if (f->dirs.v[i] == event->wd)
+			return !(event->mask & IN_IGNORED);
+	}
+	return false;
 }
 
 bool follow_drain(struct follow *f)
@@ -111,62 +128,91 @@ bool follow_drain(struct follow *f)
 	bool changed = false;
 	ssize_t n;
 
-	while ((n = read(f->fd, buf, sizeof(buf))) > 0) {
+	while ((n = read(f->ways.fd, buf, sizeof(buf))) > 0) {
 		for (const char *p = buf; p < buf + n;) {
 			const struct inotify_event *event = (const void *)p;
 
-			/* IN_IGNORED says that a watch has ended, which was told before. */
-			changed = changed || (event->mask & ~(uint32_t)IN_ISDIR) != IN_IGNORED;
+			changed = changed || concerns(f, event);
 			p += sizeof(*event) + event->len;
 		}
 	}
 	return changed;
 }
 
-static void watch(struct follow *f, const char *dir)
+static bool is_missing(int code)
 {
-	if (inotify_add_watch(f->fd, dir, WATCH_MASK) < 0 && errno != ENOENT && errno != ENOTDIR)
-		(void)snprintf(f->blind, sizeof(f->blind), "%.200s: %s", dir, strerror(errno));
+	return code == ENOENT || code == ENOTDIR;
 }
 
-/* The directory that a name is in; or, while that is not there, the closest above it. */
-static void watch_above(struct follow *f, const char *path)
+static void note_blind(struct follow *f, const char *path, int code)
 {
-	char dir[PATH_MAX];
-
-	if (snprintf(dir, sizeof(dir), "%s", path) >= (int)sizeof(dir))
-		return;
-	for (;;) {
-		char *slash = strrchr(dir, '/');
-
-		if (!slash || slash == dir) {
-			watch(f, slash ? "/" : ".");
-			return;
-		}
-		*slash = '\0';
-		if (access(dir, F_OK) == 0) {
-			watch(f, dir);
-			return;
-		}
-	}
+	if (!is_missing(code))
+		(void)snprintf(f->blind, sizeof(f->blind), "%.200s: %s", path, strerror(code));
 }
 
-/* Every directory that was walked, and where each PATH is: it may be replaced, be a link, or come
- * back. A link's target is watched as well. */
-static void watch_all(struct follow *f, const struct manifest_paths *found)
+/* All that happens in a directory matters. */
+static int watch_dir(struct follow *f, const char *dir)
 {
+	int wd = inotify_add_watch(f->ways.fd, dir, DIR_EVENTS | IN_MASK_ADD);
+
+	if (wd < 0)
+		note_blind(f, dir, errno);
+	return wd < 0 || vec_push(&f->dirs, wd) == 0 ? 0 : -ENOMEM;
+}
+
+/* Where a link leads, and the directory that it is in: what is behind it may be another link there,
+ * as a mounted ConfigMap is swapped. */
+static int add_link(struct follow *f, const char *path, struct manifest_paths *found)
+{
+	char real[PATH_MAX], *dir;
+	const char *slash;
+	struct stat st;
+	int rc = 0;
+
+	if (realpath(path, real) && strcmp(real, path) != 0)
+		rc = ways_add(&f->ways, real);
+	if (rc < 0 || lstat(path, &st) < 0 || !S_ISLNK(st.st_mode))
+		return rc;
+	slash = strrchr(path, '/');
+	dir = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+	if (dir && vec_push(&found->dirs, dir) == 0)
+		return 0;
+	free(dir);
+	return -ENOMEM;
+}
+
+static void unwatch_all(struct follow *f)
+{
+	for (size_t i = 0; i < f->dirs.n; i++)
+		(void)inotify_rm_watch(f->ways.fd, f->dirs.v[i]); /* gone is gone */
+	f->dirs.n = 0;
+	ways_unwatch(&f->ways);
+	ways_done(&f->ways);
+}
+
+/* Every directory that was walked, and the way to each PATH. */
+static int watch_all(struct follow *f, struct manifest_paths *found)
+{
+	int rc = 0;
+
+	unwatch_all(f);
 	f->blind[0] = '\0';
-	for (size_t i = 0; i < found->dirs.n; i++)
-		watch(f, found->dirs.v[i]);
-	for (size_t i = 0; i < f->n_paths; i++) {
-		char real[PATH_MAX];
-
+	for (size_t i = 0; i < f->n_paths && rc == 0; i++) {
 		if (strcmp(f->paths[i], "-") == 0)
 			continue;
-		watch_above(f, f->paths[i]);
-		if (realpath(f->paths[i], real) && strcmp(real, f->paths[i]) != 0)
-			watch_above(f, real);
+		rc = ways_add(&f->ways, f->paths[i]);
+		if (rc == 0)
+			rc = add_link(f, f->paths[i], found);
 	}
+	if (rc < 0)
+		return rc;
+	rc = ways_watch(&f->ways);
+	if (rc < 0)
+		note_blind(f, f->paths[0], -rc);
+	rc = 0;
+	for (size_t i = 0; i < found->dirs.n && rc == 0; i++)
+		rc = watch_dir(f, found->dirs.v[i]);
+	return rc;
 }
 
 static struct told *find_told(struct follow *f, const struct object *object, char **ret_key)
@@ -309,8 +355,9 @@ static int look(struct follow *f)
 	int rc = manifest_paths_expand(f->paths, f->n_paths, &unused, &found);
 
 	if (rc == 0) {
-		watch_all(f, &found);
-		rc = is_settling(f, &found) ? -EAGAIN : 0;
+		rc = watch_all(f, &found);
+		if (rc == 0 && is_settling(f, &found))
+			rc = -EAGAIN;
 	}
 	manifest_paths_done(&found);
 	faults_done(&unused);

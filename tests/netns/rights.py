@@ -24,6 +24,7 @@ import nodes  # noqa: E402
 
 KEPT = 1 << 12 | 1 << 2  # CAP_NET_ADMIN, CAP_DAC_READ_SEARCH
 USERS = (None, "nobody", "65532")  # who it is told to be: an account, a number without one
+MANIFEST = "manifests/deep/all.json"
 NETPOLD, NETPOLCTL = harness.NETPOLD, harness.NETPOLCTL
 check = harness.Checks()
 
@@ -125,14 +126,15 @@ def tables():
 
 
 def manifests(place, *objects):
-    place.write("manifests/all.json", json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)}))
+    os.makedirs(place.path("manifests/deep"), exist_ok=True)
+    place.write(MANIFEST, json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)}))
 
 
 def check_manifests(place, user):
     web, closed = harness.pod("web", {"app": "web"}, ["10.9.0.2"]), harness.policy("closed", {}, ingress=[])
     place.write("results/net-abc-eth0", json.dumps(result("10.9.0.2")))
     manifests(place, web)
-    daemon = Daemon(place, user, "-f", place.path("manifests"))
+    daemon = Daemon(place, user, "-f", place.path(MANIFEST))
     daemon.wait("CNI results that are root's", lambda status: status["pods"]["withDevice"] == 1)
     check_rights(daemon)
     manifests(place, web, closed)
@@ -147,17 +149,17 @@ def check_manifests(place, user):
     check(f"{user}: netpolctl status by root", done.returncode == 0, done)
     daemon.process.kill()  # and the socket stays
     daemon.process.wait()
-    again = Daemon(place, user, "-f", place.path("manifests"))
+    again = Daemon(place, user, "-f", place.path(MANIFEST))
     again.wait("a restart over the socket of before", lambda status: status["ready"])
     again.end()
-    last = Daemon(place, user, "-f", place.path("manifests"))
+    last = Daemon(place, user, "-f", place.path(MANIFEST))
     last.wait("a restart", lambda status: status["ready"])
     last.end()
 
 
 def check_once(place, user):
     words = ["--user", user] if user else []
-    for mode, holds in ((["--once", "-f", place.path("manifests")], lambda: "chain i_veth0" in tables()),
+    for mode, holds in ((["--once", "-f", place.path(MANIFEST)], lambda: "chain i_veth0" in tables()),
                         (["--cleanup"], lambda: "netpold" not in tables())):
         done = subprocess.run(place.command(*mode, *words), stderr=subprocess.PIPE, text=True, env=environment(), check=False)
         check(f"{user}: {mode[0]}", done.returncode == 0 and holds(), done.stderr)

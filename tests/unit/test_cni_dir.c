@@ -287,6 +287,67 @@ static void the_directory_goes_away_and_comes_back(void **state)
 	cni_dir_close(dir);
 }
 
+/* Nothing to read: nobody is woken. */
+static void silent(const struct cni_dir *dir)
+{
+	struct pollfd ready = {.fd = cni_dir_fd(dir), .events = POLLIN};
+
+	assert_int_equal(poll(&ready, 1, 0), 0);
+}
+
+/* What others do beside it and above it does not concern us, once it is there. */
+static void files_beside_the_directory_wake_nobody(void **state)
+{
+	struct cni_dir *dir;
+	bool changed = false;
+
+	(void)state;
+	dir = open_dir("x/y/r");
+	assert_int_equal(mkdir("x", 0755), 0);
+	assert_int_equal(mkdir("x/y", 0755), 0);
+	assert_int_equal(mkdir("x/y/r", 0755), 0);
+	assert_int_equal(cni_dir_read(dir, &changed), 0);
+	assert_int_equal(cni_dir_read(dir, &changed), 0); /* of the watches that are gone */
+	write_text("beside", "");
+	write_text("x/beside", "");
+	write_text("x/y/beside", "");
+	assert_int_equal(mkdir("x/y/other", 0755), 0);
+	assert_int_equal(rename("x/y/beside", "x/y/other/beside"), 0);
+	assert_int_equal(unlink("x/beside"), 0);
+	assert_int_equal(chmod("x/y/other", 0700), 0);
+	silent(dir);
+	write_pod("x/y/r/one", "a", 1);
+	knows(dir, "x/y/r", "a=10.0.0.1", true);
+	assert_int_equal(rename("x", "old"), 0); /* and the way is followed all the same */
+	knows(dir, "x/y/r", "", true);
+	write_text("old/beside", "");
+	assert_int_equal(rename("old", "x"), 0);
+	knows(dir, "x/y/r", "a=10.0.0.1", true);
+	assert_int_equal(cni_dir_read(dir, &changed), 0);
+	write_text("x/beside", "");
+	silent(dir);
+	cni_dir_close(dir);
+}
+
+/* A way that passes one directory twice: what one step must hear is not lost for the other. */
+static void a_way_through_links_may_cross_itself(void **state)
+{
+	struct cni_dir *dir;
+
+	(void)state;
+	assert_int_equal(mkdir("x", 0755), 0);
+	assert_int_equal(symlink(".", "x/again"), 0);
+	dir = open_dir("x/again/again/r");
+	assert_int_equal(mkdir("x/r", 0755), 0);
+	write_pod("x/r/one", "a", 1);
+	knows(dir, "x/again/again/r", "a=10.0.0.1", true);
+	assert_int_equal(mkdir("other", 0755), 0);
+	assert_int_equal(unlink("x/again"), 0);
+	assert_int_equal(symlink("../other", "x/again"), 0);
+	knows(dir, "x/again/again/r", "", true);
+	cni_dir_close(dir);
+}
+
 static void an_absolute_path_with_slashes_to_spare_is_fine(void **state)
 {
 	struct cni_dir *dir;
@@ -325,8 +386,10 @@ static void what_may_not_be_read_is_read_when_it_may(void **state)
 	knows(dir, "x/r", "", true);
 	assert_int_equal(chmod("x/r", 0700), 0);
 	knows(dir, "x/r", "a=10.0.0.1 b=10.0.0.2", true);
+	cni_dir_close(dir);
 	assert_int_equal(chmod("x", 0), 0);
-	knows(dir, "x/r", "", true);
+	dir = open_dir("x/r");
+	knows(dir, "x/r", "", false);
 	assert_int_equal(chmod("x", 0700), 0);
 	knows(dir, "x/r", "a=10.0.0.1 b=10.0.0.2", true);
 	cni_dir_close(dir);
@@ -375,6 +438,8 @@ int main(void)
 		WITH_TOP(what_is_no_file_of_a_pod_is_ignored),
 		WITH_TOP(the_directory_need_not_be_there_yet),
 		WITH_TOP(the_directory_goes_away_and_comes_back),
+		WITH_TOP(files_beside_the_directory_wake_nobody),
+		WITH_TOP(a_way_through_links_may_cross_itself),
 		WITH_TOP(an_absolute_path_with_slashes_to_spare_is_fine),
 		WITH_TOP(what_may_not_be_read_is_read_when_it_may),
 		WITH_TOP(more_events_than_the_kernel_keeps),

@@ -260,6 +260,65 @@ static void what_is_not_there_yet_is_noticed(void **state)
 	reads("+a ");
 }
 
+/* No event is worth reading all manifests again. */
+static void unmoved(void)
+{
+	assert_false(follow_drain(f.follow));
+}
+
+static void what_happens_beside_the_paths_is_none_of_it(void **state)
+{
+	(void)state;
+	assert_int_equal(mkdir("x", 0755), 0);
+	assert_int_equal(mkdir("x/m", 0755), 0);
+	put("x/m/a.yaml", NS("a"));
+	put("x/b.yaml", NS("b"));
+	assert_int_equal(start("x/m", "x/b.yaml"), 0);
+	reads("+b +a synced ");
+	quiet();
+	put("beside", "");
+	put("x/beside", "");
+	put("x/beside.yaml", NS("c"));
+	assert_int_equal(unlink("x/beside"), 0);
+	unmoved();
+	write_file("x/b.yaml", NS("d"));
+	settle("x/b.yaml");
+	notices();
+	reads("+d +a -b ");
+	quiet();
+	put("x/new", NS("b"));
+	unmoved();
+	assert_int_equal(rename("x/new", "x/b.yaml"), 0);
+	notices();
+	reads("+b +a -d ");
+}
+
+static void a_directory_above_is_renamed(void **state)
+{
+	(void)state;
+	assert_int_equal(mkdir("x", 0755), 0);
+	assert_int_equal(mkdir("x/y", 0755), 0);
+	assert_int_equal(mkdir("x/y/m", 0755), 0);
+	put("x/y/m/a.yaml", NS("a"));
+	assert_int_equal(start("x/y/m", NULL), 0);
+	reads("+a synced ");
+	quiet();
+	assert_int_equal(rename("x", "away"), 0);
+	notices();
+	reads("");
+	assert_int_equal(f.kept, 1);
+	quiet();
+	put("away/y/m/a.yaml", NS("b"));
+	unmoved(); /* it is not there any more */
+	assert_int_equal(rename("away", "x"), 0);
+	notices();
+	reads("+b -a ");
+	quiet();
+	put("x/y/m/c.yaml", NS("c"));
+	notices();
+	reads("+b +c ");
+}
+
 static void an_object_may_move_from_file_to_file(void **state)
 {
 	(void)state;
@@ -286,6 +345,8 @@ int main(void)
 		TEST(what_cannot_be_read_is_kept),
 		TEST(a_directory_that_disappears_comes_back),
 		TEST(what_is_not_there_yet_is_noticed),
+		TEST(what_happens_beside_the_paths_is_none_of_it),
+		TEST(a_directory_above_is_renamed),
 		TEST(an_object_may_move_from_file_to_file),
 	};
 
