@@ -3,15 +3,16 @@
 #ifndef CTL_CTL_H
 #define CTL_CTL_H
 
+#include <jansson.h>
 #include <stdbool.h>
-#include <stddef.h>
-#include <stdio.h>
 
 #include "base/vec.h"
 #include "offline/offline.h"
-#include "policy/eval.h"
 
 #define CTL_DEFAULT_CONTROL "/run/netpold/control.sock"
+
+/* What else can be asked where the daemon does not answer. */
+#define CTL_OR_MANIFESTS " (-f PATH asks manifests instead)"
 
 enum output { OUTPUT_TEXT, OUTPUT_JSON };
 
@@ -20,9 +21,9 @@ struct ctl {
 	const char *kubeconfig, *context; /* an API server instead of manifests; NULL each */
 	const char *control;              /* path of the daemon's socket */
 	enum output output;
-	bool colour;  /* of standard output */
-	bool verbose; /* test: also what holds */
-	struct offline cluster;
+	bool colour;            /* of standard output */
+	bool verbose;           /* test: also what holds */
+	struct offline cluster; /* without a graph: the daemon is asked */
 };
 
 /* Exit statuses; the last one stands for the second, and for a message. */
@@ -37,22 +38,11 @@ int ctl_test(struct ctl *ctl, int argc, char *argv[]);
 int ctl_graph(struct ctl *ctl, int argc, char *argv[]);
 int ctl_status(struct ctl *ctl, int argc, char *argv[]);
 
-/* One line of flows. */
-struct flow_line {
-	struct flow flow;
-	bool expects; /* it says what should happen */
-	enum verdict expected;
-	const char *file;
-	unsigned line;
-};
+/* A line on standard output. 0 or -ENOMEM. */
+int ctl_print_json(const json_t *json);
 
-/* 0, or what ends the run. */
-typedef int (*flow_line_fn)(void *ctx, const struct flow_line *line);
-
-/* Calls `fn` for each flow of a file ("-": standard input): FROM [->] TO PROTO[/PORT] [allow|deny],
- * # begins a comment. Lines that are none are told in `faults` and counted in *unusable. 0, or what
- * fn returned. */
-int flows_read(const char *path, bool need_expectation, struct faults *faults, flow_line_fn fn,
-	       void *ctx, size_t *unusable);
+/* The exit status for a negative errno: of -ENOMEM, of -EIO, which has been told, or else `other`.
+ */
+int ctl_status_of(int rc, int other);
 
 #endif

@@ -24,12 +24,12 @@ static const struct option_spec specs[] = {
 static const struct command {
 	const char *name;
 	int (*run)(struct ctl *ctl, int argc, char *argv[]);
-	bool asks_daemon; /* and reads no manifests */
+	bool reads; /* what is named; without that, and else, the daemon is asked */
 } commands[] = {
-	{"explain", ctl_explain, false},
-	{"test", ctl_test, false},
-	{"graph", ctl_graph, false},
-	{"status", ctl_status, true},
+	{"explain", ctl_explain, true},
+	{"test", ctl_test, true},
+	{"graph", ctl_graph, true},
+	{"status", ctl_status, false},
 };
 
 struct invocation {
@@ -108,18 +108,13 @@ static bool reads_stdin_twice(const struct ctl *ctl, int argc, char *argv[])
 	return n > 1;
 }
 
-static int load_manifests(struct ctl *ctl, int argc, char *argv[])
+/* Without either there is no graph: the daemon has one. */
+static int load_objects(struct ctl *ctl, int argc, char *argv[])
 {
-	int rc;
-
 	bool api = ctl->kubeconfig || ctl->context;
 	struct err err = {0};
+	int rc;
 
-	if (!api && ctl->manifests.n == 0) {
-		fprintf(stderr,
-			"netpolctl: no manifests: expected -f PATH, or --kubeconfig FILE\n");
-		return CTL_UNUSABLE;
-	}
 	if (api && ctl->manifests.n > 0) {
 		fprintf(stderr, "netpolctl: expected -f PATH or an API server, not both\n");
 		return CTL_UNUSABLE;
@@ -128,6 +123,8 @@ static int load_manifests(struct ctl *ctl, int argc, char *argv[])
 		fprintf(stderr, "netpolctl: standard input (-) can be read only once\n");
 		return CTL_UNUSABLE;
 	}
+	if (!api && ctl->manifests.n == 0)
+		return CTL_OK;
 	if (api)
 		rc = offline_load_api(&ctl->cluster, ctl->kubeconfig, ctl->context, NULL, NULL,
 				      &err);
@@ -142,10 +139,23 @@ static int load_manifests(struct ctl *ctl, int argc, char *argv[])
 	return rc < 0 ? CTL_NO_MEMORY : CTL_OK;
 }
 
+int ctl_print_json(const json_t *json)
+{
+	if (json_dumpf(json, stdout, JSON_COMPACT) < 0)
+		return -ENOMEM;
+	putchar('\n');
+	return 0;
+}
+
+int ctl_status_of(int rc, int other)
+{
+	return rc == -ENOMEM ? CTL_NO_MEMORY : rc == -EIO ? CTL_FAILED : other;
+}
+
 static int run_command(struct ctl *ctl, const struct command *command, int argc, char *argv[])
 {
 	struct faults *faults = &ctl->cluster.faults;
-	int status = command->asks_daemon ? CTL_OK : load_manifests(ctl, argc, argv);
+	int status = command->reads ? load_objects(ctl, argc, argv) : CTL_OK;
 
 	if (status == CTL_OK)
 		status = command->run(ctl, argc, argv);

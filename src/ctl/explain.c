@@ -3,72 +3,72 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "ask.h"
 #include "base/err.h"
-#include "ctl/ctl.h"
-#include "report.h"
 
 struct explain {
 	struct ctl *ctl;
 	size_t unusable;
 };
 
-static int explain_flow(struct explain *explain, const struct flow *flow)
+static int print_answer(void *ctx, const struct flow_line *line, const struct explanation *answer)
 {
-	struct ctl *ctl = explain->ctl;
-	struct flow_result result;
-	int rc = eval_flow(ctl->cluster.graph, flow, &result);
+	struct explain *explain = ctx;
 
-	if (rc == 0 && ctl->output == OUTPUT_JSON)
-		rc = report_json(ctl, flow, &result, NULL, stdout);
-	else if (rc == 0)
-		rc = report_text(ctl, flow, &result, stdout);
-	if (result.verdict == VERDICT_NONE)
-		explain->unusable++;
-	flow_result_done(&result);
-	return rc;
+	explain->unusable += answer->verdict == VERDICT_NONE;
+	if (answer->json)
+		return ctl_print_json(answer->json);
+	if (answer->text)
+		fputs(answer->text, stdout);
+	else
+		faults_add(&explain->ctl->cluster.faults, FAULT_ERROR,
+			   &(struct fault_place){.file = line->file, .line = line->line}, "%s",
+			   answer->reason);
+	return 0;
 }
 
-static int explain_line(void *ctx, const struct flow_line *line)
+static int explain_one(struct ask *ask, char *argv[])
 {
-	return explain_flow(ctx, &line->flow);
-}
-
-static int explain_one(struct explain *explain, char *argv[])
-{
-	struct flow flow = {0};
+	struct flow_line line = {0};
 	struct err err = {0};
 
-	if (strlen(argv[0]) >= sizeof(flow.from) || strlen(argv[1]) >= sizeof(flow.to)) {
+	if (strlen(argv[0]) >= sizeof(line.flow.from) || strlen(argv[1]) >= sizeof(line.flow.to)) {
 		fprintf(stderr, "netpolctl: name too long: expected namespace/pod or an address\n");
 		return -EINVAL;
 	}
-	memcpy(flow.from, argv[0], strlen(argv[0]) + 1);
-	memcpy(flow.to, argv[1], strlen(argv[1]) + 1);
-	if (flow_parse_proto(argv[2], &flow, &err) < 0) {
+	memcpy(line.flow.from, argv[0], strlen(argv[0]) + 1);
+	memcpy(line.flow.to, argv[1], strlen(argv[1]) + 1);
+	if (flow_parse_proto(argv[2], &line.flow, &err) < 0) {
 		fprintf(stderr, "netpolctl: %s\n", err.text);
 		return -EINVAL;
 	}
-	return explain_flow(explain, &flow);
+	return ask_flow(ask, &line);
 }
 
 int ctl_explain(struct ctl *ctl, int argc, char *argv[])
 {
+	bool is_stdin = argc == 1 && strcmp(argv[0], "-") == 0;
 	struct explain explain = {.ctl = ctl};
+	struct ask *ask;
 	int rc;
 
-	if (argc == 1 && strcmp(argv[0], "-") == 0) {
-		rc = flows_read("-", false, &ctl->cluster.faults, explain_line, &explain,
-				&explain.unusable);
-	} else if (argc == 3) {
-		rc = explain_one(&explain, argv);
-	} else {
+	if (!is_stdin && argc != 3) {
 		fprintf(stderr,
 			"netpolctl: expected explain FROM TO PROTO[/PORT], or explain - for "
 			"flows on standard input\n");
 		return CTL_UNUSABLE;
 	}
-	if (rc == -ENOMEM)
+	ask = ask_new(ctl, isatty(STDIN_FILENO), print_answer, &explain);
+	if (!ask)
 		return CTL_NO_MEMORY;
-	return rc < 0 || explain.unusable > 0 ? CTL_UNUSABLE : CTL_OK;
+	if (is_stdin)
+		rc = flows_read("-", false, &ctl->cluster.faults, ask_flow, ask, &explain.unusable);
+	else
+		rc = explain_one(ask, argv);
+	if (rc == 0)
+		rc = ask_finish(ask);
+	ask_free(ask);
+	return rc == 0 && explain.unusable == 0 ? CTL_OK : ctl_status_of(rc, CTL_UNUSABLE);
 }

@@ -1,75 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* netpolctl status: what the daemon on this node says of itself. */
-#include <curl/curl.h>
 #include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "control.h"
 #include "ctl/ctl.h"
-
-#define ANSWER_BYTES_MAX (16u << 20)
-#define TIMEOUT_S        10L
-
-struct body {
-	char *bytes;
-	size_t len;
-};
-
-static size_t take_bytes(char *bytes, size_t size, size_t n, void *ctx)
-{
-	struct body *answer = ctx;
-	size_t len = size * n;
-	char *grown;
-
-	if (len > ANSWER_BYTES_MAX - answer->len)
-		return 0;
-	grown = realloc(answer->bytes, answer->len + len + 1);
-	if (!grown)
-		return 0;
-	memcpy(grown + answer->len, bytes, len);
-	answer->bytes = grown;
-	answer->len += len;
-	answer->bytes[answer->len] = '\0';
-	return len;
-}
-
-/* GET of the control socket. 0; or an exit status after a message. */
-static int ask(const char *socket, const char *url, struct body *answer)
-{
-	char error[CURL_ERROR_SIZE] = "";
-	CURL *curl = curl_easy_init();
-	CURLcode code;
-	long status = 0;
-
-	if (!curl)
-		return CTL_NO_MEMORY;
-	(void)curl_easy_setopt(curl, CURLOPT_URL, url);
-	(void)curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, socket);
-	(void)curl_easy_setopt(curl, CURLOPT_PROXY, "");
-	(void)curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-	(void)curl_easy_setopt(curl, CURLOPT_TIMEOUT, TIMEOUT_S);
-	(void)curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, error);
-	(void)curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_bytes);
-	(void)curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer);
-	code = curl_easy_perform(curl);
-	if (code == CURLE_OK)
-		(void)curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-	curl_easy_cleanup(curl);
-	if (code != CURLE_OK) {
-		fprintf(stderr,
-			"netpolctl: %s: %s: is netpold running on this node, and are you root?\n",
-			socket, error[0] ? error : curl_easy_strerror(code));
-		return CTL_FAILED;
-	}
-	if (status != 200) {
-		fprintf(stderr, "netpolctl: %s: unexpected answer %ld: %.200s\n", socket, status,
-			answer->bytes ? answer->bytes : "");
-		return CTL_FAILED;
-	}
-	return CTL_OK;
-}
 
 static json_int_t number(const json_t *in, const char *key)
 {
@@ -168,33 +106,39 @@ static void print_status(const json_t *status)
 	print_list(json_object_get(status, "notEnforced"), "NOT ENFORCED", "kind", " ", "name");
 }
 
+static int show(struct ctl *ctl, const struct control *control, const struct control_answer *answer)
+{
+	json_error_t error;
+	AUTO_JSON json_t *json = json_loadb(answer->bytes, answer->len, 0, &error);
+
+	if (!json)
+		return ctl_status_of(control_complain(control, error.text), CTL_FAILED);
+	if (ctl->output == OUTPUT_JSON)
+		(void)fwrite(answer->bytes, 1, answer->len, stdout);
+	else
+		print_status(json);
+	/* Not up to date is no success: scripts ask for this. */
+	return json_is_true(json_object_get(json_object_get(json, "kernel"), "upToDate"))
+		       ? CTL_OK
+		       : CTL_FAILED;
+}
+
 int ctl_status(struct ctl *ctl, int argc, char *argv[])
 {
-	struct body answer = {0};
-	json_error_t error;
-	int status;
+	const struct control_answer *answer = NULL;
+	struct control *control;
+	int rc, status;
 
 	(void)argv;
 	if (argc > 0) {
 		fprintf(stderr, "netpolctl: status: expected no operands\n");
 		return CTL_UNUSABLE;
 	}
-	status = ask(ctl->control, "http://netpold/status", &answer);
-	AUTO_JSON json_t *json = status == CTL_OK ? json_loadb(answer.bytes ? answer.bytes : "",
-							       answer.len, 0, &error)
-						  : NULL;
-	if (status == CTL_OK && !json) {
-		fprintf(stderr, "netpolctl: %s: not JSON: %s\n", ctl->control, error.text);
-		status = CTL_FAILED;
-	} else if (status == CTL_OK && ctl->output == OUTPUT_JSON) {
-		(void)fwrite(answer.bytes, 1, answer.len, stdout);
-	} else if (status == CTL_OK) {
-		print_status(json);
-	}
-	/* Not up to date is no success: scripts ask for this. */
-	if (status == CTL_OK &&
-	    !json_is_true(json_object_get(json_object_get(json, "kernel"), "upToDate")))
-		status = CTL_FAILED;
-	free(answer.bytes);
+	control = control_new(ctl->control, "");
+	if (!control)
+		return CTL_NO_MEMORY;
+	rc = control_ask(control, "/status", NULL, 0, &answer);
+	status = rc == 0 ? show(ctl, control, answer) : ctl_status_of(rc, CTL_FAILED);
+	control_free(control);
 	return status;
 }

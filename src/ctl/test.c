@@ -3,62 +3,68 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "ctl/ctl.h"
-#include "report.h"
+#include "ask.h"
 
 struct test {
 	struct ctl *ctl;
 	size_t flows, failed, unusable;
 };
 
-static void say(const struct test *test, const struct flow_line *line,
-		const struct flow_result *result)
+static void say(const struct test *test, const struct flow_line *line, enum verdict verdict)
 {
 	const struct ctl *ctl = test->ctl;
-	bool holds = result->verdict == line->expected;
+	bool holds = verdict == line->expected;
 	char proto[32];
 
 	printf("%s%s%s %s:%u: %s -> %s %s: expected %s, is ",
 	       !ctl->colour ? "" : (holds ? "\033[32m" : "\033[31m"), holds ? "ok  " : "FAIL",
 	       ctl->colour ? "\033[0m" : "", line->file, line->line, line->flow.from, line->flow.to,
 	       flow_proto_text(&line->flow, proto), verdict_name(line->expected));
-	print_verdict_word(ctl, result->verdict, stdout);
+	explain_verdict_word(verdict, ctl->colour, stdout);
 	putchar('\n');
 }
 
-static int judge_text(const struct test *test, const struct flow_line *line,
-		      const struct flow_result *result)
+static void judge_text(const struct test *test, const struct flow_line *line,
+		       const struct explanation *answer)
 {
-	bool holds = result->verdict == line->expected;
+	bool holds = answer->verdict == line->expected;
 
-	if (result->verdict == VERDICT_NONE) {
+	if (answer->verdict == VERDICT_NONE) {
 		faults_add(&test->ctl->cluster.faults, FAULT_ERROR,
 			   &(struct fault_place){.file = line->file, .line = line->line}, "%s",
-			   result->reason);
-		return 0;
+			   answer->reason);
+		return;
 	}
 	if (!holds || test->ctl->verbose)
-		say(test, line, result);
-	return holds ? 0 : report_text(test->ctl, &line->flow, result, stdout);
+		say(test, line, answer->verdict);
+	if (!holds)
+		fputs(answer->text, stdout);
 }
 
-static int judge(void *ctx, const struct flow_line *line)
+static int judge_json(const struct flow_line *line, const struct explanation *answer)
+{
+	json_t *judged = json_pack("{s:s, s:b, s:o, s:I}", "expected", verdict_name(line->expected),
+				   "holds", line->expected == answer->verdict, "file",
+				   explain_json_text(line->file), "line", (json_int_t)line->line);
+	int rc = judged && json_object_update(answer->json, judged) == 0 ? 0 : -ENOMEM;
+
+	json_decref(judged);
+	return rc == 0 ? ctl_print_json(answer->json) : rc;
+}
+
+static int judge(void *ctx, const struct flow_line *line, const struct explanation *answer)
 {
 	struct test *test = ctx;
-	struct flow_result result;
-	int rc = eval_flow(test->ctl->cluster.graph, &line->flow, &result);
 
 	test->flows++;
-	if (rc == 0 && result.verdict == VERDICT_NONE)
+	if (answer->verdict == VERDICT_NONE)
 		test->unusable++;
-	else if (rc == 0 && result.verdict != line->expected)
+	else if (answer->verdict != line->expected)
 		test->failed++;
-	if (rc == 0 && test->ctl->output == OUTPUT_JSON)
-		rc = report_json(test->ctl, &line->flow, &result, line, stdout);
-	else if (rc == 0)
-		rc = judge_text(test, line, &result);
-	flow_result_done(&result);
-	return rc;
+	if (answer->json)
+		return judge_json(line, answer);
+	judge_text(test, line, answer);
+	return 0;
 }
 
 static void sum_up(const struct test *test)
@@ -74,6 +80,7 @@ static void sum_up(const struct test *test)
 int ctl_test(struct ctl *ctl, int argc, char *argv[])
 {
 	struct test test = {.ctl = ctl};
+	struct ask *ask;
 	size_t broken = 0;
 	int rc = 0;
 
@@ -82,10 +89,16 @@ int ctl_test(struct ctl *ctl, int argc, char *argv[])
 				"standard input)\n");
 		return CTL_UNUSABLE;
 	}
-	for (int i = 0; i < argc && rc == 0; i++)
-		rc = flows_read(argv[i], true, &ctl->cluster.faults, judge, &test, &broken);
-	if (rc < 0)
+	ask = ask_new(ctl, false, judge, &test);
+	if (!ask)
 		return CTL_NO_MEMORY;
+	for (int i = 0; i < argc && rc == 0; i++)
+		rc = flows_read(argv[i], true, &ctl->cluster.faults, ask_flow, ask, &broken);
+	if (rc == 0)
+		rc = ask_finish(ask);
+	ask_free(ask);
+	if (rc < 0)
+		return ctl_status_of(rc, CTL_FAILED);
 	test.flows += broken;
 	test.unusable += broken;
 	sum_up(&test);

@@ -63,7 +63,7 @@ expect 2 'not two' "$netpold" --check --dry-run -f "$examples"
 expect 2 'err, warning, notice or debug' "$netpold" --log-level loud --check -f "$examples"
 expect 2 'expected a command' "$netpolctl"
 expect 2 'expected explain' "$netpolctl" explode -f "$examples"
-expect 2 'no manifests' "$netpolctl" explain a/b c/d tcp/1
+expect 1 'is netpold running.*-f PATH' "$netpolctl" explain --control "$tmp/none" a/b c/d tcp/1
 expect 2 'read only once' "$netpolctl" explain -f - -
 expect 2 'text or json' "$netpolctl" explain -o xml -f "$examples" a/b c/d tcp/1
 expect 0 '' "$netpold" --version

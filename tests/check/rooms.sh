@@ -12,12 +12,13 @@ may_know()
 	model) echo "base" ;;
 	source) echo "base model" ;;
 	policy) echo "base model" ;;
+	answer) echo "base model policy" ;;
 	nft) echo "base" ;;
 	node) echo "base" ;;
 	render) echo "base model policy nft" ;;
 	offline) echo "base model source policy" ;;
-	daemon) echo "base model source policy nft node render offline" ;;
-	ctl) echo "base model source policy offline" ;;
+	daemon) echo "base model source policy answer nft node render offline" ;;
+	ctl) echo "base model source policy answer offline" ;;
 	*) echo "unknown" ;;
 	esac
 }

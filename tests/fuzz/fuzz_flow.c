@@ -8,7 +8,7 @@
 
 #include "base/err.h"
 #include "cluster.h"
-#include "ctl/ctl.h"
+#include "answer/flows.h"
 #include "fuzz.h"
 
 static const char yaml[] =

@@ -1,25 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Flows, one a line. */
+#include "answer/flows.h"
+
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
-#include "ctl/ctl.h"
 
 #define WORDS_MAX 6
 
-struct flow_file {
-	const char *name;
-	unsigned line;
-	bool need_expectation;
-	struct faults *faults;
-};
-
-static int line_fault(const struct flow_file *file, const char *value, const char *expected)
+static int line_fault(struct faults *faults, const struct flow_line *line, const char *value,
+		      const char *expected)
 {
-	faults_add(file->faults, FAULT_ERROR,
-		   &(struct fault_place){.file = file->name, .line = file->line, .value = value},
+	faults_add(faults, FAULT_ERROR,
+		   &(struct fault_place){.file = line->file, .line = line->line, .value = value},
 		   "%s", expected);
 	return -EINVAL;
 }
@@ -36,15 +32,16 @@ static size_t split(char *text, char *words[WORDS_MAX])
 	return n;
 }
 
-static int take_end(const struct flow_file *file, const char *word, char to[FLOW_TEXT_MAX])
+static int take_end(struct faults *faults, const struct flow_line *line, const char *word,
+		    char to[FLOW_TEXT_MAX])
 {
 	if (strlen(word) >= FLOW_TEXT_MAX)
-		return line_fault(file, NULL, "name too long");
+		return line_fault(faults, line, NULL, "name too long");
 	memcpy(to, word, strlen(word) + 1);
 	return 0;
 }
 
-static int take_expectation(const struct flow_file *file, const char *word, struct flow_line *ret)
+static int take_expectation(struct faults *faults, const char *word, struct flow_line *ret)
 {
 	ret->expects = true;
 	if (strcmp(word, "allow") == 0)
@@ -52,12 +49,17 @@ static int take_expectation(const struct flow_file *file, const char *word, stru
 	else if (strcmp(word, "deny") == 0)
 		ret->expected = VERDICT_DENY;
 	else
-		return line_fault(file, word, "expected allow or deny");
+		return line_fault(faults, ret, word, "expected allow or deny");
 	return 0;
 }
 
-/* FROM [->] TO PROTO[/PORT] [allow|deny] */
-static int parse_line(const struct flow_file *file, char *text, struct flow_line *ret)
+bool flow_line_strip(char *text)
+{
+	text[strcspn(text, "#")] = '\0';
+	return text[strspn(text, " \t\r\n")] != '\0';
+}
+
+int flow_line_parse(char *text, bool need_expectation, struct faults *faults, struct flow_line *ret)
 {
 	char *words[WORDS_MAX];
 	size_t n = split(text, words);
@@ -68,33 +70,25 @@ static int parse_line(const struct flow_file *file, char *text, struct flow_line
 		memmove(words + 1, words + 2, (n - 2) * sizeof(words[0]));
 		n--;
 	}
-	if (n != 4 && (n != 3 || file->need_expectation))
-		return line_fault(file, NULL,
-				  file->need_expectation
-					  ? "expected: FROM -> TO PROTO[/PORT] allow|deny"
-					  : "expected: FROM -> TO PROTO[/PORT]");
-	rc = take_end(file, words[0], ret->flow.from);
+	if (n != 4 && (n != 3 || need_expectation))
+		return line_fault(faults, ret, NULL,
+				  need_expectation ? "expected: FROM -> TO PROTO[/PORT] allow|deny"
+						   : "expected: FROM -> TO PROTO[/PORT]");
+	rc = take_end(faults, ret, words[0], ret->flow.from);
 	if (rc == 0)
-		rc = take_end(file, words[1], ret->flow.to);
+		rc = take_end(faults, ret, words[1], ret->flow.to);
 	if (rc == 0 && flow_parse_proto(words[2], &ret->flow, &err) < 0)
-		rc = line_fault(file, NULL, err.text);
+		rc = line_fault(faults, ret, NULL, err.text);
 	if (rc == 0 && n == 4)
-		rc = take_expectation(file, words[3], ret);
+		rc = take_expectation(faults, words[3], ret);
 	return rc;
-}
-
-static bool is_blank(const char *text)
-{
-	return text[strspn(text, " \t\r\n")] == '\0';
 }
 
 int flows_read(const char *path, bool need_expectation, struct faults *faults, flow_line_fn fn,
 	       void *ctx, size_t *unusable)
 {
 	bool is_stdin = strcmp(path, "-") == 0;
-	struct flow_file file = {.name = is_stdin ? "(standard input)" : path,
-				 .need_expectation = need_expectation,
-				 .faults = faults};
+	struct flow_line place = {.file = is_stdin ? "(standard input)" : path};
 	FILE *in = is_stdin ? stdin : fopen(path, "re");
 	char *text = NULL;
 	size_t cap = 0;
@@ -106,18 +100,17 @@ int flows_read(const char *path, bool need_expectation, struct faults *faults, f
 		return 0;
 	}
 	while (rc == 0 && getline(&text, &cap, in) >= 0) {
-		struct flow_line line = {.file = file.name, .line = ++file.line};
+		struct flow_line line = {.file = place.file, .line = ++place.line};
 
-		text[strcspn(text, "#")] = '\0';
-		if (is_blank(text))
+		if (!flow_line_strip(text))
 			continue;
-		if (parse_line(&file, text, &line) == 0)
+		if (flow_line_parse(text, need_expectation, faults, &line) == 0)
 			rc = fn(ctx, &line);
 		else
 			++*unusable;
 	}
 	if (rc == 0 && ferror(in))
-		(void)line_fault(&file, NULL, "cannot be read");
+		(void)line_fault(faults, &place, NULL, "cannot be read");
 	free(text);
 	if (!is_stdin)
 		(void)fclose(in); /* only read */

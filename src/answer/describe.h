@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Rules in words, for explanations. */
-#ifndef CTL_DESCRIBE_H
-#define CTL_DESCRIBE_H
+#ifndef ANSWER_DESCRIBE_H
+#define ANSWER_DESCRIBE_H
 
 #include <stdio.h>
 

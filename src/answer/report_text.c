@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <string.h>
 
+#include "answer/explain.h"
 #include "describe.h"
 #include "report.h"
 
-void print_verdict_word(const struct ctl *ctl, enum verdict verdict, FILE *out)
+void explain_verdict_word(enum verdict verdict, bool colour, FILE *out)
 {
 	static const char *const paint[] = {"\033[32m", "\033[31m", "\033[33m", "\033[35m"};
 
-	fprintf(out, "%s%s%s", ctl->colour ? paint[verdict] : "", verdict_name(verdict),
-		ctl->colour ? "\033[0m" : "");
+	fprintf(out, "%s%s%s", colour ? paint[verdict] : "", verdict_name(verdict),
+		colour ? "\033[0m" : "");
 }
 
 static void print_rule_place(const struct rule_report *report, enum direction dir, FILE *out)
@@ -84,7 +85,7 @@ static void print_rules(const struct direction_report *report, enum direction di
 		fputs("    closed: these policies have too many overlapping port ranges\n", out);
 }
 
-static int print_direction(struct ctl *ctl, const struct flow_pair *pair, enum direction dir,
+static int print_direction(struct graph *graph, const struct flow_pair *pair, enum direction dir,
 			   FILE *out)
 {
 	const struct flow_end *end = dir == DIR_EGRESS ? &pair->from : &pair->to;
@@ -99,7 +100,7 @@ static int print_direction(struct ctl *ctl, const struct flow_pair *pair, enum d
 		fputs(": policies are about pods only\n", out);
 		return 0;
 	}
-	rc = eval_rules(ctl->cluster.graph, pair, dir, stretch->proto, stretch->first, &report);
+	rc = eval_rules(graph, pair, dir, stretch->proto, stretch->first, &report);
 	if (rc == 0 && !report.profile) {
 		fprintf(out, ": not isolated, no policy selects it for %s\n", direction_name(dir));
 	} else if (rc == 0) {
@@ -155,7 +156,8 @@ static bool same_answers(const struct flow_pair *a, const struct flow_pair *b)
 	return true;
 }
 
-static int print_pair(struct ctl *ctl, const struct flow_result *result, size_t index, FILE *out)
+static int print_pair(struct graph *graph, const struct flow_result *result, size_t index,
+		      FILE *out)
 {
 	const struct flow_pair *pair = &result->pairs.v[index];
 	int rc;
@@ -188,21 +190,21 @@ static int print_pair(struct ctl *ctl, const struct flow_result *result, size_t 
 		print_stretches(pair, ANSWER_MAYBE, out);
 		print_stretches(pair, ANSWER_NO, out);
 	}
-	rc = print_direction(ctl, pair, DIR_EGRESS, out);
-	return rc == 0 ? print_direction(ctl, pair, DIR_INGRESS, out) : rc;
+	rc = print_direction(graph, pair, DIR_EGRESS, out);
+	return rc == 0 ? print_direction(graph, pair, DIR_INGRESS, out) : rc;
 }
 
-int report_text(struct ctl *ctl, const struct flow *flow, const struct flow_result *result,
-		FILE *out)
+int report_text(struct graph *graph, bool colour, const struct flow *flow,
+		const struct flow_result *result, FILE *out)
 {
 	char proto[32];
 	int rc = 0;
 
-	print_verdict_word(ctl, result->verdict, out);
+	explain_verdict_word(result->verdict, colour, out);
 	fprintf(out, " %s -> %s %s\n", flow->from, flow->to, flow_proto_text(flow, proto));
 	if (result->verdict == VERDICT_NONE)
 		fprintf(out, "  %s\n", result->reason);
 	for (size_t i = 0; i < result->pairs.n && result->verdict != VERDICT_NONE && rc == 0; i++)
-		rc = print_pair(ctl, result, i, out);
+		rc = print_pair(graph, result, i, out);
 	return rc;
 }

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What is answered about a flow, in words or as JSON. netpolctl answers so from manifests, and the
+ * daemon from what it has rendered. */
+#ifndef ANSWER_EXPLAIN_H
+#define ANSWER_EXPLAIN_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "policy/eval.h"
+
+enum explain_form { EXPLAIN_TEXT, EXPLAIN_COLOURED, EXPLAIN_JSON };
+
+struct explanation {
+	enum verdict verdict;
+	char *reason; /* VERDICT_NONE: why; else NULL */
+	char *text;   /* EXPLAIN_TEXT, EXPLAIN_COLOURED: lines; else NULL */
+	json_t *json; /* EXPLAIN_JSON: an object, as in netpolctl(8); else NULL */
+};
+
+/* 0 with what explanation_done() frees; -ENOMEM; or -E2BIG: as JSON it would list more than
+ * `rules_max` rules, each for every stretch of ports. */
+int explain_flow(struct graph *graph, const struct flow *flow, enum explain_form form,
+		 size_t rules_max, struct explanation *ret);
+void explanation_done(struct explanation *explanation);
+
+/* A string, with '?' for what is not ASCII if it is no UTF-8: files may be called so. NULL: no
+ * memory. */
+json_t *explain_json_text(const char *text);
+
+/* allow or deny, in its colour. */
+void explain_verdict_word(enum verdict verdict, bool colour, FILE *out);
+
+#endif
