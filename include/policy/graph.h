@@ -248,9 +248,12 @@ bool graph_pod_is_peer(const struct pod *pod);
 bool selector_matches(const struct selector *selector, const struct graph_pod *pod);
 
 /* What decides a direction of any live pod, endpoint or not; NULL in *ret_profile: not isolated.
- * Valid until the next change of the graph. 0 or -ENOMEM. */
+ * Valid until the next change of the graph, or graph_forget(). 0 or -ENOMEM. */
 int graph_profile(struct graph *graph, struct graph_pod *pod, enum direction dir,
 		  struct profile **ret_profile);
+
+/* Frees what graph_profile() has made for pods that are no endpoints. */
+void graph_forget(struct graph *graph);
 
 /* Namespaces, in no order: pass NULL first. Their pods are a uthash table. */
 struct graph_namespace *graph_next_namespace(const struct graph *graph,

@@ -21,6 +21,7 @@
 #include "source/follow.h"
 
 struct evhttp;
+struct evhttp_request;
 struct local_pod;
 
 struct daemon {
@@ -144,5 +145,16 @@ int server_make_directory(struct daemon *d);
 int server_open_control(struct daemon *d);
 int server_open_metrics(struct daemon *d);
 void server_close(struct daemon *d);
+void server_reply(struct evhttp_request *request, int code, const char *reason, const char *type,
+		  struct evbuffer *body);
+void server_reply_text(struct evhttp_request *request, int code, const char *reason,
+		       const char *text);
+
+#define SERVER_NOT_SYNCED "not all sources have been read yet"
+
+/* explain.c: answers from the graph. */
+void server_on_explain(struct evhttp_request *request, void *ctx);
+/* Says in a header of the answer where the kernel has something else than the graph. */
+void server_add_behind(const struct daemon *d, struct evhttp_request *request);
 
 #endif

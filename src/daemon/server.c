@@ -21,7 +21,7 @@
 #define TIMEOUT_S         10
 #define BACKLOG           16
 
-static void reply(struct evhttp_request *request, int code, const char *reason, const char *type,
+void server_reply(struct evhttp_request *request, int code, const char *reason, const char *type,
 		  struct evbuffer *body)
 {
 	struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
@@ -31,14 +31,14 @@ static void reply(struct evhttp_request *request, int code, const char *reason, 
 	evhttp_send_reply(request, code, reason, body);
 }
 
-static void reply_text(struct evhttp_request *request, int code, const char *reason,
+void server_reply_text(struct evhttp_request *request, int code, const char *reason,
 		       const char *text)
 {
 	struct evbuffer *body = evbuffer_new();
 
 	if (body)
 		(void)evbuffer_add_printf(body, "%s\n", text);
-	reply(request, code, reason, "text/plain; charset=utf-8", body);
+	server_reply(request, code, reason, "text/plain; charset=utf-8", body);
 	if (body)
 		evbuffer_free(body);
 }
@@ -46,7 +46,7 @@ static void reply_text(struct evhttp_request *request, int code, const char *rea
 static void on_healthz(struct evhttp_request *request, void *ctx)
 {
 	(void)ctx; /* the loop turns, or nobody would answer */
-	reply_text(request, HTTP_OK, "OK", "ok");
+	server_reply_text(request, HTTP_OK, "OK", "ok");
 }
 
 static void on_readyz(struct evhttp_request *request, void *ctx)
@@ -54,12 +54,12 @@ static void on_readyz(struct evhttp_request *request, void *ctx)
 	const struct daemon *d = ctx;
 
 	if (d->ready && d->failures_in_row == 0)
-		reply_text(request, HTTP_OK, "OK", "ok");
+		server_reply_text(request, HTTP_OK, "OK", "ok");
 	else
-		reply_text(request, HTTP_SERVUNAVAIL, "Service Unavailable",
-			   d->apply.problem[0] ? d->apply.problem
-			   : d->synced         ? "the kernel has not been written yet"
-					       : "not all sources have been read yet");
+		server_reply_text(request, HTTP_SERVUNAVAIL, "Service Unavailable",
+				  d->apply.problem[0] ? d->apply.problem
+				  : d->synced         ? "the kernel has not been written yet"
+						      : SERVER_NOT_SYNCED);
 }
 
 static void on_metrics(struct evhttp_request *request, void *ctx)
@@ -67,9 +67,10 @@ static void on_metrics(struct evhttp_request *request, void *ctx)
 	struct evbuffer *body = evbuffer_new();
 
 	if (body && metrics_print(ctx, body) == 0)
-		reply(request, HTTP_OK, "OK", "text/plain; version=0.0.4; charset=utf-8", body);
+		server_reply(request, HTTP_OK, "OK", "text/plain; version=0.0.4; charset=utf-8",
+			     body);
 	else
-		reply_text(request, HTTP_INTERNAL, "Internal Server Error", "out of memory");
+		server_reply_text(request, HTTP_INTERNAL, "Internal Server Error", "out of memory");
 	if (body)
 		evbuffer_free(body);
 }
@@ -84,9 +85,9 @@ static void on_status(struct evhttp_request *request, void *ctx)
 	struct evbuffer *body = evbuffer_new();
 
 	if (text && body && evbuffer_add_printf(body, "%s\n", text) >= 0)
-		reply(request, HTTP_OK, "OK", "application/json", body);
+		server_reply(request, HTTP_OK, "OK", "application/json", body);
 	else
-		reply_text(request, HTTP_INTERNAL, "Internal Server Error", "out of memory");
+		server_reply_text(request, HTTP_INTERNAL, "Internal Server Error", "out of memory");
 	if (body)
 		evbuffer_free(body);
 	free(text);
@@ -96,11 +97,13 @@ static void on_status(struct evhttp_request *request, void *ctx)
 static void on_other(struct evhttp_request *request, void *ctx)
 {
 	(void)ctx;
-	reply_text(request, HTTP_NOTFOUND, "Not Found",
-		   "expected /status (control socket only), /metrics, /healthz or /readyz");
+	server_reply_text(
+		request, HTTP_NOTFOUND, "Not Found",
+		"expected /metrics, /healthz or /readyz; on the control socket also /status "
+		"or /explain");
 }
 
-static struct evhttp *server_new(struct daemon *d)
+static struct evhttp *server_new(struct daemon *d, enum evhttp_cmd_type also)
 {
 	struct evhttp *http = evhttp_new(d->base);
 
@@ -109,7 +112,7 @@ static struct evhttp *server_new(struct daemon *d)
 	evhttp_set_max_headers_size(http, HEADERS_BYTES_MAX);
 	evhttp_set_max_body_size(http, BODY_BYTES_MAX);
 	evhttp_set_timeout(http, TIMEOUT_S);
-	evhttp_set_allowed_methods(http, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD);
+	evhttp_set_allowed_methods(http, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | also);
 	evhttp_set_gencb(http, on_other, d);
 	if (evhttp_set_cb(http, "/healthz", on_healthz, d) == 0 &&
 	    evhttp_set_cb(http, "/readyz", on_readyz, d) == 0 &&
@@ -204,8 +207,9 @@ int server_open_control(struct daemon *d)
 	rc = listen_unix(path, &fd);
 	if (rc < 0)
 		return tell_control(d, rc);
-	d->control = server_new(d);
+	d->control = server_new(d, EVHTTP_REQ_POST);
 	if (d->control && evhttp_set_cb(d->control, "/status", on_status, d) == 0 &&
+	    evhttp_set_cb(d->control, "/explain", server_on_explain, d) == 0 &&
 	    evhttp_accept_socket(d->control, fd) == 0)
 		return 0;
 	(void)close(fd);
@@ -225,7 +229,7 @@ int server_open_metrics(struct daemon *d)
 		len -= 2;
 	}
 	(void)snprintf(host, sizeof(host), "%.*s", (int)len, address);
-	d->metrics = server_new(d);
+	d->metrics = server_new(d, 0);
 	if (!d->metrics)
 		return -ENOMEM;
 	if (evhttp_bind_socket(d->metrics, host, (uint16_t)atoi(colon + 1)) == 0)

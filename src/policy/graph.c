@@ -245,6 +245,12 @@ int graph_profile(struct graph *g, struct graph_pod *pod, enum direction dir,
 	return 0;
 }
 
+void graph_forget(struct graph *g)
+{
+	g->generation++;
+	profiles_sweep(g);
+}
+
 /* A listener hears nothing of the end: what it made of the graph is its own by now. */
 static void hear_nothing_set(void *ctx, struct peer_set *set, bool exists)
 {

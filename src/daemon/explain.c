@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Flows that the control socket is asked about, one a line, answered from the graph that is
+ * rendered: one object a line. As long as this takes nothing else happens, so it ends after a
+ * while, with what has been answered. */
+#include <errno.h>
+#include <event2/http.h>
+#include <event2/keyvalq_struct.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "answer/explain.h"
+#include "answer/flows.h"
+#include "base/cleanup.h"
+#include "internal.h"
+
+/* Of one request; what is left is asked again. At least one flow is answered. */
+#define EXPLAIN_FLOWS_MAX 256
+#define EXPLAIN_TURN_MS   20
+#define EXPLAIN_BYTES_MAX (1u << 20)
+
+/* Listed for one flow, each for every stretch of ports. */
+#define EXPLAIN_RULES_MAX 20000
+
+struct explain {
+	struct graph *graph;
+	enum explain_form form;
+	struct evbuffer *out;
+	unsigned line;
+	size_t answered;
+};
+
+static int add_bytes(const char *bytes, size_t len, void *ctx)
+{
+	return evbuffer_add(ctx, bytes, len);
+}
+
+/* Takes the object over. */
+static int add_answer(struct explain *explain, json_t *answer)
+{
+	AUTO_JSON json_t *json = answer;
+
+	if (!json || json_dump_callback(json, add_bytes, explain->out, JSON_COMPACT) < 0 ||
+	    evbuffer_add(explain->out, "\n", 1) < 0)
+		return -ENOMEM;
+	explain->answered++;
+	return 0;
+}
+
+static int add_error(struct explain *explain, const char *value, const char *text)
+{
+	AUTO_FREE char *whole = NULL;
+
+	if (asprintf(&whole, "%s%s%s", value ? value : "", value ? ": " : "", text) < 0)
+		return -ENOMEM;
+	return add_answer(explain, json_pack("{s:o, s:I}", "error", explain_json_text(whole),
+					     "line", (json_int_t)explain->line));
+}
+
+static int add_explanation(struct explain *explain, struct explanation *answer)
+{
+	json_t *json = TAKE(answer->json);
+
+	if (explain->form != EXPLAIN_JSON)
+		json = json_pack("{s:s, s:o}", "verdict", verdict_name(answer->verdict), "text",
+				 explain_json_text(answer->text));
+	if (explain->form != EXPLAIN_JSON && answer->reason &&
+	    json_object_set_new(json, "reason", explain_json_text(answer->reason)) < 0) {
+		json_decref(json);
+		return -ENOMEM;
+	}
+	return add_answer(explain, json);
+}
+
+static int answer_line(struct explain *explain, char *text)
+{
+	struct flow_line line = {.line = explain->line};
+	struct explanation answer = {0};
+	struct faults faults = {0};
+	int rc = flow_line_parse(text, false, &faults, &line);
+
+	if (rc == -EINVAL) {
+		rc = faults.n > 0 ? add_error(explain, faults.v[0].value, faults.v[0].text)
+				  : -ENOMEM;
+		faults_done(&faults);
+		return rc;
+	}
+	rc = explain_flow(explain->graph, &line.flow, explain->form, EXPLAIN_RULES_MAX, &answer);
+	if (rc == -E2BIG)
+		return add_error(explain, NULL,
+				 "too many rules and port ranges for the daemon to list: expected "
+				 "one port, or manifests");
+	if (rc == 0)
+		rc = add_explanation(explain, &answer);
+	explanation_done(&answer);
+	return rc;
+}
+
+static int answer_lines(struct explain *explain, char *text)
+{
+	int64_t since_ms = monotonic_ms();
+	char *next = text;
+	int rc = 0;
+
+	while (rc == 0 && next && explain->answered < EXPLAIN_FLOWS_MAX &&
+	       monotonic_ms() - since_ms < EXPLAIN_TURN_MS &&
+	       evbuffer_get_length(explain->out) < EXPLAIN_BYTES_MAX) {
+		char *line = strsep(&next, "\n");
+
+		explain->line++;
+		if (flow_line_strip(line))
+			rc = answer_line(explain, line);
+	}
+	return rc;
+}
+
+static bool query_is(const struct evkeyvalq *query, const char *key, const char *wanted)
+{
+	const char *value = evhttp_find_header(query, key);
+
+	return value && strcmp(value, wanted) == 0;
+}
+
+/* 0 or -EINVAL. */
+static int read_form(struct evhttp_request *request, enum explain_form *ret)
+{
+	const char *text = evhttp_uri_get_query(evhttp_request_get_evhttp_uri(request));
+	struct evkeyvalq query = {0};
+	int rc = 0;
+
+	if (evhttp_parse_query_str(text ? text : "", &query) < 0)
+		return -EINVAL;
+	if (query_is(&query, "format", "text"))
+		*ret = query_is(&query, "colour", "1") ? EXPLAIN_COLOURED : EXPLAIN_TEXT;
+	else if (query_is(&query, "format", "json") || !evhttp_find_header(&query, "format"))
+		*ret = EXPLAIN_JSON;
+	else
+		rc = -EINVAL;
+	evhttp_clear_headers(&query);
+	return rc;
+}
+
+/* Why the kernel has something else than what is rendered; "": it has the same. */
+static void describe_behind(const struct daemon *d, char *to, size_t len)
+{
+	*to = '\0';
+	if (!d->ready && d->held)
+		(void)snprintf(to, len, "it has the rules of an earlier run, see netpold's log");
+	else if (d->apply.problem[0])
+		(void)snprintf(to, len, "%s", d->apply.problem);
+	else if (!d->ready)
+		(void)snprintf(to, len, "it has not been written yet");
+	else if (d->dirty)
+		(void)snprintf(to, len, "the last changes are not in it yet");
+	else if (d->apply.refused.n > 0)
+		(void)snprintf(to, len,
+			       "it refuses chains or sets, and what they would allow is closed: "
+			       "see netpolctl status");
+	for (; *to; to++) /* a header is one line */
+		*to = *to < ' ' ? ' ' : *to;
+}
+
+void server_add_behind(const struct daemon *d, struct evhttp_request *request)
+{
+	char behind[512];
+
+	describe_behind(d, behind, sizeof(behind));
+	if (behind[0])
+		(void)evhttp_add_header(evhttp_request_get_output_headers(request),
+					"Netpold-Behind", behind);
+}
+
+/* The body as text; NULL: no memory. */
+static char *read_body(struct evhttp_request *request)
+{
+	struct evbuffer *in = evhttp_request_get_input_buffer(request);
+	size_t len = evbuffer_get_length(in);
+	char *text = malloc(len + 1);
+
+	if (!text)
+		return NULL;
+	(void)evbuffer_remove(in, text, len);
+	text[len] = '\0';
+	for (size_t i = 0; i < len; i++) /* the end of its line, but of no other */
+		text[i] = text[i] == '\0' ? '#' : text[i];
+	return text;
+}
+
+static void answer(struct daemon *d, struct evhttp_request *request, enum explain_form form)
+{
+	AUTO_FREE char *text = read_body(request);
+	struct explain explain = {.graph = d->graph, .form = form, .out = evbuffer_new()};
+	int rc = text && explain.out ? answer_lines(&explain, text) : -ENOMEM;
+
+	graph_forget(d->graph);
+	server_add_behind(d, request);
+	if (rc == 0)
+		server_reply(request, HTTP_OK, "OK", "application/x-ndjson", explain.out);
+	else
+		server_reply_text(request, HTTP_INTERNAL, "Internal Server Error", "out of memory");
+	if (explain.out)
+		evbuffer_free(explain.out);
+}
+
+void server_on_explain(struct evhttp_request *request, void *ctx)
+{
+	struct daemon *d = ctx;
+	enum explain_form form;
+
+	if (evhttp_request_get_command(request) != EVHTTP_REQ_POST)
+		server_reply_text(request, HTTP_BADMETHOD, "Method Not Allowed",
+				  "expected POST with flows, one a line");
+	else if (read_form(request, &form) < 0)
+		server_reply_text(request, HTTP_BADREQUEST, "Bad Request",
+				  "expected format=text or format=json");
+	else if (!d->synced)
+		server_reply_text(request, HTTP_SERVUNAVAIL, "Service Unavailable",
+				  SERVER_NOT_SYNCED);
+	else
+		answer(d, request, form);
+}
