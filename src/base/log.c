@@ -3,9 +3,12 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static enum log_level threshold = LOG_LEVEL_NOTICE;
 
@@ -32,15 +35,26 @@ int log_parse_level(const char *word, enum log_level *ret_level)
 	return -EINVAL;
 }
 
+/* journald understands <N> prefixes. It sets JOURNAL_STREAM to the device and inode of the stderr
+ * that it reads; who inherits the variable may have another. */
+static bool is_journal(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	unsigned long long device, inode;
+	struct stat st;
+
+	return stream && sscanf(stream, "%llu:%llu", &device, &inode) == 2 &&
+	       fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device && st.st_ino == inode;
+}
+
 __attribute__((format(printf, 3, 0))) static void emit(enum log_level level, const char *subsystem,
 						       const char *fmt, va_list ap)
 {
-	/* journald sets JOURNAL_STREAM for the stderr it reads and understands <N> prefixes. */
 	static const char *const syslog_prefix[] = {"<3>", "<4>", "<5>", "<7>"};
 
 	if (level > threshold)
 		return;
-	if (getenv("JOURNAL_STREAM"))
+	if (is_journal())
 		fprintf(stderr, "%s%s: ", syslog_prefix[level], subsystem);
 	else
 		fprintf(stderr, "%s: %s: ", words[level], subsystem);

@@ -102,7 +102,7 @@ static void print_status(const json_t *status)
 	printf("policies   %lld\n",
 	       (long long)number(json_object_get(status, "policies"), "enforced"));
 	print_kernel(json_object_get(status, "kernel"));
-	print_list(json_object_get(status, "findings"), "this node", "text", ": ", "fix");
+	print_list(json_object_get(status, "findings"), "this node", "text", " ", "fix");
 	print_list(json_object_get(status, "notEnforced"), "NOT ENFORCED", "kind", " ", "name");
 }
 

@@ -54,6 +54,7 @@ struct daemon {
 	struct event *attach_readable[ATTACH_FDS], *attach_due, *look;
 	struct local_pod *local;    /* pods of this node, by name */
 	struct preflight preflight; /* what was in the way when last looked */
+	int64_t looked_ms;          /* when that was, CLOCK_MONOTONIC */
 	size_t unknown;             /* closed, because no source knows them */
 
 	/* The kernel. */
@@ -92,6 +93,8 @@ int local_put(struct daemon *d, struct object object);
 /* Looks at this host again for what is in the way of enforcing, and logs what is new of it; `say`:
  * all of it. */
 void local_look(struct daemon *d, bool say);
+/* The same, not more often than once in a second. */
+void local_look_again(struct daemon *d);
 /* Pods of this node that are found by their device. */
 size_t local_with_device(const struct daemon *d);
 /* Closes the pods that the node has and no source knows, where the settings say so. 0 or -ENOMEM.

@@ -12,7 +12,8 @@
 #include "base/table.h"
 #include "internal.h"
 
-/* After a pod's device has been found: how long until the host is looked at again. */
+/* After a pod's device has been found: how long until the host is looked at again. Who asks for
+ * numbers gets none older: anybody may ask, all the time. */
 #define LOOK_MS 1000
 
 /* A pod as its source has it. */
@@ -281,6 +282,7 @@ void local_look(struct daemon *d, bool say)
 			bridges[host.n_bridges++] = all[i].master;
 	}
 	host.bridges = bridges;
+	d->looked_ms = monotonic_ms();
 	if (preflight_run(&host, &found) < 0) {
 		preflight_done(&found);
 		return; /* what was found before stays */
@@ -297,6 +299,12 @@ void local_look(struct daemon *d, bool say)
 	}
 	preflight_done(&d->preflight);
 	d->preflight = found;
+}
+
+void local_look_again(struct daemon *d)
+{
+	if (d->ready && monotonic_ms() - d->looked_ms >= LOOK_MS)
+		local_look(d, false);
 }
 
 size_t local_with_device(const struct daemon *d)

@@ -5,6 +5,7 @@
 #include <event2/http.h>
 #include <event2/listener.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,6 +67,7 @@ static void on_metrics(struct evhttp_request *request, void *ctx)
 {
 	struct evbuffer *body = evbuffer_new();
 
+	local_look_again(ctx);
 	if (body && metrics_print(ctx, body) == 0)
 		server_reply(request, HTTP_OK, "OK", "text/plain; version=0.0.4; charset=utf-8",
 			     body);
@@ -216,27 +218,60 @@ int server_open_control(struct daemon *d)
 	return -ENOMEM;
 }
 
+/* 1.2.3.4:80, [::1]:80 or name:80. evhttp_bind_socket() would not do: it leaves out addresses of
+ * families that no interface but the loopback has yet. 0 or a negative errno. */
+static int resolve(const char *text, struct addrinfo **ret_found)
+{
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
+	const char *colon = strrchr(text, ':');
+	bool brackets = text[0] == '[' && colon > text + 1;
+	char host[128];
+	int rc;
+
+	(void)snprintf(host, sizeof(host), "%.*s", (int)(colon - text) - 2 * brackets,
+		       text + brackets);
+	rc = getaddrinfo(host, colon + 1, &hints, ret_found);
+	if (rc == 0)
+		return 0;
+	return rc == EAI_SYSTEM ? -errno : rc == EAI_MEMORY ? -ENOMEM : -EADDRNOTAVAIL;
+}
+
+/* 0 with a listening socket; or a negative errno. */
+static int listen_tcp(const char *text, int *ret_fd)
+{
+	struct addrinfo *found;
+	int one = 1, fd, rc = resolve(text, &found);
+
+	if (rc < 0)
+		return rc;
+	fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
+	    bind(fd, found->ai_addr, found->ai_addrlen) < 0 || listen(fd, BACKLOG) < 0)
+		rc = -errno;
+	freeaddrinfo(found);
+	if (rc == 0)
+		*ret_fd = fd;
+	else if (fd >= 0)
+		(void)close(fd);
+	return rc;
+}
+
 int server_open_metrics(struct daemon *d)
 {
-	const char *address = d->settings->metrics, *colon = strrchr(address, ':');
-	char host[128];
-	size_t len = colon ? (size_t)(colon - address) : 0;
+	int fd = -1, rc;
 
-	if (!colon)
+	if (!d->settings->metrics[0])
 		return 0;
-	if (address[0] == '[' && len > 2) { /* [::1]:9734 */
-		address++;
-		len -= 2;
+	rc = listen_tcp(d->settings->metrics, &fd);
+	if (rc < 0) {
+		log_err("metrics", "%s: %s", d->settings->metrics, strerror(-rc));
+		return rc;
 	}
-	(void)snprintf(host, sizeof(host), "%.*s", (int)len, address);
 	d->metrics = server_new(d, 0);
-	if (!d->metrics)
-		return -ENOMEM;
-	if (evhttp_bind_socket(d->metrics, host, (uint16_t)atoi(colon + 1)) == 0)
+	if (d->metrics && evhttp_accept_socket(d->metrics, fd) == 0)
 		return 0;
-	int code = errno ? -errno : -EADDRNOTAVAIL;
-	log_err("metrics", "%s: %s", d->settings->metrics, strerror(-code));
-	return code;
+	(void)close(fd);
+	return -ENOMEM;
 }
 
 void server_close(struct daemon *d)

@@ -306,16 +306,32 @@ static void put_api(const struct daemon *d, struct evbuffer *out)
 		      "Since the last complete list; -1: none yet.", resource_age);
 }
 
+static bool same_series(const struct preflight_finding *a, const struct preflight_finding *b)
+{
+	return strcmp(a->id, b->id) == 0 && a->level == b->level;
+}
+
+/* A series for each kind of finding, of which there may be several. */
 static void put_findings(const struct daemon *d, struct evbuffer *out)
 {
+	const struct preflight_finding *all = d->preflight.findings.v;
+
 	(void)evbuffer_add_printf(out,
-				  "# HELP netpold_host_finding What on this host is in the way of "
-				  "enforcing; netpolctl status has the words.\n"
+				  "# HELP netpold_host_finding How often something on this host is "
+				  "in the way of enforcing; netpolctl status has the words.\n"
 				  "# TYPE netpold_host_finding gauge\n");
-	for (size_t i = 0; i < d->preflight.findings.n; i++)
-		(void)evbuffer_add_printf(out, "netpold_host_finding{id=\"%s\",level=\"%s\"} 1\n",
-					  d->preflight.findings.v[i].id,
-					  preflight_level_name(d->preflight.findings.v[i].level));
+	for (size_t i = 0; i < d->preflight.findings.n; i++) {
+		size_t before = 0, n = 0;
+
+		for (size_t j = 0; j < d->preflight.findings.n; j++) {
+			before += j < i && same_series(&all[i], &all[j]);
+			n += same_series(&all[i], &all[j]);
+		}
+		if (before == 0)
+			(void)evbuffer_add_printf(
+				out, "netpold_host_finding{id=\"%s\",level=\"%s\"} %zu\n",
+				all[i].id, preflight_level_name(all[i].level), n);
+	}
 }
 
 int metrics_print(const struct daemon *d, struct evbuffer *out)

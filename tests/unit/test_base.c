@@ -2,6 +2,9 @@
 /* The small modules of the base room: intern, fault, vec, hash, err, log. */
 #include "unit.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include "base/err.h"
 #include "base/hash.h"
 #include "base/log.h"
@@ -282,8 +285,21 @@ static char *logged(void)
 	return text;
 }
 
+/* As journald names a stream. */
+static void set_journal_stream(int fd)
+{
+	char stream[64];
+	struct stat st;
+
+	assert_int_equal(fstat(fd, &st), 0);
+	(void)snprintf(stream, sizeof(stream), "%llu:%llu", (unsigned long long)st.st_dev,
+		       (unsigned long long)st.st_ino);
+	(void)setenv("JOURNAL_STREAM", stream, 1);
+}
+
 static void lines_have_words_or_syslog_prefixes(void **state)
 {
+	int ends[2];
 	char *text;
 
 	(void)state;
@@ -296,11 +312,21 @@ static void lines_have_words_or_syslog_prefixes(void **state)
 	text = logged();
 	assert_string_equal(text, "err: nft: no 1\n");
 	free(text);
-	(void)setenv("JOURNAL_STREAM", "8:1", 1);
+	set_journal_stream(STDERR_FILENO);
 	log_set_level(LOG_LEVEL_DEBUG);
 	text = logged();
 	assert_string_equal(text, "<3>nft: no 1\n<4>nft: two\n<5>nft: three\n<7>nft: four\n");
 	free(text);
+	/* Of whoever started us, and our stderr goes elsewhere. */
+	assert_int_equal(pipe(ends), 0);
+	set_journal_stream(ends[0]);
+	log_set_level(LOG_LEVEL_ERR);
+	text = logged();
+	assert_string_equal(text, "err: nft: no 1\n");
+	free(text);
+	(void)close(ends[0]);
+	(void)close(ends[1]);
+	(void)unsetenv("JOURNAL_STREAM");
 }
 
 int main(void)
