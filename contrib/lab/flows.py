@@ -22,7 +22,7 @@ def explain(options, questions):
                           text=True, check=False)
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     if len(answers) != len(questions):
-        sys.exit("lab: the manifests have faults")  # netpolctl has told them
+        sys.exit("lab: the manifests or the flows have faults")  # netpolctl has told them
     return answers
 
 
@@ -30,11 +30,17 @@ def read(paths):
     """(place, FROM, TO, PROTO, expectation or None) for each line."""
     found = []
     for path in paths:
-        with open(path, encoding="utf-8") as source:
-            for number, line in enumerate(source, 1):
-                words = [word for word in line.split("#")[0].split() if word != "->"]
-                if words:
-                    found.append((f"{path}:{number}", *words[:3], words[3] if len(words) > 3 else None))
+        try:
+            with open(path, encoding="utf-8") as source:
+                lines = source.readlines()
+        except (OSError, UnicodeDecodeError) as error:
+            sys.exit(f"lab: {path}: {getattr(error, 'strerror', None) or error}")
+        for number, line in enumerate(lines, 1):
+            words = [word for word in line.split("#")[0].split() if word != "->"]
+            if words and (len(words) not in (3, 4) or words[3:] not in ([], ["allow"], ["deny"])):
+                sys.exit(f"lab: {path}:{number}: expected FROM -> TO PROTO, and perhaps allow or deny")
+            if words:
+                found.append((f"{path}:{number}", *words[:3], words[3] if len(words) > 3 else None))
     return found
 
 

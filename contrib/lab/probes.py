@@ -207,11 +207,11 @@ class Exchange:
 
 
 def unaccounted(batch, before, after):
-    """Places where fewer packets were dropped than were sent to be dropped there."""
+    """Places where fewer packets were dropped than were to be: what could not even be sent is missing, too."""
     wanted = collections.Counter()
     for probe in batch:
         if probe.dropped_at and not probe.expected:
-            wanted[probe.dropped_at] += probe.sent
+            wanted[probe.dropped_at] += max(probe.sent, 1)
     return {where for where, packets in wanted.items() if after[where] - before[where] < packets}
 
 
