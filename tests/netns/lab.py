@@ -18,7 +18,7 @@ PATIENCE = 60
 # A pod that throws away what comes: as a listener that is not there, and as a network that fails.
 LOSSY = """
 import sys
-sys.argv[0] = {lab!r}
+__file__ = {lab!r}
 sys.path.insert(0, {directory!r})
 import cluster
 build = cluster.Cluster.build
