@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "daemon/histogram.h"
 #include "nft/isolate.h"
 #include "nft/kernel.h"
 #include "nft/watch.h"
@@ -24,6 +25,7 @@ struct apply {
 	/* For status and metrics. */
 	uint64_t commits, readbacks, refusals, failures, repairs;
 	uint64_t last_us, longest_us; /* how long a commit that changed something took */
+	struct histogram durations;   /* all of these */
 	int64_t committed_ms;         /* the last that did, CLOCK_REALTIME; 0: none yet */
 	char problem[ERR_TEXT_MAX];   /* why the kernel is behind; empty: it is not */
 };

@@ -57,12 +57,17 @@ static void print_api(const json_t *api)
 
 static void print_kernel(const json_t *kernel)
 {
+	const char *committed = text(kernel, "committed", NULL);
 	size_t i;
 	json_t *one;
 
-	printf("kernel     %s, last change %s in %lld us\n",
-	       json_is_true(json_object_get(kernel, "upToDate")) ? "up to date" : "BEHIND",
-	       text(kernel, "committed", "never"), (long long)number(kernel, "lastMicroseconds"));
+	printf("kernel     %s, ",
+	       json_is_true(json_object_get(kernel, "upToDate")) ? "up to date" : "BEHIND");
+	if (committed)
+		printf("last change %s in %lld us\n", committed,
+		       (long long)number(kernel, "lastMicroseconds"));
+	else
+		printf("nothing had to be changed yet\n");
 	printf("           changes %lld, failures %lld, changes by others put right %lld\n",
 	       (long long)number(kernel, "commits"), (long long)number(kernel, "failures"),
 	       (long long)number(kernel, "repairs"));

@@ -149,6 +149,7 @@ static int take_event(void *ctx, const struct event *event)
 			daemon_give_up(d);
 		return rc;
 	}
+	d->arrived_us = monotonic_us();
 	switch (event->type) {
 	case EVENT_UPSERT:
 		rc = note_broken(d, object, NULL);

@@ -229,6 +229,7 @@ int apply_commit(struct apply *a, bool *ret_changed, struct err *err)
 		return 0;
 	a->commits++;
 	a->last_us = (uint64_t)(clock_us(CLOCK_MONOTONIC) - began_us);
+	histogram_observe(&a->durations, a->last_us);
 	if (a->last_us > a->longest_us)
 		a->longest_us = a->last_us;
 	a->committed_ms = clock_us(CLOCK_REALTIME) / 1000;

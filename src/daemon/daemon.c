@@ -17,22 +17,27 @@
 #include "internal.h"
 #include "render/names.h"
 
-static int64_t clock_ms(clockid_t clock)
+static int64_t clock_us(clockid_t clock)
 {
 	struct timespec now;
 
 	(void)clock_gettime(clock, &now); /* both clocks exist */
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+int64_t monotonic_us(void)
+{
+	return clock_us(CLOCK_MONOTONIC);
 }
 
 int64_t monotonic_ms(void)
 {
-	return clock_ms(CLOCK_MONOTONIC);
+	return monotonic_us() / 1000;
 }
 
 int64_t realtime_ms(void)
 {
-	return clock_ms(CLOCK_REALTIME);
+	return clock_us(CLOCK_REALTIME) / 1000;
 }
 
 void arm(struct event *timer, int64_t ms)
@@ -71,6 +76,7 @@ static void on_hup(evutil_socket_t signal, short what, void *ctx)
 
 	(void)signal;
 	(void)what;
+	d->arrived_us = monotonic_us();
 	log_notice("netpold", "SIGHUP: reading %s the kernel's tables again",
 		   d->follow ? "the manifests and" : "what the API server did not have, and");
 	local_look(d, true);

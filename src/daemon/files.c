@@ -81,11 +81,15 @@ int files_read(struct daemon *d)
 static void on_read(evutil_socket_t fd, short what, void *ctx)
 {
 	struct daemon *d = ctx;
-	int rc = files_read(d);
+	int rc;
 
 	(void)fd;
 	(void)what;
+	d->arrived_us = d->unread_us ? d->unread_us : monotonic_us();
+	rc = files_read(d);
 	d->changed_since_ms = 0;
+	if (rc != -EAGAIN)
+		d->unread_us = 0;
 	if (rc == -EAGAIN)
 		arm(d->read_files, FOLLOW_SETTLE_MS);
 	else if (rc < 0)
@@ -103,6 +107,8 @@ static void on_changed(evutil_socket_t fd, short what, void *ctx)
 		return;
 	if (d->changed_since_ms == 0)
 		d->changed_since_ms = now;
+	if (d->unread_us == 0)
+		d->unread_us = monotonic_us();
 	if (now - d->changed_since_ms < QUIET_MAX_MS || !evtimer_pending(d->read_files, NULL))
 		arm(d->read_files, QUIET_MS);
 }

@@ -42,6 +42,7 @@ struct daemon {
 	size_t errors, warnings, kept;
 	int64_t read_ms;          /* when, CLOCK_REALTIME; 0: not yet */
 	int64_t changed_since_ms; /* not read since, CLOCK_MONOTONIC; 0: nothing has changed */
+	int64_t unread_us;        /* the first change that no reading has been through since */
 	struct api_config api_config;
 	bool has_api_config;
 	struct api_source *api;
@@ -59,11 +60,14 @@ struct daemon {
 
 	/* The kernel. */
 	struct event *commit, *touches;
-	bool touched;           /* others have changed our tables, and that is not mended yet */
-	int64_t repaired_ms;    /* the last time it was, CLOCK_MONOTONIC */
-	bool held;              /* an earlier run's rules stay, and that has been said */
-	bool dirty;             /* the kernel may have something else than what is rendered */
-	int64_t last_commit_ms; /* CLOCK_MONOTONIC; a change sooner than the interval waits */
+	bool touched;             /* others have changed our tables, and that is not mended yet */
+	int64_t repaired_ms;      /* the last time it was, CLOCK_MONOTONIC */
+	bool held;                /* an earlier run's rules stay, and that has been said */
+	bool dirty;               /* the kernel may have something else than what is rendered */
+	int64_t arrived_us;       /* when what is being taken in came, CLOCK_MONOTONIC */
+	int64_t waiting_us;       /* when the first came that the kernel has not; 0: it has all */
+	struct histogram latency; /* from there to the commit */
+	int64_t last_commit_ms;   /* CLOCK_MONOTONIC; a change sooner than the interval waits */
 	unsigned failures_in_row;
 	bool ready; /* the kernel has had everything once */
 
@@ -76,6 +80,7 @@ struct daemon {
 };
 
 int64_t monotonic_ms(void);
+int64_t monotonic_us(void);
 int64_t realtime_ms(void);
 
 /* A one-shot timer of the loop. `ms` from now; sooner or later than before, as it comes. */
@@ -131,7 +136,8 @@ int files_read(struct daemon *d);
 /* reconcile.c: from the graph to the kernel. */
 int reconcile_start(struct daemon *d);
 void reconcile_stop(struct daemon *d);
-/* Something has changed in the graph: the kernel follows, at once or when the interval is over. */
+/* Something has changed in the graph, by what came at d->arrived_us: the kernel follows, at once or
+ * when the interval is over. */
 void reconcile_soon(struct daemon *d);
 /* The same, interval or not: a pod of this node must not wait. */
 void reconcile_urgent(struct daemon *d);
@@ -140,6 +146,9 @@ int reconcile_now(struct daemon *d);
 
 /* status.c: what the daemon knows of itself. NULL: no memory. */
 json_t *status_json(const struct daemon *d);
+/* Policies of kinds that are not enforced. */
+size_t daemon_unenforced(const struct daemon *d);
+/* metrics.c: the same as numbers. 0 or -ENOMEM. */
 int metrics_print(const struct daemon *d, struct evbuffer *out);
 
 /* server.c: HTTP for those who ask. */

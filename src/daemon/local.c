@@ -366,10 +366,12 @@ static void on_look(evutil_socket_t fd, short what, void *ctx)
 static void on_readable(evutil_socket_t fd, short what, void *ctx)
 {
 	struct daemon *d = ctx;
-	int rc = attach_read(d->attach), wait_ms;
+	int rc, wait_ms;
 
 	(void)fd;
 	(void)what;
+	d->arrived_us = monotonic_us();
+	rc = attach_read(d->attach);
 	if (rc < 0)
 		log_warning("node",
 			    "cannot follow this host's interfaces: %s: keeping what is known",

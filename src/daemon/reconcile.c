@@ -116,6 +116,14 @@ static int hold(struct daemon *d, bool *ret_hold)
 	return 0;
 }
 
+/* The kernel has everything. What came before it had everything once waited for all the sources. */
+static void note_latency(struct daemon *d, bool changed)
+{
+	if (changed && d->ready && d->waiting_us > 0)
+		histogram_observe(&d->latency, (uint64_t)(monotonic_us() - d->waiting_us));
+	d->waiting_us = 0;
+}
+
 int reconcile_now(struct daemon *d)
 {
 	bool held;
@@ -140,6 +148,7 @@ int reconcile_now(struct daemon *d)
 		log_notice("nft", "the kernel is up to date again");
 	d->failures_in_row = 0;
 	d->dirty = false;
+	note_latency(d, changed);
 	if (changed)
 		log_commit(d);
 	if (d->touched && changed) {
@@ -150,8 +159,10 @@ int reconcile_now(struct daemon *d)
 	d->touched = false;
 	if (!d->ready)
 		become_ready(d);
-	if (d->apply.missed)
+	if (d->apply.missed) {
+		d->arrived_us = monotonic_us();
 		reconcile_soon(d);
+	}
 	return 0;
 }
 
@@ -165,11 +176,18 @@ static void on_commit(evutil_socket_t fd, short what, void *ctx)
 		(void)reconcile_now(d); /* it arms itself again */
 }
 
+static void note_change(struct daemon *d)
+{
+	d->dirty = true;
+	if (d->waiting_us == 0)
+		d->waiting_us = d->arrived_us;
+}
+
 void reconcile_soon(struct daemon *d)
 {
 	int64_t due_ms;
 
-	d->dirty = true;
+	note_change(d);
 	if (!d->synced || !d->can_apply || evtimer_pending(d->commit, NULL))
 		return;
 	due_ms = d->last_commit_ms + (int64_t)d->settings->commit_interval_ms - monotonic_ms();
@@ -178,7 +196,7 @@ void reconcile_soon(struct daemon *d)
 
 void reconcile_urgent(struct daemon *d)
 {
-	d->dirty = true;
+	note_change(d);
 	if (d->synced && d->can_apply && d->failures_in_row == 0)
 		arm(d->commit, 0);
 }

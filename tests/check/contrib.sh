@@ -105,10 +105,12 @@ capabilities()
 
 metrics()
 {
-	source=$top_srcdir/src/daemon/status.c
+	source=$top_srcdir/src/daemon/metrics.c
 	{
 		tr '\n' ' ' < "$source" | grep -oE 'put\(out, "[a-z_]+"' | sed 's/.*"\(.*\)"/netpold_\1/'
 		tr '\n' ' ' < "$source" | grep -oE 'put_resources\(d, out, "[a-z_]+"' | sed 's/.*"\(.*\)"/netpold_api_\1/'
+		tr '\n' ' ' < "$source" | grep -oE 'put_histogram\(out, "[a-z_]+"' |
+			sed 's/.*"\(.*\)"/netpold_\1_bucket\nnetpold_\1_sum\nnetpold_\1_count/'
 		grep -oE 'TYPE netpold_[a-z_]+' "$source" | sed 's/TYPE //'
 	} | sort -u > "$tmp/metrics"
 	grep -rhoE 'netpold_[a-z_]+' "$contrib/grafana" "$contrib/systemd" "$contrib/kubernetes" | sort -u > "$tmp/shown"

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the daemon knows of itself, as numbers for Prometheus. */
+#include "config.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+#include "internal.h"
+
+/* One metric: its help, its type, its value. */
+static void put(struct evbuffer *out, const char *name, const char *type, const char *help,
+		double value)
+{
+	(void)evbuffer_add_printf(out,
+				  "# HELP netpold_%s %s\n# TYPE netpold_%s %s\nnetpold_%s %.15g\n",
+				  name, help, name, type, name, value);
+}
+
+/* Each bucket counts all that took no longer than its bound. */
+static void put_histogram(struct evbuffer *out, const char *name, const char *help,
+			  const struct histogram *histogram)
+{
+	uint64_t n = 0;
+
+	(void)evbuffer_add_printf(out, "# HELP netpold_%s %s\n# TYPE netpold_%s histogram\n", name,
+				  help, name);
+	for (size_t i = 0; i < HISTOGRAM_BOUNDS; i++) {
+		n += histogram->counts[i];
+		(void)evbuffer_add_printf(out, "netpold_%s_bucket{le=\"%g\"} %" PRIu64 "\n", name,
+					  (double)histogram_bounds_us[i] / 1e6, n);
+	}
+	n += histogram->counts[HISTOGRAM_BOUNDS];
+	(void)evbuffer_add_printf(out,
+				  "netpold_%s_bucket{le=\"+Inf\"} %" PRIu64
+				  "\nnetpold_%s_sum %.15g\nnetpold_%s_count %" PRIu64 "\n",
+				  name, n, name, (double)histogram->sum_us / 1e6, name, n);
+}
+
+static void put_counts(const struct daemon *d, struct evbuffer *out)
+{
+	struct graph_counts counts = graph_counts(d->graph);
+
+	put(out, "pods", "gauge", "Pods known.", (double)counts.pods);
+	put(out, "namespaces", "gauge", "Namespaces known.", (double)counts.namespaces);
+	put(out, "policies", "gauge", "NetworkPolicies known.", (double)counts.policies);
+	put(out, "endpoints", "gauge", "Pods of this node that are in the ruleset.",
+	    (double)counts.endpoints);
+	put(out, "endpoints_isolated_ingress", "gauge", "Of these, isolated for ingress.",
+	    (double)counts.isolated[DIR_INGRESS]);
+	put(out, "endpoints_isolated_egress", "gauge", "Of these, isolated for egress.",
+	    (double)counts.isolated[DIR_EGRESS]);
+	put(out, "policies_not_enforced", "gauge",
+	    "Policies of kinds that are not enforced; netpolctl status names them.",
+	    (double)daemon_unenforced(d));
+}
+
+static void put_kernel(const struct daemon *d, struct evbuffer *out)
+{
+	const struct apply *a = &d->apply;
+
+	put(out, "ready", "gauge", "1 once the kernel has had everything.", d->ready);
+	put(out, "up_to_date", "gauge", "1 while the kernel has what policy says.",
+	    d->ready && !d->dirty);
+	put(out, "commits_total", "counter", "Transactions that changed the kernel's tables.",
+	    (double)a->commits);
+	put(out, "commit_failures_total", "counter", "Commits that failed and are tried again.",
+	    (double)a->failures);
+	put_histogram(out, "commit_duration_seconds",
+		      "How long the transactions that changed the kernel's tables took.",
+		      &a->durations);
+	put_histogram(out, "event_to_commit_seconds",
+		      "From the first event of a commit to the end of that commit.", &d->latency);
+	put(out, "commit_last_seconds", "gauge", "How long the last commit took.",
+	    (double)a->last_us / 1e6);
+	put(out, "commit_longest_seconds", "gauge", "How long the longest commit took.",
+	    (double)a->longest_us / 1e6);
+	put(out, "committed_timestamp_seconds", "gauge", "When the last commit was; 0: never.",
+	    (double)a->committed_ms / 1e3);
+	put(out, "refused_objects", "gauge",
+	    "Chains and sets that the kernel refuses; what they would allow is closed.",
+	    (double)a->refused.n);
+	put(out, "repairs_total", "counter", "Changes to our tables by others, repaired.",
+	    (double)a->repairs);
+	put(out, "kernel_bytes_total", "counter", "Bytes sent to nf_tables.",
+	    (double)a->kernel.bytes);
+}
+
+static void put_files(const struct daemon *d, struct evbuffer *out)
+{
+	put(out, "manifest_errors", "gauge", "Faults in the manifests as last read.",
+	    (double)d->errors);
+	put(out, "manifest_warnings", "gauge", "Warnings about the manifests as last read.",
+	    (double)d->warnings);
+	put(out, "manifest_objects_kept", "gauge",
+	    "Objects enforced as they were, because their file cannot be read.", (double)d->kept);
+	put(out, "manifests_read_timestamp_seconds", "gauge", "When the manifests were last read.",
+	    (double)d->read_ms / 1e3);
+}
+
+/* One metric of every resource. */
+static void put_resources(const struct daemon *d, struct evbuffer *out, const char *name,
+			  const char *type, const char *help,
+			  double (*value)(const struct reflector *r))
+{
+	const struct reflector *r;
+
+	(void)evbuffer_add_printf(out, "# HELP netpold_api_%s %s\n# TYPE netpold_api_%s %s\n", name,
+				  help, name, type);
+	for (size_t i = 0; (r = api_source_reflector(d->api, i)); i++)
+		(void)evbuffer_add_printf(out, "netpold_api_%s{resource=\"%s\"} %.15g\n", name,
+					  r->resource->plural, value(r));
+}
+
+static double resource_up(const struct reflector *r)
+{
+	return r->stats.state == REFLECTOR_WATCHING || r->stats.state == REFLECTOR_ABSENT;
+}
+
+static double resource_objects(const struct reflector *r)
+{
+	return (double)r->stats.objects;
+}
+
+static double resource_events(const struct reflector *r)
+{
+	return (double)r->stats.events;
+}
+
+static double resource_lists(const struct reflector *r)
+{
+	return (double)r->stats.lists;
+}
+
+static double resource_watches(const struct reflector *r)
+{
+	return (double)r->stats.watches;
+}
+
+static double resource_failures(const struct reflector *r)
+{
+	return (double)r->stats.failures;
+}
+
+static double resource_broken(const struct reflector *r)
+{
+	return (double)r->stats.broken;
+}
+
+static double resource_age(const struct reflector *r)
+{
+	return r->stats.synced_ms ? (double)(api_clock_ms() - r->stats.synced_ms) / 1e3 : -1;
+}
+
+static void put_api(const struct daemon *d, struct evbuffer *out)
+{
+	put_resources(d, out, "up", "gauge", "1 while the resource is watched, or is not there.",
+		      resource_up);
+	put_resources(d, out, "objects", "gauge", "Objects held.", resource_objects);
+	put_resources(d, out, "events_total", "counter", "Objects and events received.",
+		      resource_events);
+	put_resources(d, out, "lists_total", "counter", "Complete lists begun.", resource_lists);
+	put_resources(d, out, "watches_total", "counter", "Watches begun.", resource_watches);
+	put_resources(d, out, "failures_total", "counter", "Requests that failed.",
+		      resource_failures);
+	put_resources(d, out, "broken_total", "counter", "Objects that could not be understood.",
+		      resource_broken);
+	put_resources(d, out, "listed_age_seconds", "gauge",
+		      "Since the last complete list; -1: none yet.", resource_age);
+}
+
+static bool same_series(const struct preflight_finding *a, const struct preflight_finding *b)
+{
+	return strcmp(a->id, b->id) == 0 && a->level == b->level;
+}
+
+/* A series for each kind of finding, of which there may be several. */
+static void put_findings(const struct daemon *d, struct evbuffer *out)
+{
+	const struct preflight_finding *all = d->preflight.findings.v;
+
+	(void)evbuffer_add_printf(out,
+				  "# HELP netpold_host_finding How often something on this host is "
+				  "in the way of enforcing; netpolctl status has the words.\n"
+				  "# TYPE netpold_host_finding gauge\n");
+	for (size_t i = 0; i < d->preflight.findings.n; i++) {
+		size_t before = 0, n = 0;
+
+		for (size_t j = 0; j < d->preflight.findings.n; j++) {
+			before += j < i && same_series(&all[i], &all[j]);
+			n += same_series(&all[i], &all[j]);
+		}
+		if (before == 0)
+			(void)evbuffer_add_printf(
+				out, "netpold_host_finding{id=\"%s\",level=\"%s\"} %zu\n",
+				all[i].id, preflight_level_name(all[i].level), n);
+	}
+}
+
+int metrics_print(const struct daemon *d, struct evbuffer *out)
+{
+	(void)evbuffer_add_printf(out,
+				  "# HELP netpold_info The build.\n# TYPE netpold_info gauge\n"
+				  "netpold_info{version=\"%s\"} 1\n",
+				  PACKAGE_VERSION);
+	put(out, "start_time_seconds", "gauge", "When the daemon started.",
+	    (double)d->started_ms / 1e3);
+	put_counts(d, out);
+	put_kernel(d, out);
+	put_findings(d, out);
+	if (d->follow)
+		put_files(d, out);
+	if (d->api)
+		put_api(d, out);
+	return evbuffer_get_length(out) > 0 ? 0 : -ENOMEM;
+}

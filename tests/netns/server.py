@@ -1,0 +1,157 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the daemon tells those who ask: metrics as Prometheus wants them, how long changes took to reach the kernel, and
+what netpolctl status makes of it."""
+import http.client
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+
+TOP = os.environ.get("top_srcdir", os.path.join(os.path.dirname(os.path.realpath(__file__)), "../.."))
+sys.path[:0] = [os.path.join(TOP, "contrib/lab"), os.path.join(TOP, "tests/e2e")]
+sys.dont_write_bytecode = True
+import harness  # noqa: E402
+import nodes  # noqa: E402
+
+SCRATCH = "/run/server"
+MANIFESTS, CONTROL = f"{SCRATCH}/manifests", f"{SCRATCH}/run/control.sock"
+METRICS = ("127.0.0.1", 9734)
+HISTOGRAMS = ("netpold_commit_duration_seconds", "netpold_event_to_commit_seconds")
+WEB = harness.pod("web", {"app": "web"}, ["10.9.0.2"])
+check = harness.Checks()
+
+
+class Daemon:
+    def __init__(self, *options):
+        self.log = open(f"{SCRATCH}/log", "a+", encoding="utf-8")
+        self.process = subprocess.Popen(
+            [harness.NETPOLD, "-f", MANIFESTS, "--control", CONTROL, "--metrics", "%s:%d" % METRICS,
+             "--cni-results", f"{SCRATCH}/none", *options], stderr=self.log)
+        harness.wait_for("the daemon is ready", lambda: (self.status() or {}).get("ready"))
+
+    def status(self):
+        if self.process.poll() is not None:
+            sys.exit(f"FAIL the daemon has ended: {self.said()}")
+        connection = nodes.UnixConnection(CONTROL)
+        try:
+            connection.request("GET", "/status")
+            return json.loads(connection.getresponse().read())
+        except OSError:
+            return None
+        finally:
+            connection.close()
+
+    def said(self):
+        with open(f"{SCRATCH}/log", encoding="utf-8") as log:
+            return log.read()
+
+    def end(self):
+        self.process.terminate()
+        check("SIGTERM ends it well", self.process.wait(harness.PATIENCE) == 0, self.said())
+
+
+def netpolctl_status():
+    return subprocess.run([harness.NETPOLCTL, "status", "--control", CONTROL], stdout=subprocess.PIPE, text=True,
+                          check=False).stdout
+
+
+def metrics():
+    """By name and labels; and checks on the way that the text is what Prometheus reads."""
+    connection = http.client.HTTPConnection(*METRICS, timeout=harness.PATIENCE)
+    connection.request("GET", "/metrics")
+    answer = connection.getresponse()
+    text = answer.read().decode()
+    connection.close()
+    check("the type of /metrics", answer.getheader("Content-Type") == "text/plain; version=0.0.4; charset=utf-8")
+    values, types, helped = {}, {}, set()
+    for line in text.splitlines():
+        if line.startswith("# HELP "):
+            helped.add(line.split(" ", 3)[2])
+        elif line.startswith("# TYPE "):
+            _, _, name, kind = line.split(" ")
+            check(f"{name} has one type, after its help", name not in types and name in helped)
+            types[name] = kind
+        else:
+            sample = re.fullmatch(r'([a-z_]+)(\{[a-z]+="[^"]*"(?:,[a-z]+="[^"]*")*\})? (\S+)', line)
+            if not sample:
+                sys.exit(f"FAIL not a sample: {line}")
+            name = sample[1]
+            base = re.sub("_(bucket|sum|count)$", "", name)
+            kind = types.get(name) or (types.get(base) == "histogram" and "histogram")
+            check(f"{name} has a type", kind)
+            check(f"{name}: a counter ends in _total, nothing else does", (kind == "counter") == name.endswith("_total"))
+            check(f"{line} stands once", name + (sample[2] or "") not in values)
+            values[name + (sample[2] or "")] = float(sample[3])
+    return values
+
+
+def check_histogram(values, name):
+    """Cumulative, and its last bucket is all."""
+    counts = [value for key, value in values.items() if key.startswith(name + "_bucket{")]
+    bounds = [float(key.split('"')[1]) for key in values if key.startswith(name + "_bucket{")]
+    check(f"{name}: buckets", len(counts) > 10 and counts == sorted(counts), str(counts))
+    check(f"{name}: bounds", bounds == sorted(bounds) and bounds[-1] == float("inf"), str(bounds))
+    check(f"{name}: all are in the last bucket", counts[-1] == values[f"{name}_count"])
+
+
+def write(*objects):
+    harness.write(f"{MANIFESTS}/all.json", list(objects))
+
+
+def wait_commits(daemon, wanted):
+    harness.wait_for(f"{wanted} commits", lambda: daemon.status()["kernel"]["commits"] == wanted
+                     and daemon.status()["kernel"]["upToDate"])
+
+
+def check_durations(daemon):
+    duration, latency = HISTOGRAMS
+    first = metrics()
+    for name in HISTOGRAMS:
+        check_histogram(first, name)
+    commits = first["netpold_commits_total"]
+    check("each commit has its duration", first[f"{duration}_count"] == commits, str(first))
+    check("the first has no event that it could be measured from", first[f"{latency}_count"] == 0)
+    began = time.monotonic()
+    write(WEB, harness.policy("closed", {}, ingress=[]))
+    wait_commits(daemon, commits + 1)
+    took = time.monotonic() - began
+    then = metrics()
+    for name in HISTOGRAMS:
+        check_histogram(then, name)
+    check("a change is one commit", then[f"{duration}_count"] == commits + 1)
+    check("and one event", then[f"{latency}_count"] == 1, str(then))
+    check("from the event it took longer than the commit alone, and not longer than we waited",
+          then[f"{duration}_sum"] - first[f"{duration}_sum"] < then[f"{latency}_sum"] < took, str((then, took)))
+    read = then["netpold_manifests_read_timestamp_seconds"]
+    write(WEB, harness.policy("closed", {}, ingress=[]))
+    harness.wait_for("they are read again", lambda: metrics()["netpold_manifests_read_timestamp_seconds"] > read)
+    again = metrics()
+    check("what changes nothing is not counted", again[f"{latency}_count"] == 1 and again[f"{duration}_count"] == commits + 1)
+
+
+def check_words(daemon):
+    check("status says when the kernel was changed", re.search(r"last change \d{4}-\S+ in \d+ us", netpolctl_status()))
+    daemon.end()
+    daemon = Daemon()
+    text = netpolctl_status()
+    check("status says it when nothing had to be", "up to date, nothing had to be changed yet" in text and "never" not in text, text)
+    return daemon
+
+
+def main():
+    harness.begin(240)
+    os.makedirs(MANIFESTS)
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    write(WEB)
+    daemon = Daemon()
+    check_durations(daemon)
+    daemon = check_words(daemon)
+    daemon.end()
+    check.end()
+
+
+if __name__ == "__main__":
+    main()
