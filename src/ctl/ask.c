@@ -178,8 +178,7 @@ int ask_finish(struct ask *ask)
 {
 	int rc = ask->waiting.n > 0 ? ask_daemon(ask) : 0;
 
-	if (ask->control && control_behind(ask->control)[0])
-		fprintf(stderr, "netpolctl: the kernel is behind: %s\n",
-			control_behind(ask->control));
+	if (ask->control)
+		control_warn(ask->control);
 	return rc;
 }

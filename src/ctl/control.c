@@ -13,7 +13,6 @@
 #define ANSWER_BYTES_MAX (64u << 20)
 #define TIMEOUT_S        30L
 #define BEHIND_MAX       512
-#define BEHIND_HEADER    "netpold-behind: "
 
 struct control {
 	CURL *curl;
@@ -41,17 +40,26 @@ static size_t take_bytes(char *bytes, size_t size, size_t n, void *ctx)
 	return len;
 }
 
+/* The value of the header, if it is this one and there is room. */
+static void take_value(const char *bytes, size_t len, const char *header, char *to, size_t to_len)
+{
+	size_t skip = strlen(header);
+
+	if (len <= skip || len - skip >= to_len || strncasecmp(bytes, header, skip) != 0)
+		return;
+	memcpy(to, bytes + skip, len - skip);
+	to[len - skip] = '\0';
+	to[strcspn(to, "\r\n")] = '\0';
+}
+
 static size_t take_header(char *bytes, size_t size, size_t n, void *ctx)
 {
-	static const size_t name_len = sizeof(BEHIND_HEADER) - 1;
 	struct control *control = ctx;
 	size_t len = size * n;
 
-	if (len > name_len && strncasecmp(bytes, BEHIND_HEADER, name_len) == 0) {
-		(void)snprintf(control->behind, sizeof(control->behind), "%.*s",
-			       (int)(len - name_len), bytes + name_len);
-		control->behind[strcspn(control->behind, "\r\n")] = '\0';
-	}
+	take_value(bytes, len, "netpold-behind: ", control->behind, sizeof(control->behind));
+	take_value(bytes, len, "netpold-next: ", control->answer.next,
+		   sizeof(control->answer.next));
 	return len;
 }
 
@@ -89,9 +97,10 @@ void control_free(struct control *control)
 	free(control);
 }
 
-const char *control_behind(const struct control *control)
+void control_warn(const struct control *control)
 {
-	return control->behind;
+	if (control->behind[0])
+		fprintf(stderr, "netpolctl: the kernel is behind: %s\n", control->behind);
 }
 
 int control_complain(const struct control *control, const char *reason)

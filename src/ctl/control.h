@@ -7,10 +7,13 @@
 
 struct control;
 
+#define CONTROL_NEXT_MAX 768
+
 /* Bytes, with a '\0' behind them. */
 struct control_answer {
 	char *bytes; /* never NULL */
 	size_t len;
+	char next[CONTROL_NEXT_MAX]; /* where the next part begins, as the daemon calls it; "" */
 };
 
 /* Connects with the first request. `hint`: what else the user could do when the daemon does not
@@ -26,8 +29,7 @@ int control_ask(struct control *control, const char *path, const char *body, siz
 /* Tells on standard error that what the daemon answered is not understood. -EIO. */
 int control_complain(const struct control *control, const char *reason);
 
-/* Why the kernel has something else than what answers were made of, as the last one that said so;
- * "": it has the same. */
-const char *control_behind(const struct control *control);
+/* Tells on standard error if answers said that the kernel has something else. */
+void control_warn(const struct control *control);
 
 #endif

@@ -11,6 +11,7 @@
 
 #include "answer/explain.h"
 #include "answer/flows.h"
+#include "answer/pods.h"
 #include "base/cleanup.h"
 #include "internal.h"
 
@@ -18,6 +19,7 @@
 #define EXPLAIN_FLOWS_MAX 256
 #define EXPLAIN_TURN_MS   20
 #define EXPLAIN_BYTES_MAX (1u << 20)
+#define GRAPH_PODS_MAX    256
 
 /* Listed for one flow, each for every stretch of ports. */
 #define EXPLAIN_RULES_MAX 20000
@@ -96,15 +98,20 @@ static int answer_line(struct explain *explain, char *text)
 	return rc;
 }
 
+static bool has_time(const struct explain *explain, int64_t since_ms)
+{
+	return explain->answered == 0 || (explain->answered < EXPLAIN_FLOWS_MAX &&
+					  monotonic_ms() - since_ms < EXPLAIN_TURN_MS &&
+					  evbuffer_get_length(explain->out) < EXPLAIN_BYTES_MAX);
+}
+
 static int answer_lines(struct explain *explain, char *text)
 {
 	int64_t since_ms = monotonic_ms();
 	char *next = text;
 	int rc = 0;
 
-	while (rc == 0 && next && explain->answered < EXPLAIN_FLOWS_MAX &&
-	       monotonic_ms() - since_ms < EXPLAIN_TURN_MS &&
-	       evbuffer_get_length(explain->out) < EXPLAIN_BYTES_MAX) {
+	while (rc == 0 && next && has_time(explain, since_ms)) {
 		char *line = strsep(&next, "\n");
 
 		explain->line++;
@@ -122,22 +129,15 @@ static bool query_is(const struct evkeyvalq *query, const char *key, const char 
 }
 
 /* 0 or -EINVAL. */
-static int read_form(struct evhttp_request *request, enum explain_form *ret)
+static int read_form(const struct evkeyvalq *query, enum explain_form *ret)
 {
-	const char *text = evhttp_uri_get_query(evhttp_request_get_evhttp_uri(request));
-	struct evkeyvalq query = {0};
-	int rc = 0;
-
-	if (evhttp_parse_query_str(text ? text : "", &query) < 0)
-		return -EINVAL;
-	if (query_is(&query, "format", "text"))
-		*ret = query_is(&query, "colour", "1") ? EXPLAIN_COLOURED : EXPLAIN_TEXT;
-	else if (query_is(&query, "format", "json") || !evhttp_find_header(&query, "format"))
+	if (query_is(query, "format", "text"))
+		*ret = query_is(query, "colour", "1") ? EXPLAIN_COLOURED : EXPLAIN_TEXT;
+	else if (query_is(query, "format", "json") || !evhttp_find_header(query, "format"))
 		*ret = EXPLAIN_JSON;
 	else
-		rc = -EINVAL;
-	evhttp_clear_headers(&query);
-	return rc;
+		return -EINVAL;
+	return 0;
 }
 
 /* Why the kernel has something else than what is rendered; "": it has the same. */
@@ -160,7 +160,7 @@ static void describe_behind(const struct daemon *d, char *to, size_t len)
 		*to = *to < ' ' ? ' ' : *to;
 }
 
-void server_add_behind(const struct daemon *d, struct evhttp_request *request)
+static void add_behind(const struct daemon *d, struct evhttp_request *request)
 {
 	char behind[512];
 
@@ -168,6 +168,11 @@ void server_add_behind(const struct daemon *d, struct evhttp_request *request)
 	if (behind[0])
 		(void)evhttp_add_header(evhttp_request_get_output_headers(request),
 					"Netpold-Behind", behind);
+}
+
+static void reply_no_memory(struct evhttp_request *request)
+{
+	server_reply_text(request, HTTP_INTERNAL, "Internal Server Error", "out of memory");
 }
 
 /* The body as text; NULL: no memory. */
@@ -186,36 +191,93 @@ static char *read_body(struct evhttp_request *request)
 	return text;
 }
 
-static void answer(struct daemon *d, struct evhttp_request *request, enum explain_form form)
+static void answer_explain(struct daemon *d, struct evhttp_request *request, enum explain_form form)
 {
 	AUTO_FREE char *text = read_body(request);
 	struct explain explain = {.graph = d->graph, .form = form, .out = evbuffer_new()};
 	int rc = text && explain.out ? answer_lines(&explain, text) : -ENOMEM;
 
 	graph_forget(d->graph);
-	server_add_behind(d, request);
+	add_behind(d, request);
 	if (rc == 0)
 		server_reply(request, HTTP_OK, "OK", "application/x-ndjson", explain.out);
 	else
-		server_reply_text(request, HTTP_INTERNAL, "Internal Server Error", "out of memory");
+		reply_no_memory(request);
 	if (explain.out)
 		evbuffer_free(explain.out);
 }
 
-void server_on_explain(struct evhttp_request *request, void *ctx)
+static int add_next(struct evhttp_request *request, const char *last)
 {
-	struct daemon *d = ctx;
+	AUTO_FREE char *escaped = last ? evhttp_uriencode(last, -1, 0) : NULL;
+
+	if (!last)
+		return 0;
+	return escaped && evhttp_add_header(evhttp_request_get_output_headers(request),
+					    "Netpold-Next", escaped) == 0
+		       ? 0
+		       : -ENOMEM;
+}
+
+static void answer_graph(struct daemon *d, struct evhttp_request *request, enum explain_form form,
+			 const char *after)
+{
+	AUTO_FREE char *text = NULL, *last = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+	struct evbuffer *body = evbuffer_new();
+	int rc = out && body ? pods_print(d->graph, after ? after : "", GRAPH_PODS_MAX,
+					  form == EXPLAIN_JSON, out, &last)
+			     : -ENOMEM;
+
+	graph_forget(d->graph);
+	if (out && (ferror(out) | fclose(out)) != 0)
+		rc = -ENOMEM;
+	if (rc == 0)
+		rc = add_next(request, last);
+	if (rc == 0)
+		rc = evbuffer_add(body, text, len);
+	add_behind(d, request);
+	if (rc == 0)
+		server_reply(request, HTTP_OK, "OK",
+			     form == EXPLAIN_JSON ? "application/x-ndjson"
+						  : "text/plain; charset=utf-8",
+			     body);
+	else
+		reply_no_memory(request);
+	if (body)
+		evbuffer_free(body);
+}
+
+static void ask(struct evhttp_request *request, struct daemon *d, bool about_flows)
+{
+	const char *text = evhttp_uri_get_query(evhttp_request_get_evhttp_uri(request));
+	struct evkeyvalq query = {0};
 	enum explain_form form;
 
-	if (evhttp_request_get_command(request) != EVHTTP_REQ_POST)
-		server_reply_text(request, HTTP_BADMETHOD, "Method Not Allowed",
-				  "expected POST with flows, one a line");
-	else if (read_form(request, &form) < 0)
+	if (evhttp_parse_query_str(text ? text : "", &query) < 0 || read_form(&query, &form) < 0)
 		server_reply_text(request, HTTP_BADREQUEST, "Bad Request",
 				  "expected format=text or format=json");
 	else if (!d->synced)
 		server_reply_text(request, HTTP_SERVUNAVAIL, "Service Unavailable",
 				  SERVER_NOT_SYNCED);
+	else if (about_flows)
+		answer_explain(d, request, form);
 	else
-		answer(d, request, form);
+		answer_graph(d, request, form, evhttp_find_header(&query, "after"));
+	evhttp_clear_headers(&query);
+}
+
+void server_on_explain(struct evhttp_request *request, void *ctx)
+{
+	if (evhttp_request_get_command(request) == EVHTTP_REQ_POST)
+		ask(request, ctx, true);
+	else
+		server_reply_text(request, HTTP_BADMETHOD, "Method Not Allowed",
+				  "expected POST with flows, one a line");
+}
+
+void server_on_graph(struct evhttp_request *request, void *ctx)
+{
+	ask(request, ctx, false);
 }

@@ -166,7 +166,6 @@ void server_reply_text(struct evhttp_request *request, int code, const char *rea
 
 /* explain.c: answers from the graph. */
 void server_on_explain(struct evhttp_request *request, void *ctx);
-/* Says in a header of the answer where the kernel has something else than the graph. */
-void server_add_behind(const struct daemon *d, struct evhttp_request *request);
+void server_on_graph(struct evhttp_request *request, void *ctx);
 
 #endif

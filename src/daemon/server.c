@@ -101,8 +101,8 @@ static void on_other(struct evhttp_request *request, void *ctx)
 	(void)ctx;
 	server_reply_text(
 		request, HTTP_NOTFOUND, "Not Found",
-		"expected /metrics, /healthz or /readyz; on the control socket also /status "
-		"or /explain");
+		"expected /metrics, /healthz or /readyz; on the control socket also /status, "
+		"/explain or /graph");
 }
 
 static struct evhttp *server_new(struct daemon *d, enum evhttp_cmd_type also)
@@ -212,6 +212,7 @@ int server_open_control(struct daemon *d)
 	d->control = server_new(d, EVHTTP_REQ_POST);
 	if (d->control && evhttp_set_cb(d->control, "/status", on_status, d) == 0 &&
 	    evhttp_set_cb(d->control, "/explain", server_on_explain, d) == 0 &&
+	    evhttp_set_cb(d->control, "/graph", server_on_graph, d) == 0 &&
 	    evhttp_accept_socket(d->control, fd) == 0)
 		return 0;
 	(void)close(fd);

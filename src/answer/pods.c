@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "answer/pods.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+
+struct namespaces {
+	VEC(const struct graph_namespace *) all;
+};
+
+struct pods {
+	VEC(struct graph_pod *) all;
+};
+
+static int compare_namespaces(const void *left, const void *right)
+{
+	const struct graph_namespace *const *a = left, *const *b = right;
+
+	return strcmp((*a)->name, (*b)->name);
+}
+
+static int compare_pods(const void *left, const void *right)
+{
+	const struct graph_pod *const *a = left, *const *b = right;
+
+	return strcmp((*a)->object->name, (*b)->object->name);
+}
+
+/* From this one on, in order. */
+static int list_namespaces(const struct graph *graph, const char *from, struct namespaces *ret)
+{
+	const struct graph_namespace *ns = NULL;
+
+	while ((ns = graph_next_namespace(graph, ns))) {
+		if (strcmp(ns->name, from) >= 0 && vec_push(&ret->all, ns) < 0)
+			return -ENOMEM;
+	}
+	if (ret->all.n > 0)
+		qsort(ret->all.v, ret->all.n, sizeof(ret->all.v[0]), compare_namespaces);
+	return 0;
+}
+
+/* Those behind this name (NULL: all), in order. */
+static int list_pods(const struct graph_namespace *ns, const char *after, struct pods *ret)
+{
+	ret->all.n = 0;
+	for (struct graph_pod *pod = ns->pods; pod; pod = pod->hh.next) {
+		if ((!after || strcmp(pod->object->name, after) > 0) &&
+		    vec_push(&ret->all, pod) < 0)
+			return -ENOMEM;
+	}
+	if (ret->all.n > 0)
+		qsort(ret->all.v, ret->all.n, sizeof(ret->all.v[0]), compare_pods);
+	return 0;
+}
+
+static const char *role(const struct pod *pod)
+{
+	if (pod_finished(pod))
+		return "finished";
+	if (pod->host_network)
+		return "host-network";
+	return pod->workload ? "workload" : "pod";
+}
+
+/* Who has the pod's addresses: itself, or (for what is no peer, or has lost one) somebody else. */
+static bool counts(const struct graph_pod *pod, enum family family)
+{
+	return graph_pod_owns(pod, family) || pod->object->host_network;
+}
+
+static void print_text(const struct graph_pod *pod, struct profile *const profiles[DIR_COUNT],
+		       FILE *out)
+{
+	const struct pod *object = pod->object;
+	char text[ADDR_TEXT_MAX];
+
+	fprintf(out, "%s/%s", object->ns, object->name);
+	for (size_t i = 0; i < object->n_addrs; i++) {
+		if (counts(pod, (enum family)object->addrs[i].family))
+			fprintf(out, " %s", addr_format(&object->addrs[i], text));
+	}
+	if (object->node)
+		fprintf(out, " on %s", object->node);
+	if (strcmp(role(object), "pod") != 0)
+		fprintf(out, " (%s)", role(object));
+	fputc('\n', out);
+	for (int dir = 0; dir < DIR_COUNT; dir++) {
+		if (!profiles[dir])
+			continue;
+		fprintf(out, "  %s isolated by", direction_name((enum direction)dir));
+		for (size_t i = 0; i < profiles[dir]->n_policies; i++)
+			fprintf(out, " %s", profiles[dir]->policies[i]->name);
+		fputc('\n', out);
+	}
+}
+
+static json_t *json_policies(const struct profile *profile)
+{
+	json_t *list = profile ? json_array() : json_null();
+
+	for (size_t i = 0; profile && i < profile->n_policies; i++)
+		(void)json_array_append_new(list, json_sprintf("%s/%s", profile->policies[i]->ns,
+							       profile->policies[i]->name));
+	return list;
+}
+
+static json_t *json_labels(const struct pod *pod)
+{
+	json_t *json = json_object();
+
+	for (size_t i = 0; i < pod->labels.n; i++)
+		(void)json_object_set_new(json, pod->labels.v[i].key,
+					  json_string(pod->labels.v[i].value));
+	return json;
+}
+
+static json_t *json_ports(const struct pod *pod)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < pod->n_ports; i++)
+		(void)json_array_append_new(
+			list, json_pack("{s:s, s:s, s:i}", "name", pod->ports[i].name, "protocol",
+					proto_name((enum proto)pod->ports[i].proto), "port",
+					(int)pod->ports[i].number));
+	return list;
+}
+
+static int print_json(const struct graph_pod *pod, struct profile *const profiles[DIR_COUNT],
+		      FILE *out)
+{
+	const struct pod *object = pod->object;
+	json_t *addrs = json_array(), *lost = json_array();
+	char text[ADDR_TEXT_MAX];
+	AUTO_JSON json_t *json =
+		json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:s?, s:s?, s:o, s:o}", "namespace",
+			  object->ns, "name", object->name, "role", role(object), "labels",
+			  json_labels(object), "ports", json_ports(object), "addresses", addrs,
+			  "lost", lost, "node", object->node, "interface", graph_pod_interface(pod),
+			  "ingress", json_policies(profiles[DIR_INGRESS]), "egress",
+			  json_policies(profiles[DIR_EGRESS]));
+
+	for (size_t i = 0; i < object->n_addrs; i++) {
+		bool own = counts(pod, (enum family)object->addrs[i].family);
+
+		(void)json_array_append_new(own ? addrs : lost,
+					    json_string(addr_format(&object->addrs[i], text)));
+	}
+	if (!json || json_dumpf(json, out, JSON_COMPACT) < 0)
+		return -ENOMEM;
+	fputc('\n', out);
+	return 0;
+}
+
+static int print_pod(struct graph *graph, struct graph_pod *pod, bool json, FILE *out)
+{
+	struct profile *profiles[DIR_COUNT] = {NULL};
+	int rc = 0;
+
+	for (int dir = 0; dir < DIR_COUNT && rc == 0 && graph_pod_is_peer(pod->object); dir++)
+		rc = graph_profile(graph, pod, (enum direction)dir, &profiles[dir]);
+	if (rc < 0)
+		return rc;
+	if (json)
+		return print_json(pod, profiles, out);
+	print_text(pod, profiles, out);
+	return 0;
+}
+
+/* *last: the one printed last; *left: how many more may be. -EAGAIN: no more may, and there are. */
+static int print_pods(struct graph *graph, const struct pods *pods, bool json, FILE *out,
+		      const struct graph_pod **last, size_t *left)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < pods->all.n && rc == 0; i++) {
+		if (*left == 0)
+			return -EAGAIN;
+		rc = print_pod(graph, pods->all.v[i], json, out);
+		*last = pods->all.v[i];
+		--*left;
+	}
+	return rc;
+}
+
+static int name_last(const struct graph_pod *last, char **ret)
+{
+	if (asprintf(ret, "%s/%s", last->object->ns, last->object->name) >= 0)
+		return 0;
+	*ret = NULL;
+	return -ENOMEM;
+}
+
+int pods_print(struct graph *graph, const char *after, size_t max, bool json, FILE *out,
+	       char **ret_last)
+{
+	AUTO_FREE char *from = strndup(after, strcspn(after, "/"));
+	const char *name = strchr(after, '/');
+	const struct graph_pod *last = NULL;
+	struct namespaces namespaces = {0};
+	struct pods pods = {0};
+	int rc = from ? list_namespaces(graph, from, &namespaces) : -ENOMEM;
+
+	*ret_last = NULL;
+	for (size_t i = 0; i < namespaces.all.n && rc == 0; i++) {
+		const struct graph_namespace *ns = namespaces.all.v[i];
+
+		rc = list_pods(ns, name && strcmp(ns->name, from) == 0 ? name + 1 : NULL, &pods);
+		if (rc == 0)
+			rc = print_pods(graph, &pods, json, out, &last, &max);
+	}
+	if (rc == -EAGAIN)
+		rc = name_last(last, ret_last);
+	vec_free(&namespaces.all);
+	vec_free(&pods.all);
+	return rc;
+}
