@@ -14,6 +14,8 @@ PATIENCE = 60  # seconds, for a machine that is busy with other things
 
 def inputs(node, options):
     words = ["--node", node] if node else []
+    if getattr(options, "kubeconfig", None):
+        return [*words, "--kubeconfig", options.kubeconfig]
     for path in options.manifests:
         words += ["-f", path]
     return words
@@ -87,16 +89,21 @@ class Agent:
         self.process.send_signal(signal)
         return self.process.wait()
 
-    def status(self):
-        """None while it does not answer."""
+    def ask(self, path):
+        """Its answer as text; None while it does not."""
         connection = UnixConnection(self.control)
         try:
-            connection.request("GET", "/status")
-            return json.loads(connection.getresponse().read())
-        except OSError:
+            connection.request("GET", path)
+            return connection.getresponse().read().decode()
+        except (OSError, http.client.HTTPException):
             return None
         finally:
             connection.close()
+
+    def status(self):
+        """None while it does not answer."""
+        answer = self.ask("/status")
+        return answer and json.loads(answer)
 
     def wait(self, attached):
         """Until the kernel has everything, and so many pods are known by their device."""

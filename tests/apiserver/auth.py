@@ -31,14 +31,23 @@ class Auth:
         os.rename(path + ".new", path)
         return token
 
+    @staticmethod
+    def token_of(request):
+        """None: it has none."""
+        scheme, _, token = (request.headers.get("Authorization") or "").partition(" ")
+        return token.strip() if scheme.lower() == "bearer" else None
+
+    def claimed(self, request):
+        """Whose token it has; None for other ways to say who one is."""
+        return self.tokens.get(self.token_of(request))
+
     def identify(self, request, certificate):
         """Sets the request's user, or refuses it. A token that is wrong is worse than none."""
-        header = request.headers.get("Authorization") or ""
-        scheme, _, token = header.partition(" ")
-        if scheme.lower() == "bearer":
-            if token.strip() not in self.tokens:
+        token = self.token_of(request)
+        if token is not None:
+            if token not in self.tokens:
                 raise unauthorized()
-            request.user, request.groups = self.tokens[token.strip()], ["system:authenticated"]
+            request.user, request.groups = self.tokens[token], ["system:authenticated"]
         elif certificate:
             subject = [pair for part in certificate["subject"] for pair in part]
             request.user = next(value for name, value in subject if name == "commonName")

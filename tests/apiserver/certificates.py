@@ -11,10 +11,11 @@ OTHER_NAMES = "subjectAltName=DNS:elsewhere.example,IP:192.0.2.1"
 
 
 class Certificates:
-    def __init__(self, directory):
+    def __init__(self, directory, host):
         self.directory = directory
+        self.names = f"{NAMES},IP:{host}"
         self.make_ca("ca")
-        self.make("server", "/CN=kube-apiserver", "ca", NAMES)
+        self.make("server", "/CN=kube-apiserver", "ca", self.names)
         for user, group in (("admin", "system:masters"), ("node", "system:nodes")):
             self.make(f"client-{user}", f"/O={group}/CN={user}", "ca", "extendedKeyUsage=clientAuth")
 
@@ -50,9 +51,9 @@ class Certificates:
             return how
         if how == "wrong-ca":
             self.make_ca("other-ca")
-            self.make(how, "/CN=kube-apiserver", "other-ca", NAMES)
+            self.make(how, "/CN=kube-apiserver", "other-ca", self.names)
         elif how == "expired":
-            self.make(how, "/CN=kube-apiserver", "ca", NAMES, days=-1)
+            self.make(how, "/CN=kube-apiserver", "ca", self.names, days=-1)
         else:
             self.make(how, "/CN=kube-apiserver", "ca", OTHER_NAMES)
         return how

@@ -59,6 +59,7 @@ class Connection(http.server.BaseHTTPRequestHandler):
                 app.stats.request(request, replay.code)
                 self.replay(replay)
                 return
+            request.user = app.auth.claimed(request)
             fault = app.faults.take(request) or fault
             self.strike_early(request, fault)
             response = self.respond(request, fault)

@@ -110,7 +110,7 @@ class Faults:
     def matches(fault, request):
         resource = request.target.resource
         asked = {"resource": resource.plural if resource else None, "verb": request.verb, "path": request.path,
-                 "namespace": request.target.namespace}
+                 "namespace": request.target.namespace, "user": request.user}
         return all(fault.get(name) in (None, value) for name, value in asked.items())
 
     def take(self, request):

@@ -39,7 +39,7 @@ class Server:
         self.replays = Replays()
         self.lookout = Lookout()
         self.auth = Auth(directory, self.settings)
-        self.listener = Listener(self, host, Certificates(directory))
+        self.listener = Listener(self, host, Certificates(directory, host))
         self.api = Api(self.registry, self.store, self.settings, f"{host}:{self.listener.port}")
         for name in ("default", "kube-node-lease", "kube-public", "kube-system"):
             self.api.changes.create(self.registry.find("", "v1", "namespaces"), "", {"metadata": {"name": name}},
