@@ -36,7 +36,8 @@ struct http_end {
 };
 
 struct http_handlers {
-	/* Bytes of the body; 0, or a negative errno that ends the request. */
+	/* The answer has begun, with bytes of its body or none yet; then more bytes. 0, or a
+	 * negative errno that ends the request. */
 	int (*body)(void *ctx, int status, const char *bytes, size_t len);
 	/* Once, unless it was cancelled. The request is gone already. */
 	void (*end)(void *ctx, const struct http_end *end);

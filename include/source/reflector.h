@@ -104,8 +104,8 @@ void reflector_done(struct reflector *r);
 /* What to do now. 0 or -ENOMEM (ask again later). */
 int reflector_next(struct reflector *r, int64_t now_ms, struct reflector_step *ret);
 
-/* Bytes of an answer of that status. 0, or a negative errno: the request is of no more use, end
- * it. */
+/* An answer of that status has begun, with bytes or none yet; then more of its bytes. 0, or a
+ * negative errno: the request is of no more use, end it. */
 int reflector_take(struct reflector *r, int status, const char *bytes, size_t len);
 
 /* The answer has ended. */

@@ -33,6 +33,7 @@ struct http_request {
 	int64_t heard_ms; /* when the last byte came */
 	char *buffer;
 	size_t len, cap;
+	bool begun; /* the answer's head has come, and nobody has been told */
 	bool paused, no_memory, silent;
 	bool done, cancelled;
 	CURLcode code;
@@ -65,7 +66,25 @@ static void request_free(struct http_request *r)
 	free(r);
 }
 
+static int status_of(const struct http_request *r)
+{
+	long status = 0;
+
+	(void)curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status); /* stays 0 */
+	return (int)status;
+}
+
 /* libcurl's callbacks: they only record. */
+
+/* A head ends with an empty line; behind one of 1xx there is another. */
+static size_t on_head_line(char *line, size_t size, size_t n, void *ctx)
+{
+	struct http_request *r = ctx;
+
+	if ((line[0] == '\r' || line[0] == '\n') && status_of(r) >= 200)
+		r->begun = true;
+	return size * n;
+}
 
 static size_t on_bytes(char *bytes, size_t size, size_t n, void *ctx)
 {
@@ -163,14 +182,6 @@ static enum http_outcome outcome_of(const struct http_request *r)
 	}
 }
 
-static int status_of(const struct http_request *r)
-{
-	long status = 0;
-
-	(void)curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status); /* stays 0 */
-	return (int)status;
-}
-
 /* Out of the list, told, gone. */
 static void finish(struct http_request *r, enum http_outcome outcome, int error)
 {
@@ -192,11 +203,13 @@ static void drain_request(struct http_request *r)
 {
 	char *buffer = r->buffer;
 	size_t len = r->len, cap = r->cap;
+	bool tell = len > 0 || r->begun;
 	int rc;
 
 	r->buffer = NULL;
 	r->len = r->cap = 0;
-	rc = len > 0 ? r->handlers.body(r->handlers.ctx, status_of(r), buffer, len) : 0;
+	r->begun = false;
+	rc = tell ? r->handlers.body(r->handlers.ctx, status_of(r), len > 0 ? buffer : "", len) : 0;
 	if (!r->buffer && cap <= BUFFER_KEPT) {
 		r->buffer = buffer;
 		r->cap = cap;
@@ -233,7 +246,7 @@ static void collect_done(struct http *http)
 
 static bool has_work(const struct http_request *r)
 {
-	return r->len > 0 || r->done || r->silent || r->paused || r->cancelled;
+	return r->len > 0 || r->begun || r->done || r->silent || r->paused || r->cancelled;
 }
 
 /* One request at a time, from the beginning again: a handler may have changed the list. */
@@ -342,7 +355,11 @@ void http_free(struct http *http)
 /* Where libcurl tells of this request. */
 static int take_over(struct http_request *r)
 {
-	bool good = curl_easy_setopt(r->easy, CURLOPT_WRITEFUNCTION, on_bytes) == CURLE_OK &&
+	bool good = curl_easy_setopt(r->easy, CURLOPT_HEADERFUNCTION, on_head_line) == CURLE_OK &&
+		    curl_easy_setopt(r->easy, CURLOPT_HEADERDATA, r) == CURLE_OK &&
+		    /* a proxy's answer is not the server's */
+		    curl_easy_setopt(r->easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L) == CURLE_OK &&
+		    curl_easy_setopt(r->easy, CURLOPT_WRITEFUNCTION, on_bytes) == CURLE_OK &&
 		    curl_easy_setopt(r->easy, CURLOPT_WRITEDATA, r) == CURLE_OK &&
 		    curl_easy_setopt(r->easy, CURLOPT_PRIVATE, r) == CURLE_OK &&
 		    curl_easy_setopt(r->easy, CURLOPT_ERRORBUFFER, r->text) == CURLE_OK;

@@ -334,6 +334,17 @@ static int take_error_body(struct reflector *r, const char *bytes, size_t len)
 	return 0;
 }
 
+/* The watch goes on from where it was. */
+static void resumed(struct reflector *r)
+{
+	if (r->stats.state == REFLECTOR_WATCHING)
+		return;
+	r->stats.state = REFLECTOR_WATCHING;
+	r->stats.error[0] = '\0';
+	log_notice("api", "watch of %s goes on from version %s", r->resource->plural,
+		   r->stats.version);
+}
+
 int reflector_take(struct reflector *r, int status, const char *bytes, size_t len)
 {
 	int rc = 0;
@@ -341,6 +352,8 @@ int reflector_take(struct reflector *r, int status, const char *bytes, size_t le
 	r->status = status;
 	if (status != 200)
 		return take_error_body(r, bytes, len);
+	if (!r->stream && r->phase == REFLECTOR_WATCH)
+		resumed(r);
 	if (!r->stream)
 		rc = open_stream(r);
 	return rc < 0 ? rc : api_stream_feed(r->stream, bytes, len, &r->err);

@@ -276,6 +276,30 @@ static void say_half_and_wait(int fd)
 	(void)pause();
 }
 
+static void say_a_head_and_wait(int fd)
+{
+	static const char heads[] =
+		"HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n";
+
+	say(fd, heads, sizeof(heads) - 1);
+	(void)pause();
+}
+
+static void an_answer_without_a_byte_yet_is_heard(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	start(&s, say_a_head_and_wait);
+	s.return_this = -EPIPE;
+	run(&s, 5000, 0);
+	assert_int_equal(s.end.outcome, HTTP_ABORTED);
+	assert_int_equal(s.status, 200);
+	assert_int_equal(s.pieces, 1);
+	assert_int_equal(s.bytes, 0);
+	stop(&s);
+}
+
 static void silence_has_an_end(void **state)
 {
 	struct scene s;
@@ -344,6 +368,7 @@ int main(void)
 		cmocka_unit_test(a_handler_may_cancel_its_own_request),
 		cmocka_unit_test(what_is_under_way_ends_with_the_client),
 		cmocka_unit_test(half_an_answer_is_a_failure),
+		cmocka_unit_test(an_answer_without_a_byte_yet_is_heard),
 		cmocka_unit_test(silence_has_an_end),
 		cmocka_unit_test(a_watch_has_a_time),
 		cmocka_unit_test(nobody_there_is_a_failure),

@@ -297,6 +297,28 @@ static void what_is_cut_is_resumed(void **state)
 	stop(&s);
 }
 
+static void a_watch_that_is_answered_again_works(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	start(&s, &pods);
+	synced(&s);
+	ends(&s, HTTP_FAILED, 0, 60000);
+	assert_int_equal(s.r.stats.state, REFLECTOR_RETRYING);
+	assert_string_equal(s.r.stats.error, "why");
+	(void)requests(&s, "resourceVersion=9&", NULL);
+	assert_int_equal(answer(&s, 503, ""), 0);
+	assert_int_equal(s.r.stats.state, REFLECTOR_RETRYING);
+	ends(&s, HTTP_DONE, 503, 1);
+	(void)requests(&s, "resourceVersion=9&", NULL);
+	assert_int_equal(answer(&s, 200, ""), 0); /* nothing has happened meanwhile */
+	assert_int_equal(s.r.stats.state, REFLECTOR_WATCHING);
+	assert_string_equal(s.r.stats.error, "");
+	emitted(&s, "");
+	stop(&s);
+}
+
 static void a_silent_watch_is_resumed(void **state)
 {
 	struct scene s;
@@ -575,6 +597,7 @@ int main(void)
 		cmocka_unit_test(streams_that_break_off_again_and_again_become_pages),
 		cmocka_unit_test(an_expired_version_in_both_its_forms),
 		cmocka_unit_test(what_is_cut_is_resumed),
+		cmocka_unit_test(a_watch_that_is_answered_again_works),
 		cmocka_unit_test(a_silent_watch_is_resumed),
 		cmocka_unit_test(an_event_that_was_not_taken_is_told_again),
 		cmocka_unit_test(servers_get_the_time_they_ask_for),
