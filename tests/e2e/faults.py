@@ -7,6 +7,9 @@ import harness
 import kube
 
 KUBECTL, BEHIND = True, False  # what can be used meanwhile
+SMALL = [f"fault_{name}" for name in (
+    "watch_cut_within_an_object", "watch_cut_by_a_proxy", "garbage", "410_as_an_event", "410_as_a_status",
+    "a_list_cut_within_an_object", "429", "500", "503", "504", "403")]
 
 
 class Faults:
@@ -17,10 +20,13 @@ class Faults:
         self.turn = luck.randrange(len(kube.RESOURCES))
 
     def all(self):
-        """Each one, in random order."""
+        """Each one, in random order; of those that strike one resource two at a time."""
         found = [getattr(self, name) for name in dir(self) if name.startswith("fault_")]
         self.luck.shuffle(found)
-        return found
+        small = [one for one in found if one.__name__ in SMALL]
+        groups = [[one] for one in found if one.__name__ not in SMALL] + [small[at:at + 2] for at in range(0, len(small), 2)]
+        self.luck.shuffle(groups)
+        return groups
 
     def resource(self):
         """Each in its turn: whoever fails often is asked less and less often."""
@@ -66,7 +72,7 @@ class Faults:
     def fault_garbage(self):
         resource = self.resource()
         before = self.failures()
-        self.do("streams", how="garbage", what="json", resource=resource)
+        self.do("streams", how="garbage", what=self.luck.choice(["object", "type"]), resource=resource)
         self.struck(before)
         yield KUBECTL
 

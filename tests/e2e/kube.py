@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 
 import harness
 
@@ -165,34 +166,35 @@ class Kube:
 
     # Are we there?
 
-    def behind(self):
-        """What netpold does not know yet of what the server knows; "": nothing. An event that tells the version is
-        sent after all others, so whoever has that has all."""
-        version = self.do("version")["version"]
-        self.do("streams", how="bookmark")
-        for name, agent in self.agents.items():
-            status = agent.status()
-            if not status:
-                return f"{name} does not answer"
-            for one in status["api"]["resources"]:
-                if one["state"] != "watching" or int(one["version"] or 0) < version:
-                    return f"{name} has {one['resource']} {one['version']} of {version}, {one['state']}"
-            connected = sum(1 for life in self.pods.values() if life.plugged and life.where == name)
-            if not status["kernel"]["upToDate"] or status["pods"]["withDevice"] < connected:
-                return f"{name} has not written all, {status['pods']} {connected}"
+    def behind(self, name, version):
+        """What a node does not know or has not written yet; "": nothing."""
+        status = self.agents[name].status()
+        if not status:
+            return f"{name} does not answer"
+        for one in status["api"]["resources"]:
+            if one["state"] != "watching" or int(one["version"] or 0) < version:
+                return f"{name} has {one['resource']} {one['version']} of {version}, {one['state']}"
+        connected = sum(1 for life in self.pods.values() if life.plugged and life.where == name)
+        if not status["kernel"]["upToDate"] or status["pods"]["withDevice"] < connected:
+            return f"{name} has not written all: {connected} pods are connected, {status['pods']}"
         return ""
 
-    def settle(self):
-        last = ""
+    def laggards(self, seconds=harness.PATIENCE):
+        """Who is not up to date within so long, and why. An event that tells the version is sent after all others, so
+        whoever has that has all."""
+        version = self.do("version")["version"]
+        end = time.monotonic() + seconds
+        while True:
+            self.do("streams", how="bookmark")
+            found = {name: why for name in self.agents if (why := self.behind(name, version))}
+            if not found or time.monotonic() > end:
+                return found
+            time.sleep(0.02)
 
-        def settled():
-            nonlocal last
-            last = self.behind()
-            return not last
-        try:
-            harness.wait_for("all nodes are up to date", settled)
-        except TimeoutError:
-            raise Failed(f"not within {harness.PATIENCE} s: {last}") from None
+    def settle(self):
+        found = self.laggards()
+        if found:
+            raise Failed(f"not within {harness.PATIENCE} s: {'; '.join(found.values())}")
 
     def failures(self, name):
         """Requests of a node's netpold that have failed."""
