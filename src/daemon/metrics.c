@@ -164,6 +164,9 @@ static void put_api(const struct daemon *d, struct evbuffer *out)
 		      resource_failures);
 	put_resources(d, out, "broken_total", "counter", "Objects that could not be understood.",
 		      resource_broken);
+	put(out, "api_broken_objects", "gauge",
+	    "Objects that cannot be understood; what they could open is closed.",
+	    (double)HASH_COUNT(d->broken));
 	put_resources(d, out, "listed_age_seconds", "gauge",
 		      "Since the last complete list; -1: none yet.", resource_age);
 }

@@ -308,7 +308,7 @@ def run(mode, seed, seconds, check):
         world.life_of_pods()
         world.faults(seconds)
         tried = world.end()
-    except (kube.Failed, TimeoutError) as failed:
+    except (kube.Failed, kube.client.ControlError, TimeoutError) as failed:
         check("all goes on", False, str(failed))
         dump_logs(world)
         return

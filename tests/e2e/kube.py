@@ -72,6 +72,7 @@ class Life:
         self.name, self.labels, self.where, self.addresses = name, labels, where, list(addresses)
         self.plugged = self.result = None
         self.published = False
+        self.understood = True  # netpold can know the device that it is behind
 
     def object(self, phase=None):
         addresses = self.addresses if self.published else ()
@@ -174,7 +175,7 @@ class Kube:
         for one in status["api"]["resources"]:
             if one["state"] != "watching" or int(one["version"] or 0) < version:
                 return f"{name} has {one['resource']} {one['version']} of {version}, {one['state']}"
-        connected = sum(1 for life in self.pods.values() if life.plugged and life.where == name)
+        connected = sum(1 for life in self.pods.values() if life.plugged and life.understood and life.where == name)
         if not status["kernel"]["upToDate"] or status["pods"]["withDevice"] < connected:
             return f"{name} has not written all: {connected} pods are connected, {status['pods']}"
         return ""
