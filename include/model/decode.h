@@ -63,8 +63,8 @@ int decode_object(struct decoder *d, const json_t *json, const char *list_kind,
 
 /* What stands in for an object that decode_object() refused. Of a policy it is one that allows
  * nothing: it isolates what the policy would select, or its whole namespace where even that cannot
- * be read, in the directions that it speaks of, or both. Of other kinds only kind, namespace and
- * name are known. No faults are added.
+ * be read, in the directions that it speaks of, or both. Of a pod it is what can be read. Of other
+ * kinds only kind, namespace and name are known. No faults are added.
  * 0; -EINVAL: it has not even a name; -ENOMEM. The object belongs to the caller. */
 int decode_stand_in(const struct decoder *d, const json_t *json, enum kind kind,
 		    struct object *ret);

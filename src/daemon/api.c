@@ -11,6 +11,26 @@
 #include "internal.h"
 #include "source/api.h"
 
+/* Takes the key over, in any case. NULL: no memory. */
+static struct broken *broken_new(struct daemon *d, char *key, const struct object *object,
+				 const char *reason)
+{
+	struct broken *broken = calloc(1, sizeof(*broken));
+
+	if (!broken) {
+		free(key);
+		return NULL;
+	}
+	broken->key = key;
+	broken->reason = strdup(reason);
+	if (object->kind == KIND_POD)
+		broken->pod = pod_copy(d->strings, object->pod);
+	if (broken->reason && (broken->pod || object->kind != KIND_POD))
+		return broken;
+	broken_free(d, broken);
+	return NULL;
+}
+
 /* What is wrong with an object that cannot be understood; "" for one that can. */
 static int note_broken(struct daemon *d, const struct object *object, const char *reason)
 {
@@ -22,7 +42,7 @@ static int note_broken(struct daemon *d, const struct object *object, const char
 	HASH_FIND_STR(d->broken, key, broken);
 	if (broken) {
 		HASH_DEL(d->broken, broken);
-		broken_free(broken);
+		broken_free(d, broken);
 	}
 	if (!reason) {
 		free(key);
@@ -33,24 +53,19 @@ static int note_broken(struct daemon *d, const struct object *object, const char
 		: object->kind == KIND_NETWORK_POLICY
 			? "what it selects is closed, all else is enforced"
 			: "it is passed over, all else is enforced");
-	broken = calloc(1, sizeof(*broken));
-	if (broken)
-		broken->reason = strdup(reason);
-	if (!broken || !broken->reason) {
-		free(broken);
-		free(key);
+	broken = broken_new(d, key, object, reason);
+	if (!broken)
 		return -ENOMEM;
-	}
-	broken->key = key;
 	HASH_ADD_KEYPTR(hh, d->broken, broken->key, strlen(broken->key), broken);
 	if (table_added(broken))
 		return 0;
-	broken_free(broken);
+	broken_free(d, broken);
 	return -ENOMEM;
 }
 
-void broken_free(struct broken *broken)
+void broken_free(struct daemon *d, struct broken *broken)
 {
+	pod_free(d->strings, broken->pod);
 	free(broken->key);
 	free(broken->reason);
 	free(broken);
@@ -224,7 +239,7 @@ void api_stop(struct daemon *d)
 		api_config_done(&d->api_config);
 	HASH_ITER (hh, d->broken, broken, next) {
 		HASH_DEL(d->broken, broken);
-		broken_free(broken);
+		broken_free(d, broken);
 	}
 	HASH_ITER (hh, d->unenforced, unenforced, after)
 		forget_unenforced(d, unenforced);

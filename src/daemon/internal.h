@@ -111,10 +111,11 @@ int local_remove(struct daemon *d, struct object object);
 /* An object of the API server that cannot be understood. */
 struct broken {
 	char *key, *reason; /* "Pod shop/web" */
+	struct pod *pod;    /* as far as it can be read; NULL: it is none */
 	UT_hash_handle hh;
 };
 
-void broken_free(struct broken *broken);
+void broken_free(struct daemon *d, struct broken *broken);
 
 /* A policy of the API server whose kind is not enforced. */
 struct unenforced_api {

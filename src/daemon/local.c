@@ -136,7 +136,8 @@ static int publish(struct daemon *d, const struct pod *as_told)
 		return -ENOMEM;
 	if (d->attach && !pod->host_network && !pod_finished(pod))
 		attachment = find_attachment(d, pod);
-	if (attachment && attachment->n_addrs > 0)
+	/* One that is known by its address alone has only that one. */
+	if (attachment && attachment->name[0] && attachment->n_addrs > 0)
 		take_addresses(pod, attachment);
 	if (attachment)
 		rc = take_device(d, pod, attachment);
@@ -172,7 +173,23 @@ int local_remove(struct daemon *d, struct object object)
 	return rc;
 }
 
-/* A pod that the API server has and we cannot understand. */
+/* A pod here that the API server has and we cannot understand, by what can be read of it. */
+static bool is_closed(const struct daemon *d, const struct broken *broken)
+{
+	return broken->pod && is_local(d, broken->pod) && !broken->pod->host_network &&
+	       !pod_finished(broken->pod);
+}
+
+static bool has_addr(const struct attachment *attachment, const struct addr *addr)
+{
+	for (size_t i = 0; i < attachment->n_addrs; i++) {
+		if (addr_compare(&attachment->addrs[i], addr) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Is it such a pod's? By name, else by address. */
 static bool is_broken(const struct daemon *d, const struct attachment *attachment)
 {
 	char key[OBJECT_NAME_MAX + 8];
@@ -180,7 +197,15 @@ static bool is_broken(const struct daemon *d, const struct attachment *attachmen
 
 	(void)snprintf(key, sizeof(key), "Pod %s/%s", attachment->ns, attachment->name);
 	HASH_FIND_STR(d->broken, key, broken);
-	return broken;
+	if (broken || attachment->name[0])
+		return broken;
+	for (broken = d->broken; broken; broken = broken->hh.next) {
+		for (size_t i = 0; is_closed(d, broken) && i < broken->pod->n_addrs; i++) {
+			if (has_addr(attachment, &broken->pod->addrs[i]))
+				return true;
+		}
+	}
+	return false;
 }
 
 /* A pod's attachment that no source knows. One that is known by its address alone may be anyone's:
@@ -217,6 +242,27 @@ static int add_unknown(struct unknown_pods *list, const struct attachment *attac
 	return rc;
 }
 
+/* Such pods' addresses of which the node knows nothing. */
+static int add_unseen(const struct daemon *d, struct unknown_pods *list)
+{
+	int rc = 0;
+
+	for (const struct broken *broken = d->broken; broken; broken = broken->hh.next) {
+		for (size_t i = 0; is_closed(d, broken) && i < broken->pod->n_addrs; i++) {
+			struct render_unknown one = {.addr = broken->pod->addrs[i]};
+
+			(void)snprintf(one.comment, sizeof(one.comment), "%.*s/%.*s",
+				       (int)sizeof(one.comment) / 3, broken->pod->ns,
+				       (int)sizeof(one.comment) / 3, broken->pod->name);
+			if (!attach_by_addr(d->attach, &one.addr))
+				rc = vec_push(list, one);
+			if (rc < 0)
+				return rc;
+		}
+	}
+	return 0;
+}
+
 int local_close_unknown(struct daemon *d)
 {
 	struct unknown_pods list = {0};
@@ -234,6 +280,8 @@ int local_close_unknown(struct daemon *d)
 		if (closed)
 			rc = add_unknown(&list, &all[i]);
 	}
+	if (rc == 0)
+		rc = add_unseen(d, &list);
 	if (rc == 0)
 		rc = render_unknown(d->render, list.v, list.n);
 	d->unknown = list.n;
@@ -338,7 +386,7 @@ static void on_pod(void *ctx, const char *ns, const char *name)
 
 	if (local)
 		publish_again(d, local);
-	else if (d->settings->drop_unknown_pods)
+	else if (d->settings->drop_unknown_pods || d->broken)
 		reconcile_urgent(d);
 }
 
@@ -352,7 +400,7 @@ static void on_addr(void *ctx, const struct addr *addr)
 		if (own && addr_compare(own, addr) == 0)
 			publish_again(d, local);
 	}
-	if (d->settings->drop_unknown_pods)
+	if (d->settings->drop_unknown_pods || d->broken)
 		reconcile_urgent(d);
 }
 

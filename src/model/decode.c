@@ -264,8 +264,14 @@ int decode_stand_in(const struct decoder *d, const json_t *json, enum kind kind,
 	rc = object_of_name(d->strings, kind, ns && ns[0] ? ns : "default", name, &object);
 	if (rc < 0)
 		return rc;
-	if (kind == KIND_NETWORK_POLICY)
+	if (kind == KIND_NETWORK_POLICY) {
 		decode_closed_policy(&own, json, object.policy);
+	} else if (kind == KIND_POD) {
+		struct pod *pod = decode_pod(&own, json, object.pod->ns, object.pod->name);
+
+		pod_free(d->strings, object.pod);
+		object.pod = pod;
+	}
 	faults_done(&unheard);
 	if (own.no_memory) {
 		object_free(d->strings, object);

@@ -509,9 +509,43 @@ static void very_long_kinds_and_values_are_cut(void **state)
 	free(longer);
 }
 
+/* What cannot be understood has to be closed: whatever tells where it is counts. */
+static void of_an_odd_pod_what_can_be_read_is_known(void **state)
+{
+	static const struct {
+		const char *yaml, *pod;
+	} cases[] = {
+		{"{metadata: {name: p, namespace: shop, labels: {a: 1}}, spec: {nodeName: n1}, "
+		 "status: {podIPs: [{ip: 10.0.0.1}, {ip: 'fd00::1'}], podIP: 10.0.0.1}}",
+		 "shop/p 10.0.0.1 fd00::1 on n1"},
+		{"{metadata: {name: p}, spec: {nodeName: n1, containers: 7}, status: {podIP: odd}}",
+		 "default/p on n1"},
+		{"{metadata: {name: p}, spec: [], status: 7}", "default/p"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct intern *strings = intern_new();
+		struct decoder d = {.strings = strings};
+		json_t *tree = unit_tree(cases[i].yaml);
+		struct object object;
+		char *text;
+
+		assert_int_equal(decode_stand_in(&d, tree, KIND_POD, &object), 0);
+		text = describe(object.pod);
+		assert_string_equal(text, cases[i].pod);
+		free(text);
+		object_free(strings, object);
+		json_decref(tree);
+		assert_int_equal(intern_count(strings), 0);
+		intern_free(strings);
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(of_an_odd_pod_what_can_be_read_is_known),
 		cmocka_unit_test(what_an_api_server_says_of_interfaces_is_ignored),
 		cmocka_unit_test(too_many_replicas_are_cut_with_a_warning),
 		cmocka_unit_test(ordinals_at_the_end_of_numbers_do_no_harm),
