@@ -145,7 +145,7 @@ class World:
             self.kube.pods[name] = life
             good, odd = life.object(), life.object()
             odd["metadata"]["labels"] = {"app": 7}
-            life.understood = wait
+            life.understood = wait and has_result
             self.load_raw(good if wait else odd)
             self.connect(life, has_result)
             life.published = True
@@ -156,7 +156,7 @@ class World:
                 self.load_raw(odd | {"status": life.object()["status"]})
             self.is_named("n1", f"Pod t/{name}", "")
             self.verify(f"{name} is closed, all else is enforced", *self.export(life.object()), closed=(name,))
-            life.understood = True
+            life.understood = has_result
             self.load_raw(life.object())
             self.verify(f"{name} is mended")
             if has_result:
