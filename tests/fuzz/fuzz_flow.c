@@ -6,9 +6,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "answer/flows.h"
 #include "base/err.h"
 #include "cluster.h"
-#include "answer/flows.h"
 #include "fuzz.h"
 
 static const char yaml[] =
