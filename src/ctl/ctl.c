@@ -39,13 +39,13 @@ struct invocation {
 
 static void print_help(FILE *out)
 {
-	fputs("usage: netpolctl explain [OPTION]... -f PATH... FROM TO PROTO[/PORT] | -\n"
-	      "       netpolctl test [OPTION]... -f PATH... FLOWS...\n"
-	      "       netpolctl graph [OPTION]... -f PATH...\n"
+	fputs("usage: netpolctl explain [OPTION]... [-f PATH]... FROM TO PROTO[/PORT] | -\n"
+	      "       netpolctl test [OPTION]... [-f PATH]... FLOWS...\n"
+	      "       netpolctl graph [OPTION]... [-f PATH]...\n"
 	      "       netpolctl status [OPTION]...\n"
 	      "explain: do network policies let a flow pass, and why (-: flows from stdin)\n"
 	      "test:    do the flows of a file fare as it says    graph: what isolates pods\n"
-	      "status:  what the daemon on this node does\n"
+	      "status:  what the daemon on this node does         without -f they ask it, too\n"
 	      "\n"
 	      "  FROM, TO   namespace/pod (or a workload's name), or an address\n"
 	      "  PROTO      tcp, udp, sctp (without PORT: all ports), icmp, any\n"

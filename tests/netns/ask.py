@@ -40,7 +40,7 @@ def enter():
     if not shutil.which("unshare"):
         skip("needs unshare")
     root = os.geteuid() == 0
-    command = ["unshare", "--net", "--pid", "--fork", "--kill-child"] + ([] if root else ["--map-root-user"])
+    command = ["unshare", "--mount", "--net", "--pid", "--mount-proc", "--fork", "--kill-child"] + ([] if root else ["--map-root-user"])
     if subprocess.run([*command, NETPOLD, "--cleanup"], capture_output=True, check=False).returncode != 0:
         skip("needs network namespaces and nf_tables")
     sys.exit(subprocess.run([*command, sys.executable, "-B", os.path.realpath(__file__)],
@@ -94,8 +94,8 @@ class Daemon:
 
     def connect(self):
         connection = socket.socket(socket.AF_UNIX)
+        connection.connect(self.control)  # waits where too many others do
         connection.settimeout(PATIENCE_S)
-        connection.connect(self.control)
         return connection
 
     def request(self, method, path, body=None):
@@ -133,7 +133,7 @@ def compare(daemon, manifests, path, *arguments, flows=""):
     expect(f"{what}: the same answer", local.stdout == asked.stdout, asked.stdout + asked.stderr + local.stdout)
     expect(f"{what}: the same faults", of_flows(local.stderr, path) == of_flows(asked.stderr, path), asked.stderr)
     if not set(local.stderr.splitlines()) - set(of_flows(local.stderr, path)):
-        expect(f"{what}: the same status", local.returncode == asked.returncode, asked.returncode)
+        expect(f"{what}: the same status", local.returncode == asked.returncode, (local, asked))
         expect(f"{what}: nothing else is said", local.stderr == asked.stderr, asked.stderr)
     return asked
 
@@ -201,6 +201,8 @@ def check_many(top, manifests, daemon):
     answers = text.splitlines()
     expect("a part is answered", status == 200 and 1 <= len(answers) <= FLOWS_MAX, len(answers))
     expect("from the first on", json.loads(answers[0])["from"] == "shop/p1", answers[0])
+    _, _, text = daemon.request("POST", "/explain", "a/b c/d tcp/1\n" * 4000)
+    expect("not all that there is room for", 1 <= len(text.splitlines()) <= FLOWS_MAX, len(text.splitlines()))
     _, headers, text = daemon.request("GET", "/graph")
     expect("a part of the pods", len(text.splitlines()) == PODS_MAX and headers["Netpold-Next"], headers)
     one = compare(daemon, manifests, path, "explain", "shop/p1", "shop/p2", "tcp/80")
