@@ -15,6 +15,7 @@
 static struct broken *broken_new(struct daemon *d, char *key, const struct object *object,
 				 const char *reason)
 {
+	bool here = object->kind == KIND_POD && local_may_have(d, object->pod);
 	struct broken *broken = calloc(1, sizeof(*broken));
 
 	if (!broken) {
@@ -23,9 +24,10 @@ static struct broken *broken_new(struct daemon *d, char *key, const struct objec
 	}
 	broken->key = key;
 	broken->reason = strdup(reason);
-	if (object->kind == KIND_POD)
+	if (here)
 		broken->pod = pod_copy(d->strings, object->pod);
-	if (broken->reason && (broken->pod || object->kind != KIND_POD))
+	d->broken_here += broken->pod != NULL;
+	if (broken->reason && (broken->pod || !here))
 		return broken;
 	broken_free(d, broken);
 	return NULL;
@@ -65,6 +67,7 @@ static int note_broken(struct daemon *d, const struct object *object, const char
 
 void broken_free(struct daemon *d, struct broken *broken)
 {
+	d->broken_here -= broken->pod != NULL;
 	pod_free(d->strings, broken->pod);
 	free(broken->key);
 	free(broken->reason);

@@ -47,6 +47,7 @@ struct daemon {
 	bool has_api_config;
 	struct api_source *api;
 	struct broken *broken;             /* by key */
+	size_t broken_here;                /* pods among them that this node may have */
 	struct unenforced_api *unenforced; /* by key */
 	bool synced; /* everything that was there at the start is in the graph */
 
@@ -95,6 +96,8 @@ void daemon_give_up(struct daemon *d);
 int local_start(struct daemon *d);
 void local_stop(struct daemon *d);
 int local_put(struct daemon *d, struct object object);
+/* Is the pod of this node, or of no node that is known? */
+bool local_may_have(const struct daemon *d, const struct pod *pod);
 /* Looks at this host again for what is in the way of enforcing, and logs what is new of it; `say`:
  * all of it. */
 void local_look(struct daemon *d, bool say);
@@ -111,7 +114,7 @@ int local_remove(struct daemon *d, struct object object);
 /* An object of the API server that cannot be understood. */
 struct broken {
 	char *key, *reason; /* "Pod shop/web" */
-	struct pod *pod;    /* as far as it can be read; NULL: it is none */
+	struct pod *pod;    /* as far as it can be read, where this node may have it; or NULL */
 	UT_hash_handle hh;
 };
 

@@ -33,6 +33,11 @@ static bool is_local(const struct daemon *d, const struct pod *pod)
 	return !d->node || (pod->node && strcmp(pod->node, d->node) == 0);
 }
 
+bool local_may_have(const struct daemon *d, const struct pod *pod)
+{
+	return !pod->node || is_local(d, pod);
+}
+
 static struct local_pod *find(const struct daemon *d, const char *ns, const char *name)
 {
 	char key[OBJECT_NAME_MAX];
@@ -270,7 +275,7 @@ int local_close_unknown(struct daemon *d)
 	size_t n = 0;
 	int rc = 0;
 
-	if (!d->settings->drop_unknown_pods && !d->broken && d->unknown == 0)
+	if (!d->settings->drop_unknown_pods && d->broken_here == 0 && d->unknown == 0)
 		return 0;
 	all = attach_all(d->attach, &n);
 	for (size_t i = 0; i < n && rc == 0; i++) {
@@ -386,7 +391,7 @@ static void on_pod(void *ctx, const char *ns, const char *name)
 
 	if (local)
 		publish_again(d, local);
-	else if (d->settings->drop_unknown_pods || d->broken)
+	else if (d->settings->drop_unknown_pods || d->broken_here > 0)
 		reconcile_urgent(d);
 }
 
@@ -400,7 +405,7 @@ static void on_addr(void *ctx, const struct addr *addr)
 		if (own && addr_compare(own, addr) == 0)
 			publish_again(d, local);
 	}
-	if (d->settings->drop_unknown_pods || d->broken)
+	if (d->settings->drop_unknown_pods || d->broken_here > 0)
 		reconcile_urgent(d);
 }
 

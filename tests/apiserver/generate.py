@@ -105,7 +105,7 @@ class GeneratedPod:
         number = self.number
         found = {"name": self.name, "namespace": self.namespace, "node": self.fields["spec.nodeName"],
                  "app": self.labels["app"], "touched": str(self.touched), "version": str(self.version),
-                 "v4": f"10.{64 + (number >> 16)}.{number >> 8 & 255}.{number & 255}", "v6": f"fd00::{number:x}",
+                 "v4": f"10.{64 + (number >> 16)}.{number >> 8 & 255}.{number & 255}", "v6": f"fd00::{number >> 16:x}:{number & 65535:x}",
                  "uid": f"00000000-0000-4000-8000-{number:012x}"}
         return {name.encode(): value.encode() for name, value in found.items()}
 
