@@ -186,6 +186,28 @@ class Bench:
                               "8 MB", resident <= 8000)
             self.figures.line(f"wake-ups, {words}", str(ran), None, "0", ran == 0)
 
+    def follow(self, pods):
+        """The API server is in Python: what it takes is not ours."""
+        done = subprocess.run([*OWN_NAMESPACES, sys.executable, "-B", f"{HERE}/api.py", f"{self.build}/netpold", str(pods)],
+                              stdout=subprocess.PIPE, text=True, check=False)
+        self.figures.title(f"{pods:,} pods, {pods // 10:,} policies of an API server, 250 pods here")
+        if done.returncode != 0:
+            self.figures.note("could not be measured")
+            return
+        found = {words[0]: [float(word) for word in words[1:]] for words in map(str.split, done.stdout.splitlines())}
+        (wall, own), (peak, after) = found["commit"], found["memory"]
+        size = found["list-bytes"][0] / 1e6
+        self.figures.line("its pods read by one connection and thrown away", f"{found['read'][0]:.2f} s", 1)
+        self.figures.line("start to first commit", f"{wall:.2f} s", wall / found["read"][0])
+        self.figures.line("of it netpold's own processor time", f"{own:.2f} s, {size / own:.0f} MB/s")
+        self.figures.line("bytes on the wire until then, and for each pod", f"{size:.0f} MB, {size * 1e6 / pods:.0f} B")
+        limit = 150 if pods == max(SIZES) else None
+        self.figures.line("memory at the peak, and then", f"{peak:.0f}, {after:.0f} MB", None, limit and f"{limit} MB",
+                          None if limit is None else peak <= limit)
+        self.figures.line("bytes on the wire for an event of a pod", f"{found['event-bytes'][0]:.0f} B")
+        self.figures.line("processor at 100 such events a second", f"{found['busy'][0]:.1f} %", None, "2 %",
+                          found["busy"][0] <= 2)
+
     def size(self):
         self.figures.title("installed")
         total = 0
@@ -210,6 +232,9 @@ def main():
             bench.cluster(pods)
         if bench.root:
             bench.idle()
+            for pods in sizes:
+                if pods > min(SIZES):
+                    bench.follow(pods)
         bench.size()
     print(f"\nload at the end: {os.getloadavg()[0]:.1f}")
     figures.end()
