@@ -5,6 +5,7 @@
 #ifndef NFT_ISOLATE_H
 #define NFT_ISOLATE_H
 
+#include "base/vec.h"
 #include "nft/ruleset.h"
 
 struct nft_refused {
@@ -27,5 +28,24 @@ int nft_isolate(const struct ruleset *ruleset, const struct nft_refused refused[
  * it is long. */
 void nft_refused_describe(const struct ruleset *ruleset, const struct nft_refused *refused,
 			  char *to, size_t len);
+
+/* Pods, as the comments of their chains name them; valid as long as the ruleset is not changed. */
+struct nft_pods {
+	VEC(const char *) names;
+};
+
+/* Adds the pods that it concerns, each once: whose chain it is, or leads to it or into it. 0 or
+ * -ENOMEM; nft_pods_done() either way. */
+int nft_refused_pods(const struct ruleset *ruleset, const struct nft_refused *refused,
+		     struct nft_pods *pods);
+void nft_pods_done(struct nft_pods *pods);
+
+/* "shop/a, shop/b and 3 more"; more than this are not named. */
+#define NFT_PODS_NAMED_MAX 10
+void nft_pods_print(const struct nft_pods *pods, char *to, size_t len);
+
+/* Does a statement of it look into the set, or go to the chain? */
+bool nft_rule_looks_into(const struct nft_rule *rule, const char *set);
+bool nft_rule_goes_to(const struct nft_rule *rule, const char *chain);
 
 #endif

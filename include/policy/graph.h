@@ -262,6 +262,7 @@ struct graph_namespace *graph_next_namespace(const struct graph *graph,
 struct graph_counts {
 	size_t pods, namespaces, nodes, policies;
 	size_t endpoints, isolated[DIR_COUNT];
+	size_t too_complicated; /* of isolated, both directions: closed, see PROFILE_WORK_MAX */
 	/* Work done since the graph was made, in units that do not depend on the machine. */
 	size_t selectors_tested, pods_scanned, profiles_built;
 };

@@ -55,6 +55,17 @@ static void print_api(const json_t *api)
 		       text(one, "reason", ""));
 }
 
+/* "before a, b", where there are any, and the end of the line. */
+static void print_words(const json_t *list, const char *before)
+{
+	size_t i;
+	json_t *one;
+
+	json_array_foreach ((json_t *)list, i, one)
+		printf("%s%s", i > 0 ? ", " : before, json_string_value(one));
+	printf("\n");
+}
+
 static void print_kernel(const json_t *kernel)
 {
 	const char *committed = text(kernel, "committed", NULL);
@@ -73,9 +84,25 @@ static void print_kernel(const json_t *kernel)
 	       (long long)number(kernel, "repairs"));
 	if (text(kernel, "problem", NULL))
 		printf("           PROBLEM: %s\n", text(kernel, "problem", ""));
-	json_array_foreach (json_object_get(kernel, "refused"), i, one)
-		printf("           REFUSED by the kernel: %s %s (%s)\n", text(one, "what", ""),
+	json_array_foreach (json_object_get(kernel, "refused"), i, one) {
+		printf("           REFUSED by the kernel: %s %s (%s)", text(one, "what", ""),
 		       text(one, "name", ""), text(one, "closes", ""));
+		print_words(json_object_get(one, "pods"), ", for pods ");
+	}
+}
+
+static void print_closed(const json_t *list)
+{
+	size_t i;
+	json_t *one;
+
+	if (json_array_size(list) > 0)
+		printf("CLOSED, as their policies are too complicated\n");
+	json_array_foreach ((json_t *)list, i, one) {
+		printf("           pod %s for %s", text(one, "pod", ""),
+		       text(one, "direction", ""));
+		print_words(json_object_get(one, "policies"), ": policies ");
+	}
 }
 
 static void print_list(const json_t *list, const char *heading, const char *first,
@@ -107,6 +134,7 @@ static void print_status(const json_t *status)
 	printf("policies   %lld\n",
 	       (long long)number(json_object_get(status, "policies"), "enforced"));
 	print_kernel(json_object_get(status, "kernel"));
+	print_closed(json_object_get(status, "tooComplicated"));
 	print_list(json_object_get(status, "findings"), "this node", "text", " ", "fix");
 	print_list(json_object_get(status, "notEnforced"), "NOT ENFORCED", "kind", " ", "name");
 }

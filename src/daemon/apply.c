@@ -150,6 +150,18 @@ static bool already_refused(const struct apply *a, const struct nft_refused *ref
 	return false;
 }
 
+static int name_pods(const struct ruleset *wanted, const struct nft_refused *refused, char *to,
+		     size_t len)
+{
+	struct nft_pods pods = {0};
+	int rc = nft_refused_pods(wanted, refused, &pods);
+
+	if (rc == 0)
+		nft_pods_print(&pods, to, len);
+	nft_pods_done(&pods);
+	return rc;
+}
+
 /* The first refusal is the cause, those behind it may only follow from it. */
 static int isolate(struct apply *a, struct err *err)
 {
@@ -157,7 +169,7 @@ static int isolate(struct apply *a, struct err *err)
 	const struct nft_refusal *first =
 		a->kernel.refusals.n > 0 ? &a->kernel.refusals.v[0] : NULL;
 	struct nft_refused refused;
-	char whom[300];
+	char whom[300], pods[300];
 
 	if (!first)
 		return -EINVAL;
@@ -165,20 +177,24 @@ static int isolate(struct apply *a, struct err *err)
 	refused.table = first->message.table;
 	refused.set = first->message.subject == NFT_SUBJECT_SET;
 	memcpy(refused.name, first->message.name, sizeof(refused.name));
+	nft_refused_describe(wanted, &refused, whom, sizeof(whom));
+	if (name_pods(wanted, &refused, pods, sizeof(pods)) < 0)
+		return -ENOMEM;
 	if (first->message.subject == NFT_SUBJECT_BATCH ||
 	    first->message.subject == NFT_SUBJECT_TABLE ||
 	    !nft_refused_can_be_left_out(wanted, &refused) || already_refused(a, &refused) ||
 	    a->refused.n >= ISOLATED_MAX)
-		return err_set(err, -EINVAL, "the kernel refuses %s %s: %s",
-			       refused.set ? "set" : "chain", refused.name, strerror(-first->code));
+		return err_set(err, -EINVAL, "the kernel refuses %s %s (%.100s): %s%s%.200s",
+			       refused.set ? "set" : "chain", refused.name, whom,
+			       strerror(-first->code), pods[0] ? ", for pods " : "", pods);
 	if (vec_push(&a->refused, refused) < 0)
 		return -ENOMEM;
 	a->refusals++;
-	nft_refused_describe(wanted, &refused, whom, sizeof(whom));
-	log_err("nft", "the kernel refuses %s %s (%s): %s: %s; all else is enforced",
+	log_err("nft", "the kernel refuses %s %s (%s): %s: %s, for pods %s; all else is enforced",
 		refused.set ? "set" : "chain", refused.name, whom, strerror(-first->code),
 		refused.table == NFT_TABLE_GUARD ? "this device is not guarded"
-						 : "what it would allow is closed");
+						 : "what it would allow is closed",
+		pods[0] ? pods : "that are not here");
 	return 0;
 }
 

@@ -58,6 +58,7 @@ struct daemon {
 	struct preflight preflight; /* what was in the way when last looked */
 	int64_t looked_ms;          /* when that was, CLOCK_MONOTONIC */
 	size_t unknown;             /* closed, because no source knows them */
+	bool told_closed;           /* some pods are, by policies that are too complicated */
 
 	/* The kernel. */
 	struct event *commit, *touches;
@@ -105,6 +106,11 @@ void local_look(struct daemon *d, bool say);
 void local_look_again(struct daemon *d);
 /* Pods of this node that are found by their device. */
 size_t local_with_device(const struct daemon *d);
+/* Each pod and direction that is closed, as its policies are too complicated. */
+typedef void (*closed_fn)(void *ctx, const char *pod, const struct profile *profile);
+void local_closed(const struct daemon *d, closed_fn fn, void *ctx);
+/* Says in the log what is new of that. */
+void local_tell_closed(struct daemon *d);
 /* Closes the pods that the node has and no source knows, where the settings say so. 0 or -ENOMEM.
  */
 int local_close_unknown(struct daemon *d);

@@ -199,6 +199,45 @@ static void put_findings(const struct daemon *d, struct evbuffer *out)
 	}
 }
 
+static void put_pod(struct evbuffer *out, const char *pod, const char *reason)
+{
+	(void)evbuffer_add_printf(out, "netpold_pod_finding{pod=\"%s\",reason=\"%s\"} 1\n", pod,
+				  reason);
+}
+
+static void put_closed_pod(void *ctx, const char *pod, const struct profile *profile)
+{
+	put_pod(ctx, pod,
+		profile->dir == DIR_INGRESS ? "ingress-too-complicated" : "egress-too-complicated");
+}
+
+/* Each pod once, whatever of it is refused. Without memory: fewer are named. */
+static void put_refused_pods(const struct daemon *d, struct evbuffer *out, enum nft_table table,
+			     const char *reason)
+{
+	struct nft_pods pods = {0};
+
+	for (size_t i = 0; i < d->apply.refused.n; i++) {
+		if (d->apply.refused.v[i].table == table)
+			(void)nft_refused_pods(render_ruleset(d->render), &d->apply.refused.v[i],
+					       &pods);
+	}
+	for (size_t i = 0; i < pods.names.n; i++)
+		put_pod(out, pods.names.v[i], reason);
+	nft_pods_done(&pods);
+}
+
+static void put_pods(const struct daemon *d, struct evbuffer *out)
+{
+	(void)evbuffer_add_printf(out,
+				  "# HELP netpold_pod_finding Pods here for which something else "
+				  "is enforced than policy says; netpolctl status has the words.\n"
+				  "# TYPE netpold_pod_finding gauge\n");
+	local_closed(d, put_closed_pod, out);
+	put_refused_pods(d, out, NFT_TABLE_POLICY, "refused");
+	put_refused_pods(d, out, NFT_TABLE_GUARD, "guard-refused");
+}
+
 int metrics_print(const struct daemon *d, struct evbuffer *out)
 {
 	(void)evbuffer_add_printf(out,
@@ -209,6 +248,7 @@ int metrics_print(const struct daemon *d, struct evbuffer *out)
 	    (double)d->started_ms / 1e3);
 	put_counts(d, out);
 	put_kernel(d, out);
+	put_pods(d, out);
 	put_findings(d, out);
 	if (d->follow)
 		put_files(d, out);

@@ -149,6 +149,7 @@ int reconcile_now(struct daemon *d)
 	d->failures_in_row = 0;
 	d->dirty = false;
 	note_latency(d, changed);
+	local_tell_closed(d);
 	if (changed)
 		log_commit(d);
 	if (d->touched && changed) {

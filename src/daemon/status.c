@@ -105,6 +105,40 @@ static json_t *json_api(const struct daemon *d)
 			 "broken", json_broken(d));
 }
 
+static json_t *json_refused_pods(const struct ruleset *ruleset, const struct nft_refused *refused)
+{
+	struct nft_pods pods = {0};
+	json_t *list = json_array();
+
+	(void)nft_refused_pods(ruleset, refused, &pods); /* without memory: fewer are named */
+	for (size_t i = 0; i < pods.names.n; i++)
+		(void)json_array_append_new(list, json_string(pods.names.v[i]));
+	nft_pods_done(&pods);
+	return list;
+}
+
+static void add_closed(void *ctx, const char *pod, const struct profile *profile)
+{
+	json_t *policies = json_array();
+
+	for (size_t i = 0; i < profile->n_policies; i++)
+		(void)json_array_append_new(policies,
+					    json_sprintf("%s/%s", profile->policies[i]->ns,
+							 profile->policies[i]->name));
+	(void)json_array_append_new(ctx,
+				    json_pack("{s:s, s:s, s:o}", "pod", pod, "direction",
+					      direction_name(profile->dir), "policies", policies));
+}
+
+static json_t *json_closed(const struct daemon *d)
+{
+	json_t *list = json_array();
+
+	if (list)
+		local_closed(d, add_closed, list);
+	return list;
+}
+
 static json_t *json_refused(const struct daemon *d)
 {
 	json_t *list = json_array();
@@ -116,9 +150,10 @@ static json_t *json_refused(const struct daemon *d)
 		nft_refused_describe(render_ruleset(d->render), one, whom, sizeof(whom));
 		(void)json_array_append_new(
 			list,
-			json_pack("{s:s, s:s, s:s, s:s}", "table",
+			json_pack("{s:s, s:s, s:s, s:s, s:o}", "table",
 				  one->table == NFT_TABLE_GUARD ? "netdev" : "inet", "what",
-				  one->set ? "set" : "chain", "name", one->name, "closes", whom));
+				  one->set ? "set" : "chain", "name", one->name, "closes", whom,
+				  "pods", json_refused_pods(render_ruleset(d->render), one)));
 	}
 	return list;
 }
@@ -157,7 +192,7 @@ json_t *status_json(const struct daemon *d)
 
 	return json_pack(
 		"{s:s, s:s?, s:o, s:b, s:{s:I, s:I, s:I, s:I, s:I, s:I}, s:{s:I, s:I}, "
-		"s:o, s:o, s:o, s:o, s:o}",
+		"s:o, s:o, s:o, s:o, s:o, s:o}",
 		"version", PACKAGE_VERSION, "node", d->node, "started", json_time(d->started_ms),
 		"ready", d->ready, "pods", "known", (json_int_t)counts.pods, "here",
 		(json_int_t)counts.endpoints, "withDevice", (json_int_t)local_with_device(d),
@@ -165,6 +200,6 @@ json_t *status_json(const struct daemon *d)
 		(json_int_t)counts.isolated[DIR_EGRESS], "namespaces",
 		(json_int_t)counts.namespaces, "policies", "enforced", (json_int_t)counts.policies,
 		"notEnforced", (json_int_t)daemon_unenforced(d), "notEnforced", json_unenforced(d),
-		"files", json_files(d), "api", json_api(d), "kernel", json_kernel(d), "findings",
-		json_findings(d));
+		"files", json_files(d), "api", json_api(d), "kernel", json_kernel(d),
+		"tooComplicated", json_closed(d), "findings", json_findings(d));
 }

@@ -16,7 +16,7 @@ static bool is_refused(const struct nft_refused refused[], size_t n, enum nft_ta
 	return false;
 }
 
-static bool looks_into(const struct nft_rule *rule, const char *set)
+bool nft_rule_looks_into(const struct nft_rule *rule, const char *set)
 {
 	for (size_t i = 0; i < rule->stmts.n; i++) {
 		const char *name = nft_stmt_set(&rule->stmts.v[i]);
@@ -31,7 +31,7 @@ static bool has_refused_set(const struct nft_rule *rule, const struct nft_refuse
 			    size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		if (refused[i].set && looks_into(rule, refused[i].name))
+		if (refused[i].set && nft_rule_looks_into(rule, refused[i].name))
 			return true;
 	}
 	return false;
@@ -44,7 +44,7 @@ static bool is_drop(const struct nft_rule *rule)
 	return last && last->kind == NFT_STMT_VERDICT && last->verdict.kind == NFT_VERDICT_DROP;
 }
 
-static bool goes_to(const struct nft_rule *rule, const char *chain)
+bool nft_rule_goes_to(const struct nft_rule *rule, const char *chain)
 {
 	for (size_t i = 0; i < rule->stmts.n; i++) {
 		const struct nft_stmt *stmt = &rule->stmts.v[i];
@@ -65,7 +65,7 @@ static bool is_everyones(const struct ruleset *ruleset, const char *name)
 
 	for (chain = ruleset->chains[NFT_TABLE_POLICY]; chain; chain = chain->hh.next) {
 		for (size_t i = 0; i < chain->rules.n && chain->hook != NFT_HOOK_NONE; i++) {
-			if (goes_to(&chain->rules.v[i], name))
+			if (nft_rule_goes_to(&chain->rules.v[i], name))
 				return true;
 		}
 	}
@@ -185,8 +185,8 @@ void nft_refused_describe(const struct ruleset *ruleset, const struct nft_refuse
 		for (size_t i = 0; i < chain->rules.n && !concerned; i++) {
 			const struct nft_rule *rule = &chain->rules.v[i];
 
-			concerned = refused->set ? looks_into(rule, refused->name)
-						 : goes_to(rule, refused->name);
+			concerned = refused->set ? nft_rule_looks_into(rule, refused->name)
+						 : nft_rule_goes_to(rule, refused->name);
 		}
 		if (concerned)
 			used = add_comment(to, len, used, chain);

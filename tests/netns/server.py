@@ -106,6 +106,14 @@ def wait_commits(daemon, wanted):
                      and daemon.status()["kernel"]["upToDate"])
 
 
+def rewrite(daemon, *objects):
+    """Writes, and returns when that has been read and is enforced."""
+    times = daemon.said().count("read: files")
+    write(*objects)
+    harness.wait_for("they are read again", lambda: daemon.said().count("read: files") > times
+                     and daemon.status()["kernel"]["upToDate"])
+
+
 def check_durations(daemon):
     duration, latency = HISTOGRAMS
     first = metrics()
@@ -125,9 +133,7 @@ def check_durations(daemon):
     check("and one event", then[f"{latency}_count"] == 1, str(then))
     check("from the event it took longer than the commit alone, and not longer than we waited",
           then[f"{duration}_sum"] - first[f"{duration}_sum"] < then[f"{latency}_sum"] < took, str((then, took)))
-    read = then["netpold_manifests_read_timestamp_seconds"]
-    write(WEB, harness.policy("closed", {}, ingress=[]))
-    harness.wait_for("they are read again", lambda: metrics()["netpold_manifests_read_timestamp_seconds"] > read)
+    rewrite(daemon, WEB, harness.policy("closed", {}, ingress=[]))
     again = metrics()
     check("what changes nothing is not counted", again[f"{latency}_count"] == 1 and again[f"{duration}_count"] == commits + 1)
 
@@ -141,6 +147,31 @@ def check_words(daemon):
     return daemon
 
 
+def complicated():
+    """Rules whose ranges nest: each with each is more than the graph takes."""
+    rules = [{"ports": [{"port": 1 + number, "endPort": 65535 - number}]} for number in range(2200)]
+    return harness.policy("nested", {"app": "web"}, ingress=rules)
+
+
+def check_closed(daemon):
+    line = "pod t/web is closed for ingress: more than 4000000 combinations of rules and port ranges in t/nested"
+    finding = 'netpold_pod_finding{pod="t/web",reason="ingress-too-complicated"}'
+    check("nobody is closed", finding not in metrics() and daemon.status()["tooComplicated"] == [])
+    write(WEB, complicated())
+    harness.wait_for("the pod is closed", lambda: daemon.status()["tooComplicated"])
+    check("status names it", daemon.status()["tooComplicated"] == [
+        {"pod": "t/web", "direction": "ingress", "policies": ["t/nested"]}], daemon.status())
+    check("metrics name it", metrics().get(finding) == 1)
+    text = netpolctl_status()
+    check("so does netpolctl", "pod t/web for ingress: policies t/nested\n" in text, text)
+    harness.wait_for("the log names it", lambda: line in daemon.said())
+    rewrite(daemon, {**WEB, "metadata": {**WEB["metadata"], "labels": {"app": "web", "more": "yes"}}}, complicated())
+    check("the log does so once", daemon.said().count(line) == 1)
+    write(WEB)
+    harness.wait_for("it is open again", lambda: "pod t/web is closed for ingress no more" in daemon.said())
+    check("and told nowhere", finding not in metrics() and daemon.status()["tooComplicated"] == [])
+
+
 def main():
     harness.begin(240)
     os.makedirs(MANIFESTS)
@@ -148,6 +179,7 @@ def main():
     write(WEB)
     daemon = Daemon()
     check_durations(daemon)
+    check_closed(daemon)
     daemon = check_words(daemon)
     daemon.end()
     check.end()

@@ -166,6 +166,51 @@ static void a_guard_is_not_there(void **state)
 	ruleset_done(&left);
 }
 
+/* Nine ports with peers of their own: a map leads to the chain of each. */
+static void whoever_leads_to_it_is_concerned(void **state)
+{
+	static const char head[] = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\n"
+				   "metadata: {name: many, namespace: t}\n"
+				   "spec: {podSelector: {}, ingress: [";
+	char text[2000], named[200];
+	size_t used = (size_t)snprintf(text, sizeof(text), "%s", head);
+	struct faults faults = {0};
+	struct err err = {0};
+	struct nft_pods pods = {0};
+	struct nft_refused refused;
+
+	(void)state;
+	for (unsigned i = 1; i <= 9; i++)
+		used += (size_t)snprintf(
+			text + used, sizeof(text) - used,
+			"{from: [{ipBlock: {cidr: 198.51.%u.0/24, except: [198.51.%u.1/32]}}], "
+			"ports: [{port: %u}]}, ",
+			i, i, i);
+	(void)snprintf(text + used, sizeof(text) - used, "]}\n");
+	assert_int_equal(cluster_put_yaml(&cluster, text, strlen(text), &faults, &err, NULL), 0);
+	assert_int_equal(faults.errors, 0);
+	assert_int_equal(render_settle(cluster.render), 0);
+
+	refused = of(NFT_TABLE_POLICY, false, chain_like("ci_"));
+	assert_int_equal(nft_refused_pods(render_ruleset(cluster.render), &refused, &pods), 0);
+	assert_int_equal(pods.names.n, 2);
+	refused = of(NFT_TABLE_POLICY, true, "ingress_if"); /* each is told once */
+	assert_int_equal(nft_refused_pods(render_ruleset(cluster.render), &refused, &pods), 0);
+	nft_pods_print(&pods, named, sizeof(named));
+	assert_true(strcmp(named, "t/a, t/b") == 0 || strcmp(named, "t/b, t/a") == 0);
+	nft_pods_done(&pods);
+
+	refused = of(NFT_TABLE_GUARD, false, "g_v1");
+	assert_int_equal(nft_refused_pods(render_ruleset(cluster.render), &refused, &pods), 0);
+	assert_int_equal(pods.names.n, 1);
+	assert_string_equal(pods.names.v[0], "t/a");
+	for (size_t i = 0; i < 12; i++)
+		assert_int_equal(vec_push(&pods.names, "t/z"), 0);
+	nft_pods_print(&pods, named, sizeof(named));
+	assert_string_equal(named, "t/a, t/z, t/z, t/z, t/z, t/z, t/z, t/z, t/z, t/z and 3 more");
+	nft_pods_done(&pods);
+}
+
 static void without_what_finds_the_pods_there_is_no_policy(void **state)
 {
 	static const struct {
@@ -192,6 +237,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_set_goes_with_the_rules_that_look_into_it, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(a_guard_is_not_there, setup, teardown),
+		cmocka_unit_test_setup_teardown(whoever_leads_to_it_is_concerned, setup, teardown),
 		cmocka_unit_test_setup_teardown(without_what_finds_the_pods_there_is_no_policy,
 						setup, teardown),
 	};
