@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* From what is rendered to the kernel: what is refused is isolated, and told with the pods that it
+ * concerns. */
+#include "daemon/apply.h"
+
+#include "fake_socket.h"
+#include "render/names.h"
+#include "unit.h"
+
+static const char yaml[] =
+	"apiVersion: v1\nkind: Pod\n"
+	"metadata: {name: a, namespace: t, labels: {app: a}, annotations: {netpold.io/interface: "
+	"v1}}\n"
+	"spec: {nodeName: n1}\nstatus: {phase: Running, podIP: 10.0.0.1}\n---\n"
+	"apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: p, namespace: t}\n"
+	"spec: {podSelector: {matchLabels: {app: a}}, ingress: [{from: [{ipBlock: {cidr: "
+	"192.0.2.0/24, except: [192.0.2.1/32]}}]}]}\n";
+
+static struct cluster cluster;
+static struct apply apply;
+
+static int setup(void **state)
+{
+	struct faults faults = {0};
+	struct err err = {0};
+
+	(void)state;
+	fake_socket_start();
+	unit_cluster_start(&cluster, "n1", NAME_DIGITS);
+	assert_int_equal(cluster_put_yaml(&cluster, yaml, strlen(yaml), &faults, &err, NULL), 0);
+	assert_int_equal(graph_sync(cluster.graph), 0);
+	assert_int_equal(render_settle(cluster.render), 0);
+	return apply_open(&apply, cluster.render, &err);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	apply_close(&apply);
+	cluster_stop(&cluster);
+	fake_socket_forget();
+	return 0;
+}
+
+static int commit(struct err *err)
+{
+	bool changed;
+
+	return apply_commit(&apply, &changed, err);
+}
+
+static void what_is_refused_is_isolated_with_its_pods(void **state)
+{
+	struct nft_pods pods = {0};
+	struct err err = {0};
+	char text[200];
+
+	(void)state;
+	fake_socket.refused_set = "b4_";
+	fake_socket.refusal = -EEXIST;
+	assert_int_equal(commit(&err), 0);
+	assert_int_equal(apply.refused.n, 1);
+	assert_true(apply.refused.v[0].set);
+	assert_int_equal(
+		nft_refused_pods(render_ruleset(cluster.render), &apply.refused.v[0], &pods), 0);
+	nft_pods_print(&pods, text, sizeof(text));
+	assert_string_equal(text, "t/a");
+	nft_pods_done(&pods);
+	assert_int_equal(apply.commits, 1);
+}
+
+/* A batch that stands or falls as a whole: nothing can be left out of it. */
+static void a_refused_batch_names_whom_it_was_about(void **state)
+{
+	struct err err = {0};
+
+	(void)state;
+	fake_socket.refused_set = "ingress_if";
+	fake_socket.refusal = -EEXIST;
+	assert_int_equal(commit(&err), -EINVAL);
+	assert_int_equal(apply.refused.n, 0);
+	assert_non_null(strstr(err.text, "ingress_if"));
+	assert_non_null(strstr(err.text, "for pods t/a"));
+	assert_non_null(strstr(apply.problem, "ingress_if"));
+}
+
+static void commits_are_counted_by_how_long_they_took(void **state)
+{
+	struct err err = {0};
+	uint64_t n = 0;
+
+	(void)state;
+	assert_int_equal(commit(&err), 0);
+	for (size_t i = 0; i < ARRAY_LEN(apply.durations.counts); i++)
+		n += apply.durations.counts[i];
+	assert_int_equal(n, 1);
+	assert_int_equal(apply.durations.sum_us, apply.last_us);
+	for (size_t i = 0; i < HISTOGRAM_BOUNDS; i++) {
+		struct histogram histogram = {0};
+
+		histogram_observe(&histogram, histogram_bounds_us[i]);
+		histogram_observe(&histogram, histogram_bounds_us[i] + 1);
+		assert_int_equal(histogram.counts[i], 1);
+		assert_int_equal(histogram.counts[i + 1], 1);
+	}
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(what_is_refused_is_isolated_with_its_pods),
+		TEST(a_refused_batch_names_whom_it_was_about),
+		TEST(commits_are_counted_by_how_long_they_took),
+	};
+
+	return cmocka_run_group_tests_name("apply", tests, NULL, NULL);
+}
