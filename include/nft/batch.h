@@ -24,14 +24,15 @@ struct nft_message {
 	enum nft_table table;
 	char name[NFT_NAME_MAX]; /* of the chain or set */
 	bool more;               /* nothing without the next: an anonymous set and its rule */
+	bool gate;               /* elements by which packets come into the chains of pods */
 };
 
 struct nft_batch {
 	char *bytes;
 	size_t len, cap;
 	VEC(struct nft_message) messages;
-	uint32_t seq; /* of the last message; the caller may start it anywhere */
-	bool more;    /* what messages that are opened from now on are, until it is cleared */
+	uint32_t seq;    /* of the last message; the caller may start it anywhere */
+	bool more, gate; /* what messages that are opened from now on are, until it is cleared */
 };
 
 /* NFPROTO_INET, NFPROTO_NETDEV. */

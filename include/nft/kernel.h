@@ -34,11 +34,12 @@ int nft_kernel_open(struct nft_kernel *kernel, struct err *err);
 void nft_kernel_close(struct nft_kernel *kernel);
 
 /* Carries a plan out: in one transaction where it fits the socket, else what is unreachable before
- * and after in several, the change itself always in one. 0: all of it has happened. Else a negative
- * errno with err; of the transaction that failed nothing has happened, unless its answer was lost:
+ * and after in several, and the change itself in one. Where not even that fits it goes object by
+ * object, in an order that closes before it opens. 0: all of it has happened. Else a negative errno
+ * with err; of the transaction that failed nothing has happened, unless its answer was lost:
  *   -EINVAL: the kernel refuses, for kernel->refusals;
  *   -EPERM: it does not let us, or the table is somebody else's;
- *   -EMSGSIZE: the change is larger than what the socket takes;
+ *   -EMSGSIZE: it is larger than what the socket takes, and cannot be cut;
  *   -ENOMEM, -ENOBUFS, -EAGAIN: try again, after a read-back. */
 int nft_kernel_apply(struct nft_kernel *kernel, const struct nft_plan *plan, struct err *err);
 

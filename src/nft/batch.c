@@ -42,6 +42,7 @@ static int note(struct nft_batch *batch, enum nft_subject subject, enum nft_tabl
 		.subject = subject,
 		.table = table,
 		.more = batch->more,
+		.gate = batch->gate,
 	};
 
 	(void)snprintf(message.name, sizeof(message.name), "%s", name);

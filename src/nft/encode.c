@@ -350,10 +350,12 @@ static int write_interval(struct elem_writer *w, const uint8_t *first, const uin
 	memcpy(after, last, len);
 	while (i > 0 && ++after[i - 1] == 0)
 		i--;
-	if (rc < 0 || i == 0)
-		return rc;
-	return write_elem(w, &(struct elem_parts){
-				     .key = after, .len = len, .flags = NFT_SET_ELEM_INTERVAL_END});
+	/* In the same message, which has room: until its end comes, an interval has none. */
+	if (rc == 0 && i > 0)
+		put_elem(w->message, &(struct elem_parts){.key = after,
+							  .len = len,
+							  .flags = NFT_SET_ELEM_INTERVAL_END});
+	return rc;
 }
 
 /* Where the first interval does not begin at 0, nft marks the gap before it. */
@@ -401,9 +403,13 @@ int nft_build_elems(struct nft_batch *batch, const struct nft_set *set,
 	};
 	int rc = 0;
 
+	batch->gate = set->map && set->type != NFT_SET_TYPE_PORT_PROTO;
 	for (size_t i = 0; i < n && rc == 0; i++)
 		rc = write_set_elem(&w, set, elems[i], i == 0);
-	return rc == 0 ? writer_close(&w) : rc;
+	if (rc == 0)
+		rc = writer_close(&w);
+	batch->gate = false;
+	return rc;
 }
 
 int nft_build_elems_flush(struct nft_batch *batch, const char *set)

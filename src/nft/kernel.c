@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "nft/encode.h"
+#include "nft/pieces.h"
 #include "request.h"
 
 #define RECEIVE_BUFFER (1 << 20)
@@ -187,8 +188,8 @@ static int commit(struct nft_kernel *k, struct nft_batch *batch, struct err *err
 	k->refusals.n = 0;
 	rc = send_batch(k, batch);
 	if (rc < 0)
-		return err_set(err, rc, "cannot send %zu bytes to nf_tables: %s", batch->len,
-			       strerror(-rc));
+		return err_set(err, rc, "cannot send %zu bytes to nf_tables: %s%s", batch->len,
+			       strerror(-rc), rc == -EMSGSIZE ? ": raise net.core.wmem_max" : "");
 	k->transactions++;
 	k->bytes += batch->len;
 	rc = read_replies(k, batch, &replies);
@@ -295,6 +296,28 @@ static int apply_in_pieces(struct nft_kernel *k, const struct nft_plan *plan, in
 	return rc;
 }
 
+/* The change, object by object, where it does not fit in one transaction. */
+static int apply_change(struct nft_kernel *k, const struct nft_plan *plan, struct err *err)
+{
+	struct nft_pieces pieces = {0};
+	int rc;
+
+	if (parts_bytes(plan, NFT_PLAN_CHANGE, NFT_PLAN_CLEANUP) + ENVELOPE_BYTES <= k->send_max)
+		return apply_at_once(k, plan, NFT_PLAN_CHANGE, NFT_PLAN_CLEANUP, err);
+	rc = nft_pieces_of_change(plan, k->send_max - ENVELOPE_BYTES, &pieces);
+	if (rc == -EMSGSIZE)
+		rc = apply_at_once(k, plan, NFT_PLAN_CHANGE, NFT_PLAN_CLEANUP, err);
+	else if (rc < 0)
+		rc = no_memory(err);
+	for (size_t i = 0; i < pieces.batches.n && rc == 0; i++) {
+		struct nft_plan piece = {.parts = {pieces.batches.v[i]}};
+
+		rc = apply_at_once(k, &piece, 0, 1, err);
+	}
+	nft_pieces_done(&pieces);
+	return rc;
+}
+
 int nft_kernel_apply(struct nft_kernel *k, const struct nft_plan *plan, struct err *err)
 {
 	size_t whole = parts_bytes(plan, 0, NFT_PLAN_PARTS) + ENVELOPE_BYTES;
@@ -307,7 +330,7 @@ int nft_kernel_apply(struct nft_kernel *k, const struct nft_plan *plan, struct e
 		return apply_at_once(k, plan, 0, NFT_PLAN_PARTS, err);
 	rc = apply_in_pieces(k, plan, 0, NFT_PLAN_CHANGE, err);
 	if (rc == 0)
-		rc = apply_at_once(k, plan, NFT_PLAN_CHANGE, NFT_PLAN_CLEANUP, err);
+		rc = apply_change(k, plan, err);
 	return rc == 0 ? apply_in_pieces(k, plan, NFT_PLAN_CLEANUP, NFT_PLAN_PARTS, err) : rc;
 }
 

@@ -2,7 +2,12 @@
 /* Plans, carried out on an nf_tables that is as strict as the kernel's and needs no root. What
  * comes of them is read from the messages themselves: encoding and decoding are held together here
  * too. */
+#include <libmnl/libmnl.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+
 #include "fake_nf_tables.h"
+#include "nft/pieces.h"
 #include "nft/plan.h"
 #include "sample.h"
 #include "unit.h"
@@ -18,6 +23,29 @@ static void carry_out(struct fake *fake, struct nft_plan *plan, bool in_pieces)
 	} else {
 		fake_apply(fake, plan, 0, NFT_PLAN_PARTS);
 	}
+	nft_plan_done(plan);
+	*plan = (struct nft_plan){0};
+	assert_string_equal(fake->complaint, "");
+}
+
+/* Where not even the change fits the socket: the smallest pieces that there are. */
+static void carry_out_by_object(struct fake *fake, struct nft_plan *plan)
+{
+	struct nft_pieces pieces = {0};
+
+	if (nft_pieces_of_change(plan, 1, &pieces) == -EMSGSIZE) {
+		carry_out(fake, plan, true);
+		nft_pieces_done(&pieces);
+		return;
+	}
+	fake_apply(fake, plan, 0, NFT_PLAN_CHANGE);
+	for (size_t i = 0; i < pieces.batches.n; i++) {
+		struct nft_plan piece = {.parts = {pieces.batches.v[i]}};
+
+		fake_apply(fake, &piece, 0, 1);
+	}
+	fake_apply(fake, plan, NFT_PLAN_CLEANUP, NFT_PLAN_PARTS);
+	nft_pieces_done(&pieces);
 	nft_plan_done(plan);
 	*plan = (struct nft_plan){0};
 	assert_string_equal(fake->complaint, "");
@@ -50,7 +78,10 @@ static void any_ruleset_becomes_any_other(void **state)
 		carry_out(&fake, &plan, i % 2);
 		assert_has(&fake, &from);
 		assert_int_equal(nft_plan_full(&plan, &fake.ruleset, &to), 0);
-		carry_out(&fake, &plan, i % 2);
+		if (i % 3)
+			carry_out(&fake, &plan, i % 2);
+		else
+			carry_out_by_object(&fake, &plan);
 		assert_has(&fake, &to);
 		fake_done(&fake);
 		ruleset_done(&from);
@@ -193,6 +224,57 @@ static void one_element_is_one_message(void **state)
 	ruleset_done(&ruleset);
 }
 
+static void mark_ends(const struct nlmsghdr *message, size_t *starts, size_t *ends)
+{
+	const struct nlattr *list, *elem, *attr;
+
+	mnl_attr_for_each(list, message, sizeof(struct nfgenmsg))
+	{
+		if (mnl_attr_get_type(list) != NFTA_SET_ELEM_LIST_ELEMENTS)
+			continue;
+		mnl_attr_for_each_nested(elem, list)
+		{
+			bool end = false;
+
+			mnl_attr_for_each_nested(attr, elem) end =
+				end || mnl_attr_get_type(attr) == NFTA_SET_ELEM_FLAGS;
+			*(end ? ends : starts) += 1;
+		}
+	}
+}
+
+/* An interval whose end comes with a later transaction would reach to the last address until then.
+ */
+static void no_interval_is_cut_in_two(void **state)
+{
+	struct nft_set *set = nft_set_new("c4_0", NFT_SET_TYPE_IPV4, "");
+	struct ruleset ruleset = {0};
+	struct nft_plan plan = {0};
+
+	(void)state;
+	set->interval = true;
+	assert_int_equal(ruleset_put_set(&ruleset, set), 0);
+	for (unsigned i = 0; i < 20000; i++) {
+		struct nft_key key = {.bytes = {10, (uint8_t)(i >> 8), (uint8_t)i, 1}};
+		struct nft_elem_extra extra = {.last = key};
+
+		assert_int_equal(nft_set_add(set, &key, &extra), 0);
+	}
+	assert_int_equal(nft_plan_full(&plan, &(struct ruleset){0}, &ruleset), 0);
+	const struct nft_batch *elems = &plan.parts[NFT_PLAN_NEW_ELEMS];
+	assert_true(elems->messages.n > 3);
+	for (size_t i = 0; i < elems->messages.n; i++) {
+		size_t starts = 0, ends = 0;
+
+		mark_ends((const void *)(elems->bytes + elems->messages.v[i].offset), &starts,
+			  &ends);
+		/* The first message also has the gap before the first interval. */
+		assert_int_equal(ends, starts + (i == 0));
+	}
+	nft_plan_done(&plan);
+	ruleset_done(&ruleset);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -202,6 +284,7 @@ int main(void)
 		cmocka_unit_test(putting_the_same_again_is_no_change),
 		cmocka_unit_test(an_element_that_comes_and_goes_is_no_change),
 		cmocka_unit_test(one_element_is_one_message),
+		cmocka_unit_test(no_interval_is_cut_in_two),
 	};
 
 	return cmocka_run_group_tests_name("plan", tests, NULL, NULL);
