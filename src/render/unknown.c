@@ -92,7 +92,9 @@ static bool is_listed(const struct render_unknown *one, const struct render_unkn
 		      size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
+		/* Found by a route first, it has no name yet. */
 		if (strcmp(one->interface, list[i].interface) == 0 &&
+		    strcmp(one->comment, list[i].comment) == 0 &&
 		    addr_compare(&one->addr, &list[i].addr) == 0)
 			return true;
 	}
