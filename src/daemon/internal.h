@@ -22,7 +22,17 @@
 
 struct evhttp;
 struct evhttp_request;
+struct evconnlistener;
 struct local_pod;
+
+/* Those who ask at one address. */
+struct server {
+	struct event_base *base;
+	struct evhttp *http; /* NULL: not open */
+	struct evconnlistener *listener;
+	struct event *again; /* the time to look whether there is room for more */
+	int events_max;      /* of the loop: beyond, nobody else is let in */
+};
 
 struct daemon {
 	const struct settings *settings;
@@ -75,7 +85,7 @@ struct daemon {
 
 	/* The service manager, and those who ask. */
 	struct event *signals[3], *watchdog;
-	struct evhttp *control, *metrics;
+	struct server control, metrics;
 	int64_t started_ms; /* CLOCK_REALTIME */
 	int status;         /* to exit with */
 	bool fatal;         /* out of memory in the middle of a change: only good for exiting */
@@ -160,6 +170,13 @@ json_t *status_json(const struct daemon *d);
 size_t daemon_unenforced(const struct daemon *d);
 /* metrics.c: the same as numbers. 0 or -ENOMEM. */
 int metrics_print(const struct daemon *d, struct evbuffer *out);
+
+/* listen.c: sockets that listen. 0, or a negative errno. */
+int listen_unix(const char *path, int *ret_fd); /* only its owner may connect */
+int listen_tcp(const char *text, int *ret_fd);  /* 1.2.3.4:80, [::1]:80 or name:80 */
+/* The socket's directory, if it is only the last part that is missing. One that is there is not
+ * given to the user (NULL: nobody is): it may be everybody's. */
+int listen_make_directory(const char *path, const struct rights_user *user);
 
 /* server.c: HTTP for those who ask. */
 /* The directory of the control socket, where it is missing: the user's. */

@@ -2,16 +2,12 @@
 /* HTTP for those who ask: all of it on the control socket, which only its owner may use; of numbers
  * and health alone on a TCP address, by default the loopback's. */
 #include <errno.h>
+#include <event2/bufferevent.h>
 #include <event2/http.h>
 #include <event2/listener.h>
-#include <fcntl.h>
-#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -20,7 +16,13 @@
 #define HEADERS_BYTES_MAX 8192
 #define BODY_BYTES_MAX    65536
 #define TIMEOUT_S         10
-#define BACKLOG           16
+/* A connection is two events of the loop, its socket's and its timer, and all else a few dozens. So
+ * this is some hundred connections, and one can still ask on the control socket when they are all
+ * on the other address. */
+#define EVENTS_METRICS_MAX 256
+#define EVENTS_CONTROL_MAX 320
+/* Who waits in the backlog is looked after so often. */
+#define FULL_MS 100
 
 void server_reply(struct evhttp_request *request, int code, const char *reason, const char *type,
 		  struct evbuffer *body)
@@ -105,7 +107,57 @@ static void on_other(struct evhttp_request *request, void *ctx)
 		"/explain or /graph");
 }
 
-static struct evhttp *server_new(struct daemon *d, enum evhttp_cmd_type also)
+static bool is_full(const struct server *server)
+{
+	return event_base_get_num_events(server->base, EVENT_BASE_COUNT_ADDED) >=
+	       server->events_max;
+}
+
+/* Somebody has come in. Nobody is told when they go, so it is looked again. */
+static struct bufferevent *on_connection(struct event_base *base, void *ctx)
+{
+	struct server *server = ctx;
+
+	if (is_full(server)) {
+		(void)evconnlistener_disable(server->listener); /* they wait in the backlog */
+		arm(server->again, FULL_MS);
+	}
+	return bufferevent_socket_new(base, -1, 0);
+}
+
+static void on_again(evutil_socket_t fd, short what, void *ctx)
+{
+	struct server *server = ctx;
+
+	(void)fd;
+	(void)what;
+	if (is_full(server) || evconnlistener_enable(server->listener) < 0)
+		arm(server->again, FULL_MS);
+}
+
+/* Lets in who comes to a listening socket, which is its own from here on. 0 or -ENOMEM. */
+static int server_listen(struct server *server, int fd)
+{
+	struct evhttp_bound_socket *bound = evhttp_accept_socket_with_handle(server->http, fd);
+
+	if (!bound) {
+		(void)close(fd);
+		return -ENOMEM;
+	}
+	server->listener = evhttp_bound_socket_get_listener(bound);
+	evhttp_set_bevcb(server->http, on_connection, server);
+	return 0;
+}
+
+static void server_stop(struct server *server)
+{
+	if (server->again)
+		event_free(server->again);
+	if (server->http)
+		evhttp_free(server->http);
+}
+
+static struct evhttp *evhttp_make(struct daemon *d, enum evhttp_cmd_type also)
 {
 	struct evhttp *http = evhttp_new(d->base);
 
@@ -124,62 +176,15 @@ static struct evhttp *server_new(struct daemon *d, enum evhttp_cmd_type also)
 	return NULL;
 }
 
-/* A socket that nobody listens on any more was left by a daemon that was killed. */
-static bool is_in_use(const struct sockaddr_un *address)
+/* `also`: methods besides GET and HEAD. 0 or -ENOMEM; server_stop() either way. */
+static int server_start(struct daemon *d, struct server *server, enum evhttp_cmd_type also,
+			int events_max)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	bool in_use =
-		fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0;
-
-	if (fd >= 0)
-		(void)close(fd);
-	return in_use;
-}
-
-/* The directory, if it is only the last part that is missing. One that is there is not given to the
- * user: it may be everybody's. 0 or a negative errno. */
-static int make_directory(const char *path, const struct rights_user *user)
-{
-	char dir[sizeof(((struct sockaddr_un *)0)->sun_path)];
-	char *slash;
-
-	(void)snprintf(dir, sizeof(dir), "%s", path);
-	slash = strrchr(dir, '/');
-	if (!slash || slash == dir)
-		return 0;
-	*slash = '\0';
-	if (mkdir(dir, 0755) < 0)
-		return errno == EEXIST ? 0 : -errno;
-	return user && chown(dir, user->uid, user->gid) < 0 ? -errno : 0;
-}
-
-/* 0 with a listening socket; or a negative errno. */
-static int listen_unix(const char *path, int *ret_fd)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	mode_t mask;
-	int fd, rc = 0;
-
-	if (strlen(path) >= sizeof(address.sun_path))
-		return -ENAMETOOLONG;
-	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
-	if (is_in_use(&address))
-		return -EADDRINUSE;
-	if (unlink(path) < 0 && errno != ENOENT)
-		return -errno;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return -errno;
-	mask = umask(0177); /* from its first moment it is the owner's alone */
-	if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
-	    listen(fd, BACKLOG) < 0)
-		rc = -errno;
-	(void)umask(mask);
-	if (rc < 0)
-		(void)close(fd);
-	else
-		*ret_fd = fd;
-	return rc;
+	*server = (struct server){.base = d->base,
+				  .http = evhttp_make(d, also),
+				  .again = evtimer_new(d->base, on_again, server),
+				  .events_max = events_max};
+	return server->http && server->again ? 0 : -ENOMEM;
 }
 
 static int tell_control(const struct daemon *d, int rc)
@@ -194,7 +199,7 @@ static int tell_control(const struct daemon *d, int rc)
 
 int server_make_directory(struct daemon *d)
 {
-	int rc = d->settings->control[0] ? make_directory(d->settings->control, d->user) : 0;
+	int rc = d->settings->control[0] ? listen_make_directory(d->settings->control, d->user) : 0;
 
 	return rc < 0 ? tell_control(d, rc) : 0;
 }
@@ -206,55 +211,13 @@ int server_open_control(struct daemon *d)
 
 	if (!path[0])
 		return 0;
+	rc = server_start(d, &d->control, EVHTTP_REQ_POST, EVENTS_CONTROL_MAX);
+	if (rc < 0 || evhttp_set_cb(d->control.http, "/status", on_status, d) < 0 ||
+	    evhttp_set_cb(d->control.http, "/explain", server_on_explain, d) < 0 ||
+	    evhttp_set_cb(d->control.http, "/graph", server_on_graph, d) < 0)
+		return -ENOMEM;
 	rc = listen_unix(path, &fd);
-	if (rc < 0)
-		return tell_control(d, rc);
-	d->control = server_new(d, EVHTTP_REQ_POST);
-	if (d->control && evhttp_set_cb(d->control, "/status", on_status, d) == 0 &&
-	    evhttp_set_cb(d->control, "/explain", server_on_explain, d) == 0 &&
-	    evhttp_set_cb(d->control, "/graph", server_on_graph, d) == 0 &&
-	    evhttp_accept_socket(d->control, fd) == 0)
-		return 0;
-	(void)close(fd);
-	return -ENOMEM;
-}
-
-/* 1.2.3.4:80, [::1]:80 or name:80. evhttp_bind_socket() would not do: it leaves out addresses of
- * families that no interface but the loopback has yet. 0 or a negative errno. */
-static int resolve(const char *text, struct addrinfo **ret_found)
-{
-	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
-	const char *colon = strrchr(text, ':');
-	bool brackets = text[0] == '[' && colon > text + 1;
-	char host[128];
-	int rc;
-
-	(void)snprintf(host, sizeof(host), "%.*s", (int)(colon - text) - 2 * brackets,
-		       text + brackets);
-	rc = getaddrinfo(host, colon + 1, &hints, ret_found);
-	if (rc == 0)
-		return 0;
-	return rc == EAI_SYSTEM ? -errno : rc == EAI_MEMORY ? -ENOMEM : -EADDRNOTAVAIL;
-}
-
-/* 0 with a listening socket; or a negative errno. */
-static int listen_tcp(const char *text, int *ret_fd)
-{
-	struct addrinfo *found;
-	int one = 1, fd, rc = resolve(text, &found);
-
-	if (rc < 0)
-		return rc;
-	fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
-	    bind(fd, found->ai_addr, found->ai_addrlen) < 0 || listen(fd, BACKLOG) < 0)
-		rc = -errno;
-	freeaddrinfo(found);
-	if (rc == 0)
-		*ret_fd = fd;
-	else if (fd >= 0)
-		(void)close(fd);
-	return rc;
+	return rc < 0 ? tell_control(d, rc) : server_listen(&d->control, fd);
 }
 
 int server_open_metrics(struct daemon *d)
@@ -263,24 +226,21 @@ int server_open_metrics(struct daemon *d)
 
 	if (!d->settings->metrics[0])
 		return 0;
+	rc = server_start(d, &d->metrics, 0, EVENTS_METRICS_MAX);
+	if (rc < 0)
+		return rc;
 	rc = listen_tcp(d->settings->metrics, &fd);
 	if (rc < 0) {
 		log_err("metrics", "%s: %s", d->settings->metrics, strerror(-rc));
 		return rc;
 	}
-	d->metrics = server_new(d, 0);
-	if (d->metrics && evhttp_accept_socket(d->metrics, fd) == 0)
-		return 0;
-	(void)close(fd);
-	return -ENOMEM;
+	return server_listen(&d->metrics, fd);
 }
 
 void server_close(struct daemon *d)
 {
-	if (d->control) {
-		evhttp_free(d->control);
+	if (d->control.listener)
 		(void)unlink(d->settings->control);
-	}
-	if (d->metrics)
-		evhttp_free(d->metrics);
+	server_stop(&d->control);
+	server_stop(&d->metrics);
 }

@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What the daemon tells those who ask: metrics as Prometheus wants them, how long changes took to reach the kernel, and
 what netpolctl status makes of it."""
+import contextlib
 import http.client
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -172,6 +174,50 @@ def check_closed(daemon):
     check("and told nowhere", finding not in metrics() and daemon.status()["tooComplicated"] == [])
 
 
+def descriptors(daemon):
+    return len(os.listdir(f"/proc/{daemon.process.pid}/fd"))
+
+
+def crowd(n, connect):
+    """As many clients as get in, who say nothing and stay."""
+    clients = []
+    for _ in range(n):
+        client = socket.socket(socket.AF_UNIX if connect == CONTROL else socket.AF_INET)
+        client.setblocking(False)
+        with contextlib.suppress(BlockingIOError):  # not let in yet
+            client.connect(connect)
+        clients.append(client)
+    return clients
+
+
+def check_crowd(daemon, where, name, others):
+    """Thousands at one address cost a bounded number of descriptors; those elsewhere are served, and all again after."""
+    before = descriptors(daemon)
+    clients = crowd(2000, where)
+    harness.wait_for(f"{name}: some are let in", lambda: descriptors(daemon) > before + 50)
+    others(clients)
+    check(f"{name}: not all of them", descriptors(daemon) < before + 200, str(descriptors(daemon)))
+    check(f"{name}: the daemon goes on", daemon.process.poll() is None)
+    for client in clients:
+        client.close()
+    check(f"{name}: status afterwards", daemon.status() is not None and metrics()["netpold_ready"] == 1)
+    harness.wait_for(f"{name}: all is given back", lambda: descriptors(daemon) <= before)
+
+
+def check_crowds(daemon):
+    def control_answers(_):
+        check("the control socket answers beside a crowd at the other address", daemon.status() is not None)
+
+    def policy_goes_on(_):
+        """Nobody can ask: the log tells."""
+        times = daemon.said().count("read: files")
+        write(WEB)
+        harness.wait_for("manifests are read beside a crowd", lambda: daemon.said().count("read: files") > times)
+
+    check_crowd(daemon, METRICS, "metrics", control_answers)
+    check_crowd(daemon, CONTROL, "control", policy_goes_on)
+
+
 def main():
     harness.begin(240)
     os.makedirs(MANIFESTS)
@@ -180,6 +226,7 @@ def main():
     daemon = Daemon()
     check_durations(daemon)
     check_closed(daemon)
+    check_crowds(daemon)
     daemon = check_words(daemon)
     daemon.end()
     check.end()
