@@ -6,6 +6,7 @@ before the first packet, which therefore arrives or is denied. What arrives is b
 drop counter has it, too."""
 import collections
 import errno
+import itertools
 import os
 import resource
 import selectors
@@ -19,6 +20,9 @@ QUIET = 0.4  # seconds for what should not arrive and is counted nowhere: everyt
 GRACE = 0.02  # seconds in which what was counted as dropped gets its chance to arrive all the same
 AGAIN = 0.2  # seconds after which a datagram is repeated: it may have been lost while a neighbour was looked for
 SCTP = 132
+# Source ports of connections, each after all others: connection tracking lets a packet that has the ports of one that
+# was refused seconds ago pass as a part of it.
+PORTS = itertools.cycle(range(20000, 60000))
 
 
 class Probe:
@@ -107,9 +111,9 @@ class Exchange:
         self.waiting[probe.token] = probe
         getattr(self, f"send_{probe.protocol}")(probe)
 
-    def client(self, probe, kind, protocol=0):
+    def client(self, probe, kind, protocol=0, port=0):
         made = self.open(probe.from_space, probe.source, kind, protocol)
-        made.bind((probe.source, 0))
+        made.bind((probe.source, port))
         self.clients.append(made)
         return made
 
@@ -123,7 +127,7 @@ class Exchange:
         return self.raw_clients[key]
 
     def send_tcp(self, probe):
-        client = self.client(probe, socket.SOCK_STREAM)
+        client = self.client(probe, socket.SOCK_STREAM, 0, self.free_port(probe))
         outcome = client.connect_ex(probe.to)
         probe.sent += 1
         if outcome == 0:
@@ -154,6 +158,16 @@ class Exchange:
         if not six:  # the kernel fills in ICMPv6's
             echo = echo[:2] + struct.pack("!H", checksum(echo)) + echo[4:]
         self.try_send(probe, client, echo, (probe.target, 0))
+
+    def free_port(self, probe):
+        while True:
+            port = next(PORTS)
+            with self.open(probe.from_space, probe.source, socket.SOCK_STREAM) as made:
+                try:
+                    made.bind((probe.source, port))
+                    return port
+                except OSError:
+                    pass  # somebody has it
 
     @staticmethod
     def try_send(probe, client, data, to):

@@ -33,9 +33,10 @@ struct preflight_host {
 	const char *proc, *sys;     /* mostly "/proc" and "/sys" */
 	const char *const *bridges; /* names of those that have pods */
 	size_t n_bridges;
-	bool v4, v6;             /* families that pods have addresses of */
-	const char *table;       /* the name of our own tables, of every family */
-	const char *cni_results; /* the directory of libcni's cache */
+	bool v4, v6;              /* families that pods have addresses of */
+	const char *table;        /* the name of our own tables, of every family */
+	const char *cni_results;  /* the directory of libcni's cache */
+	size_t pods, with_result; /* that run here by an API server; those that results are of */
 };
 
 /* 0 with findings, errors first, or -ENOMEM. */

@@ -315,6 +315,20 @@ static bool was_found(const struct preflight *before, const struct preflight_fin
 	return false;
 }
 
+/* Pods that run here, and how many of them the node can know before the API server tells. */
+static void count_results(const struct daemon *d, struct preflight_host *host)
+{
+	for (const struct local_pod *local = d->local; local; local = local->hh.next) {
+		const struct pod *pod = local->pod;
+
+		if (pod->n_addrs == 0 || pod->host_network || pod->terminating || pod_finished(pod))
+			continue;
+		host->pods++;
+		if (attach_by_pod(d->attach, pod->ns, pod->name, pod->uid ? pod->uid : ""))
+			host->with_result++;
+	}
+}
+
 void local_look(struct daemon *d, bool say)
 {
 	const char *bridges[PREFLIGHT_MAX];
@@ -337,6 +351,8 @@ void local_look(struct daemon *d, bool say)
 	}
 	host.bridges = bridges;
 	d->looked_ms = monotonic_ms();
+	if (d->api)
+		count_results(d, &host);
 	if (preflight_run(&host, &found) < 0) {
 		preflight_done(&found);
 		return; /* what was found before stays */

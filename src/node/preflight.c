@@ -144,11 +144,18 @@ static int check_forwarding(const struct preflight_host *host, struct preflight 
 	return rc;
 }
 
-/* Without these pods are found by routes, if at all; what is not there will come with them. */
+/* Without these pods are found by routes, if at all; before the first pod there need be none. */
 static int check_cni_results(const struct preflight_host *host, struct preflight *preflight)
 {
 	AUTO_CLOSE int fd = open(host->cni_results, O_RDONLY | O_CLOEXEC | O_DIRECTORY);
 
+	if (host->pods > 0 && host->with_result == 0 && (fd >= 0 || errno != EACCES))
+		return preflight_add(
+			preflight, "cni-results-missing", PREFLIGHT_WARNING,
+			"Name the directory with --cni-results; in a container, mount it.",
+			"%s has no result for any of %zu pods: a pod is enforced only once the API "
+			"server has published its address, which is after it has started.",
+			host->cni_results, host->pods);
 	if (fd >= 0 || errno != EACCES)
 		return 0;
 	return preflight_add(

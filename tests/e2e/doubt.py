@@ -171,21 +171,41 @@ class World:
 
     # What a node cannot know
 
-    def a_node_that_nobody_knows(self):
-        agent = self.kube.agents["n1"]
+    def restart(self, name, old, new):
+        """With another word in its command line."""
+        agent = self.kube.agents[name]
         agent.stop(signal.SIGTERM)
-        before = self.kernel("n1")
-        command = list(agent.command)
-        agent.command[agent.command.index("n1")] = "n9"
+        agent.command[agent.command.index(old)] = new
         agent.start()
+        return agent
+
+    def findings(self, name):
+        return [one["id"] for one in self.kube.agents[name].status()["findings"]]
+
+    def a_node_without_results(self):
+        """Pods are enforced all the same, by what the API server says of them; only later, and that is told."""
+        mine = self.kube.pods["b2"], self.kube.pods["d"]
+        self.check("a node with results does not miss any", "cni-results-missing" not in self.findings("n2"))
+        results, nowhere = self.kube.lab.results("n2"), "/run/no-results"
+        self.restart("n2", results, nowhere)
+        for life in mine:
+            life.understood = False
+        self.verify("without CNI results pods are enforced as well")
+        self.check("a node without results says so", "cni-results-missing" in self.findings("n2"), str(self.findings("n2")))
+        self.restart("n2", nowhere, results)
+        for life in mine:
+            life.understood = True
+        self.verify("with CNI results again")
+
+    def a_node_that_nobody_knows(self):
+        before = self.kernel("n1")
+        agent = self.restart("n1", "n1", "n9")
         with open(agent.log, encoding="utf-8") as log:
             def says():
                 return any("node n9: no such node" in line for line in log)
             harness.wait_for("it says that it is unknown", says)
         self.check("an unknown node leaves what it finds", self.kernel("n1") == before)
-        agent.stop(signal.SIGTERM)
-        agent.command = command
-        agent.start()
+        self.restart("n1", "n9", "n1")
         self.verify("with its name again")
 
 
@@ -196,6 +216,7 @@ def run(mode, seed, check):
         world.first_commits()
         world.policies()
         world.odd_pods()
+        world.a_node_without_results()
         world.a_node_that_nobody_knows()
     except (kube.Failed, kube.client.ControlError, TimeoutError) as failed:
         check("all goes on", False, str(failed))

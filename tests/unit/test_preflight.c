@@ -180,6 +180,32 @@ static void check(const struct host_row *row)
 	preflight_done(&preflight);
 }
 
+static void pods_without_results_are_told_of(void **state)
+{
+	static const struct {
+		const char *dir;
+		size_t pods, with_result, findings;
+	} cases[] = {{"nowhere", 0, 0, 0}, {"nowhere", 2, 0, 1}, {".", 2, 0, 1}, {".", 2, 1, 0}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct preflight_host host = {.proc = "proc",
+					      .sys = "sys",
+					      .table = "netpold",
+					      .cni_results = cases[i].dir,
+					      .pods = cases[i].pods,
+					      .with_result = cases[i].with_result};
+		struct preflight preflight;
+		size_t found = 0;
+
+		assert_int_equal(preflight_run(&host, &preflight), 0);
+		for (size_t j = 0; j < preflight.findings.n; j++)
+			found += strcmp(preflight.findings.v[j].id, "cni-results-missing") == 0;
+		assert_int_equal(found, cases[i].findings);
+		preflight_done(&preflight);
+	}
+}
+
 static void is_found(void **state)
 {
 	assert_int_equal(make_top(NULL), 0);
@@ -189,5 +215,11 @@ static void is_found(void **state)
 
 int main(void)
 {
-	return RUN_ROWS("preflight", hosts, is_found);
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(pods_without_results_are_told_of),
+	};
+	int failed = RUN_ROWS("preflight", hosts, is_found);
+
+	failed += cmocka_run_group_tests_name("results", tests, NULL, NULL);
+	return failed;
 }
