@@ -142,10 +142,10 @@ step "build with gcc" warning_free "$work/gcc" CC=gcc
 check "gcc" "$work/gcc"
 step "build with the sanitizers" warning_free "$work/sanitizers" CC=gcc --enable-sanitizers
 # The same, with less of what is random: slower by itself.
-check "sanitizers" "$work/sanitizers" CLUSTERS=3000 LABS=6 NEVER_SECONDS=8 CASES=8 QUICK=1
+check "sanitizers" "$work/sanitizers" CLUSTERS=3000 LABS=6 NEVER_SECONDS=8 E2E_SECONDS=1 SOAK_SECONDS=8 CASES=8 QUICK=1
 step "build with clang and the fuzzers" warning_free "$work/clang" CC=clang --enable-fuzzers --enable-sanitizers
 step "fuzz" make -s -j2 -C "$work/clang" fuzz
-step "distribution" env -C "$work/gcc" CLUSTERS=500 LOADS=3 LABS=3 NEVER_SECONDS=5 CASES=4 QUICK=1 make -s distcheck
+step "distribution" env -C "$work/gcc" CLUSTERS=500 LOADS=3 LABS=3 NEVER_SECONDS=5 E2E_SECONDS=1 SOAK_SECONDS=5 CASES=4 QUICK=1 make -s distcheck
 step "format" make -s -C "$work/gcc" format-check
 step "quickstart" env BUILD_DIR="$work/gcc" "$top/contrib/quickstart.sh"
 

@@ -114,7 +114,9 @@ def churn(cluster, luck):
 
 
 def judge(samples, check):
-    third = len(samples) // 3
+    third, tenth = len(samples) // 3, max(1, len(samples) // 10)
+    print("resident memory, medians of tenths:", *(
+        f"{statistics.median(one[0] for one in samples[at:at + tenth]):.0f}" for at in range(0, tenth * 10, tenth)))
     middle, end = samples[third:2 * third], samples[2 * third:]
     for what, at, limit in (("resident memory", 0, lambda kb: kb * GROWTH + SLACK), ("descriptors", 1, lambda n: n + 1)):
         before, after = (statistics.median(one[at] for one in part) for part in (middle, end))
