@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "tree.h"
 
 struct namespaces {
 	VEC(const struct graph_namespace *) all;
@@ -99,58 +100,66 @@ static void print_text(const struct graph_pod *pod, struct profile *const profil
 	}
 }
 
-static json_t *json_policies(const struct profile *profile)
-{
-	json_t *list = profile ? json_array() : json_null();
-
-	for (size_t i = 0; profile && i < profile->n_policies; i++)
-		(void)json_array_append_new(list, json_sprintf("%s/%s", profile->policies[i]->ns,
-							       profile->policies[i]->name));
-	return list;
-}
-
 static json_t *json_labels(const struct pod *pod)
 {
-	json_t *json = json_object();
+	AUTO_JSON json_t *json = json_object();
 
-	for (size_t i = 0; i < pod->labels.n; i++)
-		(void)json_object_set_new(json, pod->labels.v[i].key,
-					  json_string(pod->labels.v[i].value));
-	return json;
+	for (size_t i = 0; i < pod->labels.n; i++) {
+		if (!tree_put(json, pod->labels.v[i].key, json_string(pod->labels.v[i].value)))
+			return NULL;
+	}
+	return TAKE(json);
 }
 
 static json_t *json_ports(const struct pod *pod)
 {
-	json_t *list = json_array();
+	AUTO_JSON json_t *list = json_array();
 
-	for (size_t i = 0; i < pod->n_ports; i++)
-		(void)json_array_append_new(
-			list, json_pack("{s:s, s:s, s:i}", "name", pod->ports[i].name, "protocol",
-					proto_name((enum proto)pod->ports[i].proto), "port",
-					(int)pod->ports[i].number));
-	return list;
+	for (size_t i = 0; i < pod->n_ports; i++) {
+		const struct pod_port *port = &pod->ports[i];
+
+		if (!tree_add(list, json_pack("{s:s, s:s, s:i}", "name", port->name, "protocol",
+					      proto_name((enum proto)port->proto), "port",
+					      (int)port->number)))
+			return NULL;
+	}
+	return TAKE(list);
+}
+
+/* Those that count, or those that do not. */
+static json_t *json_addrs(const struct graph_pod *pod, bool counting)
+{
+	AUTO_JSON json_t *list = json_array();
+	char text[ADDR_TEXT_MAX];
+
+	for (size_t i = 0; i < pod->object->n_addrs; i++) {
+		const struct addr *addr = &pod->object->addrs[i];
+
+		if (counts(pod, (enum family)addr->family) == counting &&
+		    !tree_add(list, json_string(addr_format(addr, text))))
+			return NULL;
+	}
+	return TAKE(list);
+}
+
+static json_t *json_isolation(const struct profile *profile)
+{
+	return profile ? tree_policies(profile) : json_null();
 }
 
 static int print_json(const struct graph_pod *pod, struct profile *const profiles[DIR_COUNT],
 		      FILE *out)
 {
 	const struct pod *object = pod->object;
-	json_t *addrs = json_array(), *lost = json_array();
-	char text[ADDR_TEXT_MAX];
 	AUTO_JSON json_t *json =
 		json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:s?, s:s?, s:o, s:o}", "namespace",
 			  object->ns, "name", object->name, "role", role(object), "labels",
-			  json_labels(object), "ports", json_ports(object), "addresses", addrs,
-			  "lost", lost, "node", object->node, "interface", graph_pod_interface(pod),
-			  "ingress", json_policies(profiles[DIR_INGRESS]), "egress",
-			  json_policies(profiles[DIR_EGRESS]));
+			  json_labels(object), "ports", json_ports(object), "addresses",
+			  json_addrs(pod, true), "lost", json_addrs(pod, false), "node",
+			  object->node, "interface", graph_pod_interface(pod), "ingress",
+			  json_isolation(profiles[DIR_INGRESS]), "egress",
+			  json_isolation(profiles[DIR_EGRESS]));
 
-	for (size_t i = 0; i < object->n_addrs; i++) {
-		bool own = counts(pod, (enum family)object->addrs[i].family);
-
-		(void)json_array_append_new(own ? addrs : lost,
-					    json_string(addr_format(&object->addrs[i], text)));
-	}
 	if (!json || json_dumpf(json, out, JSON_COMPACT) < 0)
 		return -ENOMEM;
 	fputc('\n', out);

@@ -6,6 +6,7 @@
 #include "answer/explain.h"
 #include "base/cleanup.h"
 #include "report.h"
+#include "tree.h"
 
 static const char *answer_name(enum answer answer)
 {
@@ -14,23 +15,12 @@ static const char *answer_name(enum answer answer)
 	return names[answer];
 }
 
-/* False: no memory. */
-static bool put(json_t *json, const char *key, json_t *value)
-{
-	return json_object_set_new(json, key, value) == 0;
-}
-
-static bool add(json_t *list, json_t *value)
-{
-	return json_array_append_new(list, value) == 0;
-}
-
 static json_t *json_nodes(const struct flow_end *end)
 {
 	AUTO_JSON json_t *nodes = json_array();
 
 	for (size_t i = 0; i < end->n_nodes; i++) {
-		if (!add(nodes, json_string(end->nodes[i])))
+		if (!tree_add(nodes, json_string(end->nodes[i])))
 			return NULL;
 	}
 	return TAKE(nodes);
@@ -45,9 +35,10 @@ static json_t *json_end(const struct flow_end *end)
 			  end->has_addr ? json_string(addr_format(&end->addr, text)) : json_null());
 
 	if (end->pod &&
-	    !put(json, "pod", json_sprintf("%s/%s", end->pod->object->ns, end->pod->object->name)))
+	    !tree_put(json, "pod",
+		      json_sprintf("%s/%s", end->pod->object->ns, end->pod->object->name)))
 		return NULL;
-	if (end->kind == END_NODE && !put(json, "nodes", json_nodes(end)))
+	if (end->kind == END_NODE && !tree_put(json, "nodes", json_nodes(end)))
 		return NULL;
 	return TAKE(json);
 }
@@ -62,22 +53,10 @@ static json_t *json_rule(const struct rule_report *report, enum direction dir)
 					   answer_name(report->peer), "port", report->port);
 
 	if (policy->origin.file &&
-	    (!put(json, "file", explain_json_text(policy->origin.file)) ||
-	     !put(json, "line", json_integer(line ? line : policy->origin.line))))
+	    (!tree_put(json, "file", explain_json_text(policy->origin.file)) ||
+	     !tree_put(json, "line", json_integer(line ? line : policy->origin.line))))
 		return NULL;
 	return TAKE(json);
-}
-
-static json_t *json_policies(const struct profile *profile)
-{
-	AUTO_JSON json_t *policies = json_array();
-
-	for (size_t i = 0; i < profile->n_policies; i++) {
-		if (!add(policies, json_sprintf("%s/%s", profile->policies[i]->ns,
-						profile->policies[i]->name)))
-			return NULL;
-	}
-	return TAKE(policies);
 }
 
 static json_t *json_rules(const struct direction_report *report, enum direction dir)
@@ -85,7 +64,7 @@ static json_t *json_rules(const struct direction_report *report, enum direction 
 	AUTO_JSON json_t *rules = json_array();
 
 	for (size_t i = 0; i < report->rules.n; i++) {
-		if (!add(rules, json_rule(&report->rules.v[i], dir)))
+		if (!tree_add(rules, json_rule(&report->rules.v[i], dir)))
 			return NULL;
 	}
 	return TAKE(rules);
@@ -102,7 +81,7 @@ static json_t *json_direction(struct graph *graph, const struct flow_pair *pair,
 	if (rc == 0 && report.profile)
 		json = json_pack("{s:s, s:s, s:o, s:o}", "tier", tier_name(TIER_NETWORK_POLICY),
 				 "answer", answer_name(stretch->dir[dir]), "policies",
-				 json_policies(report.profile), "rules", json_rules(&report, dir));
+				 tree_policies(report.profile), "rules", json_rules(&report, dir));
 	else if (rc == 0)
 		json = json_null();
 	direction_report_done(&report);
@@ -115,12 +94,13 @@ static json_t *json_stretch(struct graph *graph, const struct flow_pair *pair,
 	AUTO_JSON json_t *json = json_pack("{s:s, s:s}", "protocol", proto_name(stretch->proto),
 					   "answer", answer_name(pair_answer(stretch)));
 
-	if (stretch->proto != PROTO_OTHER && (!put(json, "first", json_integer(stretch->first)) ||
-					      !put(json, "last", json_integer(stretch->last))))
+	if (stretch->proto != PROTO_OTHER &&
+	    (!tree_put(json, "first", json_integer(stretch->first)) ||
+	     !tree_put(json, "last", json_integer(stretch->last))))
 		return NULL;
 	for (int dir = 0; dir < DIR_COUNT && pair->reason == PAIR_POLICY; dir++) {
-		if (!put(json, direction_name((enum direction)dir),
-			 json_direction(graph, pair, (enum direction)dir, stretch)))
+		if (!tree_put(json, direction_name((enum direction)dir),
+			      json_direction(graph, pair, (enum direction)dir, stretch)))
 			return NULL;
 	}
 	return TAKE(json);
@@ -131,7 +111,7 @@ static json_t *json_stretches(struct graph *graph, const struct flow_pair *pair)
 	AUTO_JSON json_t *stretches = json_array();
 
 	for (size_t i = 0; i < pair->stretches.n; i++) {
-		if (!add(stretches, json_stretch(graph, pair, &pair->stretches.v[i])))
+		if (!tree_add(stretches, json_stretch(graph, pair, &pair->stretches.v[i])))
 			return NULL;
 	}
 	return TAKE(stretches);
@@ -151,7 +131,7 @@ static json_t *json_pairs(struct graph *graph, const struct flow_result *result)
 	AUTO_JSON json_t *pairs = json_array();
 
 	for (size_t i = 0; i < result->pairs.n; i++) {
-		if (!add(pairs, json_pair(graph, &result->pairs.v[i])))
+		if (!tree_add(pairs, json_pair(graph, &result->pairs.v[i])))
 			return NULL;
 	}
 	return TAKE(pairs);
@@ -202,7 +182,7 @@ int report_json(struct graph *graph, const struct flow *flow, const struct flow_
 		json_pairs(graph, result));
 
 	if (!json || (result->verdict == VERDICT_NONE &&
-		      !put(json, "reason", explain_json_text(result->reason))))
+		      !tree_put(json, "reason", explain_json_text(result->reason))))
 		return -ENOMEM;
 	*ret = TAKE(json);
 	return 0;

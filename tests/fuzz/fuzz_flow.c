@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "answer/explain.h"
 #include "answer/flows.h"
 #include "base/err.h"
 #include "cluster.h"
@@ -40,6 +41,18 @@ static void check_proto(const char *text)
 		flow.port == again.port && strcmp(flow.port_name, again.port_name) == 0);
 }
 
+static void check_explained(const struct flow *flow, enum explain_form form)
+{
+	struct explanation answer = {0};
+
+	REQUIRE(explain_flow(cluster.graph, flow, form, SIZE_MAX, &answer) == 0);
+	REQUIRE((answer.verdict == VERDICT_NONE) == (answer.reason != NULL));
+	REQUIRE((form == EXPLAIN_JSON) == (answer.json != NULL));
+	REQUIRE((form == EXPLAIN_JSON) == (answer.text == NULL));
+	explanation_done(&answer);
+	graph_forget(cluster.graph);
+}
+
 static int take(void *ctx, const struct flow_line *line)
 {
 	struct flow_result result;
@@ -49,6 +62,8 @@ static int take(void *ctx, const struct flow_line *line)
 	REQUIRE(eval_flow(cluster.graph, &line->flow, &result) == 0);
 	REQUIRE((result.verdict == VERDICT_NONE) == (result.reason[0] != '\0'));
 	flow_result_done(&result);
+	for (int form = EXPLAIN_TEXT; form <= EXPLAIN_JSON; form++)
+		check_explained(&line->flow, (enum explain_form)form);
 	return 0;
 }
 

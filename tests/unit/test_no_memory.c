@@ -11,6 +11,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "answer/explain.h"
+#include "answer/pods.h"
 #include "base/err.h"
 #include "join.h"
 #include "node.h"
@@ -255,22 +257,83 @@ static int flow(struct graph *graph, const char *from, const char *to, const cha
 	return rc;
 }
 
+static int start_cluster(struct cluster *c)
+{
+	int rc;
+
+	if (!cluster_start(c, NULL, 0))
+		return -ENOMEM;
+	rc = put(c, cluster_yaml);
+	if (rc == 0)
+		rc = graph_sync(c->graph);
+	if (rc < 0)
+		cluster_stop(c);
+	return rc;
+}
+
 static int evaluate(void)
 {
 	struct cluster c;
-	int rc;
+	int rc = start_cluster(&c);
 
-	if (!cluster_start(&c, NULL, 0))
-		return -ENOMEM;
-	rc = put(&c, cluster_yaml);
-	if (rc == 0)
-		rc = graph_sync(c.graph);
+	if (rc < 0)
+		return rc;
 	if (rc == 0)
 		rc = flow(c.graph, "b/p2", "a/p1", "any");
 	if (rc == 0)
 		rc = flow(c.graph, "a/p1", "a/s-0", "tcp/http");
 	if (rc == 0)
 		rc = flow(c.graph, "a/s-1", "192.168.0.1", "tcp/80");
+	cluster_stop(&c);
+	return rc;
+}
+
+static int explain(struct graph *graph, const char *from, const char *to, enum explain_form form)
+{
+	struct flow one = {.proto = FLOW_TCP, .has_port = true, .port = 80};
+	struct explanation answer = {0};
+	int rc;
+
+	(void)snprintf(one.from, sizeof(one.from), "%s", from);
+	(void)snprintf(one.to, sizeof(one.to), "%s", to);
+	rc = explain_flow(graph, &one, form, SIZE_MAX, &answer);
+	explanation_done(&answer);
+	return rc;
+}
+
+static int list(struct graph *graph, bool json)
+{
+	char *text = NULL, *last = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+	int rc = out ? pods_print(graph, "a/p0", SIZE_MAX, json, out, &last) : -ENOMEM;
+
+	if (out)
+		(void)fclose(out);
+	free(text);
+	free(last);
+	return rc;
+}
+
+/* What the daemon does for who asks; what it has built for that goes again. */
+static int answer(void)
+{
+	static const enum explain_form forms[] = {EXPLAIN_TEXT, EXPLAIN_JSON};
+	struct cluster c;
+	int rc = start_cluster(&c);
+
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; i < ARRAY_LEN(forms) && rc == 0; i++) {
+		rc = explain(c.graph, "b/p2", "a/p1", forms[i]);
+		graph_forget(c.graph);
+		if (rc == 0)
+			rc = explain(c.graph, "a/p1", "192.168.0.1", forms[i]);
+		if (rc == 0)
+			rc = explain(c.graph, "\xff/p1", "a/s-1", forms[i]);
+		if (rc == 0)
+			rc = list(c.graph, forms[i] == EXPLAIN_JSON);
+	}
 	cluster_stop(&c);
 	return rc;
 }
@@ -453,6 +516,12 @@ static void flows_survive(void **state)
 	survives(evaluate);
 }
 
+static void answers_survive(void **state)
+{
+	(void)state;
+	survives(answer);
+}
+
 static void attaching_pods_survives(void **state)
 {
 	(void)state;
@@ -482,6 +551,7 @@ int main(void)
 		cmocka_unit_test(reading_yaml_survives),
 		cmocka_unit_test(merging_yaml_survives),
 		cmocka_unit_test(flows_survive),
+		cmocka_unit_test(answers_survive),
 		cmocka_unit_test(a_graph_and_its_ruleset_survive),
 		cmocka_unit_test(colliding_names_survive),
 		cmocka_unit_test(changes_survive),
