@@ -293,5 +293,10 @@ int daemon_cleanup(const struct settings *settings)
 		return 1;
 	}
 	log_notice("nft", "our tables are removed: nothing is enforced any more");
+	if (listen_answers(settings->control))
+		log_warning(
+			"netpold",
+			"a daemon answers at %s: it puts them back; to be rid of them end it first",
+			settings->control);
 	return 0;
 }

@@ -173,6 +173,7 @@ int metrics_print(const struct daemon *d, struct evbuffer *out);
 
 /* listen.c: sockets that listen. 0, or a negative errno. */
 int listen_unix(const char *path, int *ret_fd); /* only its owner may connect */
+bool listen_answers(const char *path);          /* does somebody? */
 int listen_tcp(const char *text, int *ret_fd);  /* 1.2.3.4:80, [::1]:80 or name:80 */
 /* The socket's directory, if it is only the last part that is missing. One that is there is not
  * given to the user (NULL: nobody is): it may be everybody's. */

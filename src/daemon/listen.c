@@ -69,6 +69,16 @@ int listen_unix(const char *path, int *ret_fd)
 	return rc;
 }
 
+bool listen_answers(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+	if (!path[0] || strlen(path) >= sizeof(address.sun_path))
+		return false;
+	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	return is_in_use(&address);
+}
+
 /* 1.2.3.4:80, [::1]:80 or name:80. evhttp_bind_socket() would not do: it leaves out addresses of
  * families that no interface but the loopback has yet. 0 or a negative errno. */
 static int resolve(const char *text, struct addrinfo **ret_found)

@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -99,6 +100,25 @@ class Service:
 def listing():
     return subprocess.run(["nft", "list", "table", "inet", "netpold"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                           text=True, check=False).stdout
+
+
+def generation():
+    """The kernel's count of changes to its rulesets."""
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12) as netlink:
+        netlink.send(struct.pack("=IHHIIBBH", 20, 10 << 8 | 16, 1, 1, 0, 0, 0, 0))
+        return struct.unpack_from(">I", netlink.recv(4096), 24)[0]
+
+
+def nothing_new_is_not_written(top, manifest):
+    service = Service(top, "-f", manifest)
+    service.told()
+    before = generation()
+    for reads, again in enumerate((lambda: service.process.send_signal(signal.SIGHUP), lambda: os.utime(manifest)), 2):
+        again()
+        wait_for("it is read again", lambda reads=reads: service.said().count("read: files") >= reads)
+        wait_for("it is through", lambda: "netpold_up_to_date 1" in get("/metrics")[1])
+    check("nothing is written", generation() == before, f"{before}, {generation()}")
+    service.end()
 
 
 def the_manager_is_told(top, manifest):
@@ -211,6 +231,7 @@ def main():
         with open(manifest, "w", encoding="utf-8") as out:
             out.write(POLICY % "one")
         the_manager_is_told(top, manifest)
+        nothing_new_is_not_written(top, manifest)
         numbers_without_an_address(top, manifest)
         findings_are_metrics(top, manifest)
         manifests_are_replaced(top)
