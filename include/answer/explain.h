@@ -20,8 +20,8 @@ struct explanation {
 	json_t *json; /* EXPLAIN_JSON: an object, as in netpolctl(8); else NULL */
 };
 
-/* 0 with what explanation_done() frees; -ENOMEM; or -E2BIG: as JSON it would list more than
- * `rules_max` rules, each for every stretch of ports. */
+/* 0 with what explanation_done() frees; -ENOMEM; or -E2BIG: as JSON it would cost more than
+ * listing `rules_max` rules, each for every stretch of ports. */
 int explain_flow(struct graph *graph, const struct flow *flow, enum explain_form form,
 		 size_t rules_max, struct explanation *ret);
 void explanation_done(struct explanation *explanation);

@@ -13,8 +13,8 @@
 int report_text(struct graph *graph, bool colour, const struct flow *flow,
 		const struct flow_result *result, FILE *out);
 
-/* An object; its members are in netpolctl(8). 0; -ENOMEM; -E2BIG: it would list more than
- * `rules_max` rules. */
+/* An object; its members are in netpolctl(8). 0; -ENOMEM; -E2BIG: it would cost more than
+ * listing `rules_max` rules. */
 int report_json(struct graph *graph, const struct flow *flow, const struct flow_result *result,
 		size_t rules_max, json_t **ret);
 

@@ -137,7 +137,19 @@ static json_t *json_pairs(struct graph *graph, const struct flow_result *result)
 	return TAKE(pairs);
 }
 
-/* How many rules will be listed for the pair. */
+/* So many selectors are looked at in the time that it takes to list a rule. */
+#define SELECTORS_PER_RULE 100
+
+/* What one stretch costs, in rules. */
+static size_t weigh_profile(const struct profile *profile)
+{
+	size_t selectors = 0;
+
+	for (size_t i = 0; i < profile->n_rules; i++)
+		selectors += profile->rules[i].peers.pods ? profile->rules[i].peers.pods->n : 0;
+	return profile->n_rules + selectors / SELECTORS_PER_RULE;
+}
+
 static int weigh_pair(struct graph *graph, const struct flow_pair *pair, size_t *ret)
 {
 	struct graph_pod *const pods[DIR_COUNT] = {
@@ -151,7 +163,7 @@ static int weigh_pair(struct graph *graph, const struct flow_pair *pair, size_t 
 
 		if (pods[dir])
 			rc = graph_profile(graph, pods[dir], (enum direction)dir, &profile);
-		*ret += profile ? profile->n_rules * pair->stretches.n : 0;
+		*ret += profile ? weigh_profile(profile) * pair->stretches.n : 0;
 	}
 	return rc;
 }

@@ -83,19 +83,39 @@ static enum answer named_answer(const struct profile *profile, const struct flow
 	return answer;
 }
 
-/* One direction at one port; PROTO_OTHER has none. */
-static enum answer point_answer(const struct profile *profile, const struct flow_end *other,
-				enum proto proto, uint16_t port)
+/* Both directions of a pair. */
+struct pair_profiles {
+	struct profile *dir[DIR_COUNT]; /* NULL: that direction is open */
+	/* Of each class, and behind them of `every`: its answer, and one more; 0: not known yet.
+	 * Thousands of ports can be in one class, and have thousands of peers. */
+	uint8_t *known[DIR_COUNT];
+};
+
+static enum answer class_answer(const struct port_class *class, const struct flow_end *other,
+				uint8_t *known)
 {
+	if (*known == 0)
+		*known = (uint8_t)(peers_answer(&class->peers, other) + 1);
+	return (enum answer)(*known - 1);
+}
+
+/* One direction at one port; PROTO_OTHER has none. */
+static enum answer point_answer(const struct pair_profiles *profiles, enum direction dir,
+				const struct flow_end *other, enum proto proto, uint16_t port)
+{
+	const struct profile *profile = profiles->dir[dir];
+	uint8_t *known = profiles->known[dir];
+
 	if (!profile)
 		return ANSWER_YES; /* not isolated */
 
-	enum answer answer = peers_answer(&profile->every.peers, other);
+	enum answer answer = class_answer(&profile->every, other, &known[profile->n_classes]);
 	if (answer == ANSWER_YES || proto == PROTO_OTHER)
 		return answer;
 	const struct port_class *class = find_class(profile, proto, port);
 	if (class)
-		answer = max_answer(answer, peers_answer(&class->peers, other));
+		answer = max_answer(answer,
+				    class_answer(class, other, &known[class - profile->classes]));
 	return max_answer(answer, named_answer(profile, other, proto, port));
 }
 
@@ -137,10 +157,6 @@ static int compare_cuts(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-struct pair_profiles {
-	struct profile *dir[DIR_COUNT]; /* NULL: that direction is open */
-};
-
 static int add_stretch(struct flow_pair *pair, const struct pair_profiles *profiles,
 		       enum proto proto, uint32_t first, uint32_t last)
 {
@@ -148,9 +164,9 @@ static int add_stretch(struct flow_pair *pair, const struct pair_profiles *profi
 		.proto = proto,
 		.first = (uint16_t)first,
 		.last = (uint16_t)last,
-		.dir = {[DIR_INGRESS] = point_answer(profiles->dir[DIR_INGRESS], &pair->from, proto,
+		.dir = {[DIR_INGRESS] = point_answer(profiles, DIR_INGRESS, &pair->from, proto,
 						     (uint16_t)first),
-			[DIR_EGRESS] = point_answer(profiles->dir[DIR_EGRESS], &pair->to, proto,
+			[DIR_EGRESS] = point_answer(profiles, DIR_EGRESS, &pair->to, proto,
 						    (uint16_t)first)},
 	};
 	struct flow_stretch *before =
@@ -264,6 +280,18 @@ static int find_profiles(struct graph *g, const struct flow_pair *pair, struct p
 	return rc;
 }
 
+static int remember(struct pair_profiles *profiles)
+{
+	for (int dir = 0; dir < DIR_COUNT; dir++) {
+		if (!profiles->dir[dir])
+			continue;
+		profiles->known[dir] = calloc(profiles->dir[dir]->n_classes + 1, 1);
+		if (!profiles->known[dir])
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 static int eval_pair(struct graph *g, const struct flow *flow, const struct flow_end *from,
 		     const struct flow_end *to, struct flow_result *ret)
 {
@@ -272,9 +300,13 @@ static int eval_pair(struct graph *g, const struct flow *flow, const struct flow
 	int rc = find_profiles(g, &pair, &profiles);
 
 	if (rc == 0)
+		rc = remember(&profiles);
+	if (rc == 0)
 		rc = cover(&pair, &profiles, flow);
 	if (rc == 0)
 		rc = vec_push(&ret->pairs, pair);
+	for (int dir = 0; dir < DIR_COUNT; dir++)
+		free(profiles.known[dir]);
 	if (rc < 0)
 		vec_free(&pair.stretches);
 	return rc;
