@@ -18,6 +18,9 @@ struct nft_refused {
  * through, or the maps that find a pod's chain: without them there would be no policy. */
 bool nft_refused_can_be_left_out(const struct ruleset *ruleset, const struct nft_refused *refused);
 
+/* Is it something else than what was committed, or gone? What was refused may be taken now. */
+bool nft_refused_has_changed(const struct ruleset *ruleset, const struct nft_refused *refused);
+
 /* A copy without them: a refused guard is not there; a refused chain keeps its final drop alone; a
  * refused set is not there, nor any rule that looks into it. 0 or -ENOMEM; ruleset_done() either
  * way. */

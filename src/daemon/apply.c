@@ -226,12 +226,26 @@ static int attempt_all(struct apply *a, bool *ret_changed, struct err *err)
 	return err_set(err, -EAGAIN, "our tables change faster than they can be written");
 }
 
+/* Whoever has mended a policy does not wait for a SIGHUP. */
+static void retry_changed(struct apply *a)
+{
+	const struct ruleset *wanted = render_ruleset(a->render);
+
+	for (size_t i = 0; i < a->refused.n;) {
+		if (nft_refused_has_changed(wanted, &a->refused.v[i]))
+			vec_remove_swap(&a->refused, i);
+		else
+			i++;
+	}
+}
+
 int apply_commit(struct apply *a, bool *ret_changed, struct err *err)
 {
 	int64_t began_us = clock_us(CLOCK_MONOTONIC);
 	int rc;
 
 	a->missed = false;
+	retry_changed(a);
 	rc = attempt_all(a, ret_changed, err);
 
 	if (rc < 0) {

@@ -84,6 +84,33 @@ bool nft_refused_can_be_left_out(const struct ruleset *ruleset, const struct nft
 	return chain && chain->hook == NFT_HOOK_NONE && !is_everyones(ruleset, refused->name);
 }
 
+/* Elements come and go with pods; a set that is refused for what policies say is another then. */
+static bool set_has_changed(const struct ruleset *ruleset, const char *name)
+{
+	const struct nft_set_before *before;
+
+	HASH_FIND_STR(ruleset->sets_before, name, before);
+	return before != NULL;
+}
+
+/* Chains are written again with their pods, mostly as they were. */
+static bool chain_has_changed(const struct ruleset *ruleset, enum nft_table table, const char *name)
+{
+	const struct nft_chain *now = ruleset_chain(ruleset, table, name);
+	const struct nft_chain_before *before;
+
+	HASH_FIND_STR(ruleset->chains_before[table], name, before);
+	return before && !(before->chain && now && nft_chain_same_head(before->chain, now) &&
+			   nft_chain_same_rules(before->chain, now));
+}
+
+bool nft_refused_has_changed(const struct ruleset *ruleset, const struct nft_refused *refused)
+{
+	return !nft_refused_can_be_left_out(ruleset, refused) ||
+	       (refused->set ? set_has_changed(ruleset, refused->name)
+			     : chain_has_changed(ruleset, refused->table, refused->name));
+}
+
 static int copy_rule(struct nft_chain *to, const struct nft_rule *rule)
 {
 	struct nft_rule copy = {0};

@@ -227,6 +227,34 @@ static void without_what_finds_the_pods_there_is_no_policy(void **state)
 	}
 }
 
+/* Whoever has mended what was refused does not wait. */
+static void what_has_changed_is_tried_again(void **state)
+{
+	static const char other[] =
+		"apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\n"
+		"metadata: {name: p, namespace: t}\n"
+		"spec: {podSelector: {matchLabels: {app: a}}, ingress: [{ports: [{port: 80}]}]}\n";
+	const struct ruleset *whole = render_ruleset(cluster.render);
+	struct nft_refused profile = of(NFT_TABLE_POLICY, false, chain_like("pi_"));
+	struct nft_refused own = of(NFT_TABLE_POLICY, false, "i_v1");
+	struct nft_refused set = of(NFT_TABLE_POLICY, true, set_like("p4_"));
+	struct nft_refused guard = of(NFT_TABLE_GUARD, false, "g_v1");
+	struct faults faults = {0};
+	struct err err = {0};
+
+	(void)state;
+	render_committed(cluster.render);
+	assert_false(nft_refused_has_changed(whole, &profile));
+	assert_false(nft_refused_has_changed(whole, &own));
+	assert_false(nft_refused_has_changed(whole, &set));
+	assert_false(nft_refused_has_changed(whole, &guard));
+	assert_int_equal(cluster_put_yaml(&cluster, other, strlen(other), &faults, &err, NULL), 0);
+	assert_int_equal(render_settle(cluster.render), 0);
+	assert_true(nft_refused_has_changed(whole, &profile));
+	assert_true(nft_refused_has_changed(whole, &set)); /* nobody looks into it any more */
+	assert_false(nft_refused_has_changed(whole, &guard));
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -240,6 +268,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(whoever_leads_to_it_is_concerned, setup, teardown),
 		cmocka_unit_test_setup_teardown(without_what_finds_the_pods_there_is_no_policy,
 						setup, teardown),
+		cmocka_unit_test_setup_teardown(what_has_changed_is_tried_again, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("refused", tests, NULL, NULL);
