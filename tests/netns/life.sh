@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 # What an operator does to a node, and what must not take away what is enforced: --once twice, manifests with
-# faults, a node that nobody knows, --cleanup.
+# faults, a node that nobody knows, --cleanup; and what the kernel refuses takes nothing else along.
 set -u
 [ "$(id -u)" = 0 ] || { echo "needs root: skipped"; exit 77; }
 for tool in nft ip unshare "${PYTHON3:-python3}"; do
@@ -102,5 +102,29 @@ expect 0 'removed' "$top_builddir/netpold" --cleanup
 # With nothing to lose, what can be understood is enforced.
 expect 2 'up to date' $netpold -f "$tmp/m" --node worker-1
 nft list table inet netpold > "$tmp/now" || failed=$((failed + 1))
+nft list table inet others > "$tmp/now" || failed=$((failed + 1))
+
+# The kernel has no place for a guard on a device whose hooks others have taken: all else is enforced.
+ip link add veth1 type veth peer name pod1
+ip link set veth1 up
+ip route add 10.9.0.2/32 dev veth1
+{
+	echo 'table netdev hooks {'
+	for i in $(seq 1024); do
+		echo "chain c$i { type filter hook ingress device veth1 priority $i; }"
+	done
+	echo '}'
+} > "$tmp/hooks"
+nft -f "$tmp/hooks" || failed=$((failed + 1))
+cat > "$tmp/pod.yaml" << X
+{apiVersion: v1, kind: Pod, metadata: {name: web}, status: {podIP: 10.9.0.2}}
+---
+{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: closed}, spec: {podSelector: {}}}
+X
+expect 0 'refuses chain g_veth1 (default/web).*not guarded' $netpold -f "$tmp/pod.yaml"
+nft list chain inet netpold i_veth1 > "$tmp/now" || failed=$((failed + 1))
+nft delete table netdev hooks
+expect 0 'up to date' $netpold -f "$tmp/pod.yaml"
+nft list chain netdev netpold g_veth1 > "$tmp/now" || failed=$((failed + 1))
 [ $failed = 0 ] && echo "what is enforced stays"
 [ $failed = 0 ]
