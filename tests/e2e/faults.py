@@ -117,14 +117,26 @@ class Faults:
         yield KUBECTL
 
     def fault_a_list_in_which_something_has_vanished(self):
-        """The watch is gone while pods and policies go, and what happened meanwhile nobody knows any more."""
+        """The watch is gone while a pod and a policy go, and what happened meanwhile nobody knows any more."""
+        cluster = self.kube
+        for name in {"stays", "goes"} & set(cluster.pods):
+            cluster.forget(cluster.pods[name])
+        for number, (name, where) in enumerate((("stays", "n1"), ("goes", "n2")), 1):
+            cluster.run_pod(name, {"app": "x"}, where, (f"10.1.3.{number}", f"fd00:1:3::{number}"))
+        cluster.server.load(harness.policy("goes", {"app": "x"}, ingress=[], namespace=kube.NAMESPACE))
+        cluster.settle()
         before = self.failures()
         for resource in ("pods", "networkpolicies"):
-            self.do("fail", resource=resource, verb="watch", how="503", user="node", times=2)
+            self.do("fail", resource=resource, verb="watch", how="503", user="node", times=None)
             self.do("streams", how="reset", resource=resource)
         self.struck(before)
         yield BEHIND
+        cluster.remove("NetworkPolicy", "goes")
+        if "goes" in cluster.pods:
+            cluster.forget(cluster.pods["goes"])
         self.do("compact")
+        self.do("heal")
+        cluster.settle()
 
     # Statuses
 
