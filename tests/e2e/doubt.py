@@ -2,21 +2,24 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What netpold does while it does not know. Before all kinds of objects have been read nothing is written: no table is
 made, and one of an earlier run stays as it is. An object that cannot be understood is named, and what it could have
-opened is closed, while all else is enforced; mended, it counts again. A node that the API server does not know, and one
+opened is closed, while all else is enforced; mended, it counts again. What it knows reaches the kernel soon, and what
+comes together is written together. A node that the API server does not know, and one
 that has no results of CNI plugins, say so.
 
 SEED what is held back how; MODE routed, bridged, or both (one, by the seed)."""
 import os
 import random
 import signal
+import statistics
 import subprocess
 import sys
+import time
 
 import harness
 import kube
 
 PODS = {"a": ("a", "n1"), "b": ("b", "n1"), "b2": ("b", "n2"), "d": ("d", "n2")}
-PORTS = [{"port": 80}]
+SOON_MS, BURST = 100, 300
 
 
 def labels(**wanted):
@@ -169,6 +172,34 @@ class World:
             os.unlink(life.result)
             self.kube.lab.attached["n1"] -= 1
 
+    # How soon
+
+    def commits(self, name):
+        return self.kube.agents[name].status()["kernel"]["commits"]
+
+    def soon_and_together(self):
+        """A policy after a time of quiet; then many at once."""
+        took = []
+        for turn in range(20):
+            self.kube.settle()
+            before, began = self.commits("n1"), time.monotonic()
+            self.kube.server.load(self.policy("b", 80 + turn % 2))
+            harness.wait_for("the commit", lambda before=before: self.commits("n1") > before)
+            took.append((time.monotonic() - began) * 1000)
+        print(f"from the API server's store to the kernel and back: median {statistics.median(took):.1f} ms, longest "
+              f"{max(took):.1f} ms")
+        self.check("a policy is in the kernel within milliseconds", statistics.median(took) < SOON_MS, str(took))
+        before = self.commits("n1")
+        self.kube.do("load", objects=[self.policy("b", 80) | {"metadata": {"name": f"burst-{number}", "namespace": "t"}}
+                                      for number in range(BURST)])
+        self.kube.settle()
+        commits = self.commits("n1") - before
+        print(f"{BURST} policies at once: {commits} commits")
+        self.check("what comes together is written together", commits < BURST / 4, f"{commits} commits")
+        self.verify("all of it is enforced")
+        for number in range(BURST):
+            self.kube.remove("NetworkPolicy", f"burst-{number}")
+
     # What a node cannot know
 
     def restart(self, name, old, new):
@@ -216,6 +247,7 @@ def run(mode, seed, check):
         world.first_commits()
         world.policies()
         world.odd_pods()
+        world.soon_and_together()
         world.a_node_without_results()
         world.a_node_that_nobody_knows()
     except (kube.Failed, kube.client.ControlError, TimeoutError) as failed:
