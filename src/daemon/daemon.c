@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/intern.h"
@@ -16,47 +15,6 @@
 #include "daemon/notify.h"
 #include "internal.h"
 #include "render/names.h"
-
-static int64_t clock_us(clockid_t clock)
-{
-	struct timespec now;
-
-	(void)clock_gettime(clock, &now); /* both clocks exist */
-	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
-int64_t monotonic_us(void)
-{
-	return clock_us(CLOCK_MONOTONIC);
-}
-
-int64_t monotonic_ms(void)
-{
-	return monotonic_us() / 1000;
-}
-
-int64_t realtime_ms(void)
-{
-	return clock_us(CLOCK_REALTIME) / 1000;
-}
-
-void arm(struct event *timer, int64_t ms)
-{
-	struct timeval after = {.tv_sec = (time_t)(ms / 1000),
-				.tv_usec = (suseconds_t)(ms % 1000 * 1000)};
-
-	(void)evtimer_add(timer, &after); /* the base has room for every event that exists */
-}
-
-void daemon_give_up(struct daemon *d)
-{
-	if (!d->fatal)
-		log_err("netpold", "out of memory: ending, to be started again; the rules stay as "
-				   "they are");
-	d->fatal = true;
-	d->status = 1;
-	(void)event_base_loopbreak(d->base);
-}
 
 static void on_end(evutil_socket_t signal, short what, void *ctx)
 {
@@ -79,7 +37,7 @@ static void on_hup(evutil_socket_t signal, short what, void *ctx)
 	d->arrived_us = monotonic_us();
 	log_notice("netpold", "SIGHUP: reading %s the kernel's tables again",
 		   d->follow ? "the manifests and" : "what the API server did not have, and");
-	local_look(d, true);
+	look_at_host(d, true);
 	apply_retry_refused(&d->apply);
 	apply_doubt(&d->apply);
 	reconcile_soon(d);

@@ -91,6 +91,7 @@ struct daemon {
 	bool fatal;         /* out of memory in the middle of a change: only good for exiting */
 };
 
+/* loop.c */
 int64_t monotonic_ms(void);
 int64_t monotonic_us(void);
 int64_t realtime_ms(void);
@@ -107,25 +108,32 @@ void daemon_give_up(struct daemon *d);
 int local_start(struct daemon *d);
 void local_stop(struct daemon *d);
 int local_put(struct daemon *d, struct object object);
-/* Is the pod of this node, or of no node that is known? */
-bool local_may_have(const struct daemon *d, const struct pod *pod);
-/* Looks at this host again for what is in the way of enforcing, and logs what is new of it; `say`:
- * all of it. */
-void local_look(struct daemon *d, bool say);
-/* The same, not more often than once in a second. */
-void local_look_again(struct daemon *d);
-/* Pods of this node that are found by their device. */
-size_t local_with_device(const struct daemon *d);
-/* Each pod and direction that is closed, as its policies are too complicated. */
-typedef void (*closed_fn)(void *ctx, const char *pod, const struct profile *profile);
-void local_closed(const struct daemon *d, closed_fn fn, void *ctx);
-/* Says in the log what is new of that. */
-void local_tell_closed(struct daemon *d);
-/* Closes the pods that the node has and no source knows, where the settings say so. 0 or -ENOMEM.
- */
-int local_close_unknown(struct daemon *d);
 /* Takes the object over: only its kind and names count. */
 int local_remove(struct daemon *d, struct object object);
+/* Is the pod of this node, or of no node that is known? */
+bool local_may_have(const struct daemon *d, const struct pod *pod);
+/* Pods of this node that are found by their device. */
+size_t local_with_device(const struct daemon *d);
+
+/* unknown.c: closes the pods that the node has and no source knows, where the settings say so, and
+ * those that are not understood. 0 or -ENOMEM. */
+int unknown_close(struct daemon *d);
+
+/* closed.c: each pod and direction that is closed, as its policies are too complicated. */
+typedef void (*closed_fn)(void *ctx, const char *pod, const struct profile *profile);
+void closed_each(const struct daemon *d, closed_fn fn, void *ctx);
+/* Says in the log what is new of that. */
+void closed_tell(struct daemon *d);
+
+/* look.c: looks at this host for what is in the way of enforcing, and logs what is new of it;
+ * `say`: all of it. */
+int look_start(struct daemon *d);
+void look_stop(struct daemon *d);
+void look_at_host(struct daemon *d, bool say);
+/* Within a second. */
+void look_soon(struct daemon *d);
+/* Now, but not more often than once in a second. */
+void look_again(struct daemon *d);
 
 /* An object of the API server that cannot be understood. */
 struct broken {

@@ -10,36 +10,19 @@
 #include "base/intern.h"
 #include "base/log.h"
 #include "base/table.h"
-#include "internal.h"
+#include "local.h"
 
-/* After a pod's device has been found: how long until the host is looked at again. Who asks for
- * numbers gets none older: anybody may ask, all the time. */
-#define LOOK_MS 1000
-
-/* A pod as its source has it. */
-struct local_pod {
-	char *key; /* namespace/name */
-	struct pod *pod;
-	bool told_closed[DIR_COUNT]; /* that its policies are too complicated */
-	UT_hash_handle hh;
-};
-
-struct unknown_pods {
-	struct render_unknown *v;
-	size_t n, cap;
-};
-
-static bool is_local(const struct daemon *d, const struct pod *pod)
+bool local_is_here(const struct daemon *d, const struct pod *pod)
 {
 	return !d->node || (pod->node && strcmp(pod->node, d->node) == 0);
 }
 
 bool local_may_have(const struct daemon *d, const struct pod *pod)
 {
-	return !pod->node || is_local(d, pod);
+	return !pod->node || local_is_here(d, pod);
 }
 
-static struct local_pod *find(const struct daemon *d, const char *ns, const char *name)
+struct local_pod *local_find(const struct daemon *d, const char *ns, const char *name)
 {
 	char key[OBJECT_NAME_MAX];
 	struct local_pod *local;
@@ -58,7 +41,7 @@ static void local_free(struct daemon *d, struct local_pod *local)
 
 static void forget(struct daemon *d, const char *ns, const char *name)
 {
-	struct local_pod *local = find(d, ns, name);
+	struct local_pod *local = local_find(d, ns, name);
 
 	if (!local)
 		return;
@@ -69,7 +52,7 @@ static void forget(struct daemon *d, const char *ns, const char *name)
 /* Takes the pod over in any case. */
 static int keep(struct daemon *d, struct pod *pod)
 {
-	struct local_pod *local = find(d, pod->ns, pod->name);
+	struct local_pod *local = local_find(d, pod->ns, pod->name);
 
 	if (local) {
 		pod_free(d->strings, local->pod);
@@ -159,7 +142,7 @@ int local_put(struct daemon *d, struct object object)
 
 	if (object.kind != KIND_POD)
 		return graph_put(d->graph, object);
-	if (!is_local(d, object.pod)) {
+	if (!local_is_here(d, object.pod)) {
 		forget(d, object.pod->ns, object.pod->name); /* it was, before it had a node */
 		return graph_put(d->graph, object);
 	}
@@ -179,204 +162,6 @@ int local_remove(struct daemon *d, struct object object)
 	return rc;
 }
 
-/* A pod here that the API server has and we cannot understand, by what can be read of it. */
-static bool is_closed(const struct daemon *d, const struct broken *broken)
-{
-	return broken->pod && is_local(d, broken->pod) && !broken->pod->host_network &&
-	       !pod_finished(broken->pod);
-}
-
-static bool has_addr(const struct attachment *attachment, const struct addr *addr)
-{
-	for (size_t i = 0; i < attachment->n_addrs; i++) {
-		if (addr_compare(&attachment->addrs[i], addr) == 0)
-			return true;
-	}
-	return false;
-}
-
-/* Is it such a pod's? By name, else by address. */
-static bool is_broken(const struct daemon *d, const struct attachment *attachment)
-{
-	char key[OBJECT_NAME_MAX + 8];
-	const struct broken *broken;
-
-	(void)snprintf(key, sizeof(key), "Pod %s/%s", attachment->ns, attachment->name);
-	HASH_FIND_STR(d->broken, key, broken);
-	if (broken || attachment->name[0])
-		return broken;
-	for (broken = d->broken; broken; broken = broken->hh.next) {
-		for (size_t i = 0; is_closed(d, broken) && i < broken->pod->n_addrs; i++) {
-			if (has_addr(attachment, &broken->pod->addrs[i]))
-				return true;
-		}
-	}
-	return false;
-}
-
-/* A pod's attachment that no source knows. One that is known by its address alone may be anyone's:
- * a pod here that has the address knows it. */
-static bool is_unknown(const struct daemon *d, const struct attachment *attachment)
-{
-	if (attachment->name[0])
-		return !find(d, attachment->ns, attachment->name);
-	for (size_t i = 0; i < attachment->n_addrs; i++) {
-		const struct graph_pod *owner = graph_addr_owner(d->graph, &attachment->addrs[i]);
-
-		if (owner && owner->is_endpoint)
-			return false;
-	}
-	return true;
-}
-
-static int add_unknown(struct unknown_pods *list, const struct attachment *attachment)
-{
-	struct render_unknown one = {0};
-	int rc = 0;
-
-	(void)snprintf(one.comment, sizeof(one.comment), "%.*s%s%.*s", (int)sizeof(one.comment) / 3,
-		       attachment->ns, attachment->name[0] ? "/" : "", (int)sizeof(one.comment) / 3,
-		       attachment->name);
-	if (attachment->kind == ATTACH_ROUTED) {
-		memcpy(one.interface, attachment->ifname, sizeof(one.interface));
-		return vec_push(list, one);
-	}
-	for (size_t i = 0; i < attachment->n_addrs && rc == 0; i++) {
-		one.addr = attachment->addrs[i];
-		rc = vec_push(list, one);
-	}
-	return rc;
-}
-
-/* Such pods' addresses of which the node knows nothing. */
-static int add_unseen(const struct daemon *d, struct unknown_pods *list)
-{
-	int rc = 0;
-
-	for (const struct broken *broken = d->broken; broken; broken = broken->hh.next) {
-		for (size_t i = 0; is_closed(d, broken) && i < broken->pod->n_addrs; i++) {
-			struct render_unknown one = {.addr = broken->pod->addrs[i]};
-
-			(void)snprintf(one.comment, sizeof(one.comment), "%.*s/%.*s",
-				       (int)sizeof(one.comment) / 3, broken->pod->ns,
-				       (int)sizeof(one.comment) / 3, broken->pod->name);
-			if (!attach_by_addr(d->attach, &one.addr))
-				rc = vec_push(list, one);
-			if (rc < 0)
-				return rc;
-		}
-	}
-	return 0;
-}
-
-int local_close_unknown(struct daemon *d)
-{
-	struct unknown_pods list = {0};
-	const struct attachment *all;
-	size_t n = 0;
-	int rc = 0;
-
-	if (!d->settings->drop_unknown_pods && d->broken_here == 0 && d->unknown == 0)
-		return 0;
-	all = attach_all(d->attach, &n);
-	for (size_t i = 0; i < n && rc == 0; i++) {
-		bool closed = d->settings->drop_unknown_pods ? is_unknown(d, &all[i])
-							     : is_broken(d, &all[i]);
-
-		if (closed)
-			rc = add_unknown(&list, &all[i]);
-	}
-	if (rc == 0)
-		rc = add_unseen(d, &list);
-	if (rc == 0)
-		rc = render_unknown(d->render, list.v, list.n);
-	d->unknown = list.n;
-	vec_free(&list);
-	return rc;
-}
-
-static bool has_bridge(const char *const *bridges, size_t n, const char *name)
-{
-	for (size_t i = 0; i < n; i++) {
-		if (strcmp(bridges[i], name) == 0)
-			return true;
-	}
-	return false;
-}
-
-static bool was_found(const struct preflight *before, const struct preflight_finding *finding)
-{
-	for (size_t i = 0; i < before->findings.n; i++) {
-		const struct preflight_finding *one = &before->findings.v[i];
-
-		if (strcmp(one->id, finding->id) == 0 && strcmp(one->what, finding->what) == 0)
-			return true;
-	}
-	return false;
-}
-
-/* Pods that run here, and how many of them the node can know before the API server tells. */
-static void count_results(const struct daemon *d, struct preflight_host *host)
-{
-	for (const struct local_pod *local = d->local; local; local = local->hh.next) {
-		const struct pod *pod = local->pod;
-
-		if (pod->n_addrs == 0 || pod->host_network || pod->terminating || pod_finished(pod))
-			continue;
-		host->pods++;
-		if (attach_by_pod(d->attach, pod->ns, pod->name, pod->uid ? pod->uid : ""))
-			host->with_result++;
-	}
-}
-
-void local_look(struct daemon *d, bool say)
-{
-	const char *bridges[PREFLIGHT_MAX];
-	struct preflight_host host = {.proc = "/proc",
-				      .sys = "/sys",
-				      .table = NFT_TABLE_NAME,
-				      .cni_results = d->settings->cni_results};
-	struct preflight found = {0};
-	size_t n = 0;
-	const struct attachment *all = attach_all(d->attach, &n);
-
-	for (size_t i = 0; i < n; i++) {
-		for (size_t j = 0; j < all[i].n_addrs; j++) {
-			host.v4 |= all[i].addrs[j].family == FAMILY_V4;
-			host.v6 |= all[i].addrs[j].family == FAMILY_V6;
-		}
-		if (all[i].kind == ATTACH_BRIDGED && host.n_bridges < PREFLIGHT_MAX &&
-		    !has_bridge(bridges, host.n_bridges, all[i].master))
-			bridges[host.n_bridges++] = all[i].master;
-	}
-	host.bridges = bridges;
-	d->looked_ms = monotonic_ms();
-	if (d->api)
-		count_results(d, &host);
-	if (preflight_run(&host, &found) < 0) {
-		preflight_done(&found);
-		return; /* what was found before stays */
-	}
-	for (size_t i = 0; i < found.findings.n; i++) {
-		const struct preflight_finding *one = &found.findings.v[i];
-
-		if (!say && was_found(&d->preflight, one))
-			continue;
-		if (one->level == PREFLIGHT_ERROR)
-			log_err("node", "%s %s", one->what, one->todo);
-		else
-			log_warning("node", "%s %s", one->what, one->todo);
-	}
-	preflight_done(&d->preflight);
-	d->preflight = found;
-}
-
-void local_look_again(struct daemon *d)
-{
-	if (d->ready && monotonic_ms() - d->looked_ms >= LOOK_MS)
-		local_look(d, false);
-}
-
 size_t local_with_device(const struct daemon *d)
 {
 	size_t n = 0;
@@ -390,83 +175,19 @@ size_t local_with_device(const struct daemon *d)
 	return n;
 }
 
-static const struct profile *closed_by(const struct daemon *d, const struct local_pod *local,
-				       int dir)
-{
-	const struct graph_pod *pod = graph_find_pod(d->graph, local->pod->ns, local->pod->name);
-
-	return pod && pod->is_endpoint && pod->profiles[dir] && pod->profiles[dir]->overflow
-		       ? pod->profiles[dir]
-		       : NULL;
-}
-
-void local_closed(const struct daemon *d, closed_fn fn, void *ctx)
-{
-	if (graph_counts(d->graph).too_complicated == 0)
-		return;
-	for (const struct local_pod *local = d->local; local; local = local->hh.next) {
-		for (int dir = 0; dir < DIR_COUNT; dir++) {
-			const struct profile *profile = closed_by(d, local, dir);
-
-			if (profile)
-				fn(ctx, local->key, profile);
-		}
-	}
-}
-
-static void tell_closed(struct local_pod *local, enum direction dir, const struct profile *profile)
-{
-	char policies[200] = "";
-	size_t used = 0;
-
-	if (!profile) {
-		log_notice("netpold", "pod %s is closed for %s no more", local->key,
-			   direction_name(dir));
-		return;
-	}
-	for (size_t i = 0; i < profile->n_policies && used < sizeof(policies); i++)
-		used += (size_t)snprintf(policies + used, sizeof(policies) - used, "%s%s/%s",
-					 i > 0 ? ", " : "", profile->policies[i]->ns,
-					 profile->policies[i]->name);
-	log_err("netpold",
-		"pod %s is closed for %s: more than %d combinations of rules and port ranges in "
-		"%s; all else is enforced",
-		local->key, direction_name(dir), PROFILE_WORK_MAX, policies);
-}
-
-void local_tell_closed(struct daemon *d)
-{
-	size_t closed = graph_counts(d->graph).too_complicated;
-
-	for (struct local_pod *local = d->local; local && (closed > 0 || d->told_closed);
-	     local = local->hh.next) {
-		for (int dir = 0; dir < DIR_COUNT; dir++) {
-			const struct profile *profile = closed_by(d, local, dir);
-
-			if (local->told_closed[dir] == (profile != NULL))
-				continue;
-			local->told_closed[dir] = profile;
-			tell_closed(local, (enum direction)dir, profile);
-		}
-	}
-	d->told_closed = closed > 0;
-}
-
 static void publish_again(struct daemon *d, const struct local_pod *local)
 {
 	if (publish(d, local->pod) < 0)
 		daemon_give_up(d);
 	reconcile_urgent(d);
-	/* The first pod on a bridge makes that bridge matter. */
-	if (!evtimer_pending(d->look, NULL))
-		arm(d->look, LOOK_MS);
+	look_soon(d); /* the first pod on a bridge makes that bridge matter */
 }
 
 /* What the node has seen of a pod has changed. */
 static void on_pod(void *ctx, const char *ns, const char *name)
 {
 	struct daemon *d = ctx;
-	const struct local_pod *local = find(d, ns, name);
+	const struct local_pod *local = local_find(d, ns, name);
 
 	if (local)
 		publish_again(d, local);
@@ -486,13 +207,6 @@ static void on_addr(void *ctx, const struct addr *addr)
 	}
 	if (d->settings->drop_unknown_pods || d->broken_here > 0)
 		reconcile_urgent(d);
-}
-
-static void on_look(evutil_socket_t fd, short what, void *ctx)
-{
-	(void)fd;
-	(void)what;
-	local_look(ctx, false);
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *ctx)
@@ -532,8 +246,7 @@ int local_start(struct daemon *d)
 			return -ENOMEM;
 	}
 	d->attach_due = evtimer_new(d->base, on_readable, d);
-	d->look = evtimer_new(d->base, on_look, d);
-	return d->attach_due && d->look ? 0 : -ENOMEM;
+	return d->attach_due ? look_start(d) : -ENOMEM;
 }
 
 void local_stop(struct daemon *d)
@@ -546,10 +259,8 @@ void local_stop(struct daemon *d)
 	}
 	if (d->attach_due)
 		event_free(d->attach_due);
-	if (d->look)
-		event_free(d->look);
+	look_stop(d);
 	attach_close(d->attach);
-	preflight_done(&d->preflight);
 	HASH_ITER (hh, d->local, local, next) {
 		HASH_DEL(d->local, local);
 		local_free(d, local);

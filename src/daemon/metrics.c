@@ -233,7 +233,7 @@ static void put_pods(const struct daemon *d, struct evbuffer *out)
 				  "# HELP netpold_pod_finding Pods here for which something else "
 				  "is enforced than policy says; netpolctl status has the words.\n"
 				  "# TYPE netpold_pod_finding gauge\n");
-	local_closed(d, put_closed_pod, out);
+	closed_each(d, put_closed_pod, out);
 	put_refused_pods(d, out, NFT_TABLE_POLICY, "refused");
 	put_refused_pods(d, out, NFT_TABLE_GUARD, "guard-refused");
 }

@@ -42,7 +42,7 @@ static void become_ready(struct daemon *d)
 		"netpold",
 		"the kernel is up to date: pods here %zu, isolated for ingress %zu, for egress %zu",
 		counts.endpoints, counts.isolated[DIR_INGRESS], counts.isolated[DIR_EGRESS]);
-	local_look(d, true);
+	look_at_host(d, true);
 	notify_send("READY=1\nSTATUS=Enforcing");
 }
 
@@ -131,7 +131,7 @@ int reconcile_now(struct daemon *d)
 	bool changed = false;
 	int rc;
 
-	if (local_close_unknown(d) < 0 || render_settle(d->render) < 0) {
+	if (unknown_close(d) < 0 || render_settle(d->render) < 0) {
 		daemon_give_up(d);
 		return -ENOMEM;
 	}
@@ -149,7 +149,7 @@ int reconcile_now(struct daemon *d)
 	d->failures_in_row = 0;
 	d->dirty = false;
 	note_latency(d, changed);
-	local_tell_closed(d);
+	closed_tell(d);
 	if (changed)
 		log_commit(d);
 	if (d->touched && changed) {

@@ -69,7 +69,7 @@ static void on_metrics(struct evhttp_request *request, void *ctx)
 {
 	struct evbuffer *body = evbuffer_new();
 
-	local_look_again(ctx);
+	look_again(ctx);
 	if (body && metrics_print(ctx, body) == 0)
 		server_reply(request, HTTP_OK, "OK", "text/plain; version=0.0.4; charset=utf-8",
 			     body);
@@ -83,7 +83,7 @@ static void on_status(struct evhttp_request *request, void *ctx)
 {
 	struct daemon *d = ctx;
 
-	local_look(d, false);
+	look_at_host(d, false);
 	json_t *json = status_json(d);
 	char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
 	struct evbuffer *body = evbuffer_new();

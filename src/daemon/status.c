@@ -135,7 +135,7 @@ static json_t *json_closed(const struct daemon *d)
 	json_t *list = json_array();
 
 	if (list)
-		local_closed(d, add_closed, list);
+		closed_each(d, add_closed, list);
 	return list;
 }
 
