@@ -63,7 +63,7 @@ class World:
     def waits(self, name, held):
         """All but that one have been read."""
         status = self.kube.agents[name].status()
-        return status and all((one["state"] == "watching") == (one["resource"] != held) for one in status["api"]["resources"])
+        return status and all((one["state"] == "watching") == (one["resource"] != held) for one in kube.resources(status))
 
     def nothing_is_written(self, held, before):
         what = self.hold_back(held)

@@ -187,7 +187,8 @@ class Faults:
         for resource in kube.RESOURCES:
             self.said(resource, words)
         for name, agent in self.kube.agents.items():
-            ups = [line for line in agent.ask("/metrics").splitlines() if line.startswith("netpold_api_up{")]
+            ups = [line for line in agent.ask("/metrics").splitlines()
+                   if any(f'netpold_api_up{{resource="{resource}"}}' in line for resource in kube.RESOURCES)]
             if len(ups) != len(kube.RESOURCES) or any(not line.endswith(" 0") for line in ups):
                 raise kube.Failed(f"{name}'s metrics do not say that the API server is away: {ups}")
         yield BEHIND

@@ -13,6 +13,8 @@ import harness
 
 sys.path.append(os.path.join(harness.TOP, "tests/apiserver"))
 import client  # noqa: E402
+import drops  # noqa: E402
+import flows  # noqa: E402
 import probes  # noqa: E402
 
 HOSTS = ("192.0.2.100", "2001:db8:ffff::100")
@@ -52,6 +54,11 @@ def pod(name, labels, where, addresses=(), phase=None):
     made["spec"]["containers"] = [{"name": "c", "image": "example/image"}]
     made["status"]["phase"] = phase or made["status"]["phase"]
     return made
+
+
+def resources(status):
+    """Those that the server has; of others it is only looked, now and then, whether they are there."""
+    return [one for one in status["api"]["resources"] if one["state"] != "absent"]
 
 
 class Failed(Exception):
@@ -172,7 +179,7 @@ class Kube:
         status = self.agents[name].status()
         if not status:
             return f"{name} does not answer"
-        for one in status["api"]["resources"]:
+        for one in resources(status):
             if one["state"] != "watching" or int(one["version"] or 0) < version:
                 return f"{name} has {one['resource']} {one['version']} of {version}, {one['state']}"
         connected = sum(1 for life in self.pods.values() if life.plugged and life.understood and life.where == name)
@@ -216,10 +223,6 @@ class Kube:
 
 # Packets against answers
 
-def sendable(end, lab):
-    return end["address"] in lab.where
-
-
 def compare(kube, questions, *source, closed=()):
     """Sends what is asked about, and returns what fares otherwise than the evaluator says; and how much was sent.
     `closed`: names of pods that nothing leaves or reaches, whatever it says, but for themselves."""
@@ -227,12 +230,13 @@ def compare(kube, questions, *source, closed=()):
     for question, answer in zip(questions, kube.explain(questions, *source)):
         ends = question.replace("->", " ").split()[:2]
         shut = ends[0] != ends[1] and any(f"{NAMESPACE}/{name}" in ends for name in closed)
-        for pair in answer["pairs"]:
-            if sendable(pair["from"], kube.lab) and sendable(pair["to"], kube.lab):
-                sent += [probes.Probe(kube.lab, pair["from"], pair["to"], one["protocol"], one["last"],
-                                      one["answer"] == "yes" and not shut) for one in pair["ports"]]
+        for point in flows.points(answer):
+            if shut:
+                point = point._replace(passes=False, dropped_at=None)  # it is counted under no name
+            if all(end["address"] in kube.lab.where for end in (point.source, point.target)):
+                sent.append(probes.Probe(kube.lab, point))
     probes.PATIENCE = harness.PATIENCE  # for those that are to arrive
-    probes.run(sent)
+    probes.run(sent, drops.Drops(kube.lab))
     return [f"{one.source} -> {one.to[0]} {one.protocol}/{one.to[1]} {'passes' if one.passed else 'is dropped'}"
             for one in sent if one.passed != one.expected], len(sent)
 
