@@ -182,9 +182,13 @@ static int run_once(struct daemon *d)
 {
 	int rc = reconcile_now(d);
 
-	if (d->errors > 0 || rc == -EBUSY)
+	if (listen_answers(d->settings->control))
+		log_warning("netpold",
+			    "a daemon answers at %s: what it enforces is what stays; end it first",
+			    d->settings->control);
+	if (d->errors > 0 || d->broken || rc == -EBUSY)
 		return 2;
-	return rc < 0 ? 1 : 0;
+	return rc < 0 || d->apply.refused.n > 0 ? 1 : 0;
 }
 
 /* 0; -ENOENT or -ENOMEM, said. */

@@ -89,6 +89,7 @@ daemon=$!
 said 'up to date'
 expect 0 'end it first' "$top_builddir/netpold" --cleanup --control "$tmp/control"
 said 'as they should be again'
+expect 2 'what it enforces is what stays; end it first' $netpold -f "$tmp/m" --node worker-1 --control "$tmp/control"
 kill $daemon
 wait $daemon
 nft list table inet netpold > "$tmp/now" || failed=$((failed + 1))
@@ -121,7 +122,7 @@ cat > "$tmp/pod.yaml" << X
 ---
 {apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: closed}, spec: {podSelector: {}}}
 X
-expect 0 'refuses chain g_veth1 (default/web).*not guarded' $netpold -f "$tmp/pod.yaml"
+expect 1 'refuses chain g_veth1 (default/web).*not guarded' $netpold -f "$tmp/pod.yaml"
 nft list chain inet netpold i_veth1 > "$tmp/now" || failed=$((failed + 1))
 nft delete table netdev hooks
 expect 0 'up to date' $netpold -f "$tmp/pod.yaml"
