@@ -4,8 +4,9 @@
 
 Starts netpold with the API server of tests/apiserver and so many pods, a tenth as many policies, and 250 pods to a
 node. Prints a name and numbers on each line: how long one connection takes to read the pods and throw them away; when
-the kernel had all of it, and how much of that time netpold itself ran, in seconds; its memory at the peak and then, in MB; bytes on the wire until then and for each event; processor time
-at EVENTS pod events a second, in percent. Wants namespaces of its own: `unshare -mn --propagation private`."""
+the kernel had all of it, and how much of that time netpold itself ran, in seconds; its memory at the peak and then, in
+MB; bytes on the wire until then and for each event; processor time at EVENTS pod events a second, in percent. Wants
+namespaces of its own: `unshare -mn --propagation private`."""
 import os
 import signal
 import subprocess

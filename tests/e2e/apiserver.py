@@ -29,13 +29,10 @@ FLOWS = [("a", "b", OPEN, True), ("a", "b", SHUT, False), ("a", "b2", OPEN, True
 PORTS = [{"port": 80}, {"port": OPEN}]
 
 
-def labels(**wanted):
-    return {"podSelector": {"matchLabels": wanted}}
-
-
 def fixed_policies():
-    yield harness.policy("fixed", {"app": "b"}, ingress=[{"from": [labels(app="a"), labels(group="g1")], "ports": PORTS}])
-    yield harness.policy("fixed-egress", {"app": "c"}, egress=[{"to": [labels(app="d")], "ports": PORTS}])
+    friends = [kube.selecting(app="a"), kube.selecting(group="g1")]
+    yield harness.policy("fixed", {"app": "b"}, ingress=[{"from": friends, "ports": PORTS}])
+    yield harness.policy("fixed-egress", {"app": "c"}, egress=[{"to": [kube.selecting(app="d")], "ports": PORTS}])
 
 
 def addresses(number):
@@ -103,14 +100,16 @@ class World:
         luck = self.luck
         block = {"cidr": "198.51.100.0/24", "except": ["198.51.100.7/32"]} if luck.random() < 0.3 else {
             "cidr": luck.choice(["198.51.100.0/24", "2001:db8::/64", "0.0.0.0/0"])}
-        return luck.sample([labels(app=luck.choice("abcd")), labels(group=luck.choice(["g1", "g2"])), labels(app="x"),
+        return luck.sample([kube.selecting(app=luck.choice("abcd")), kube.selecting(app="x"),
+                            kube.selecting(group=luck.choice(["g1", "g2"])),
                             {"namespaceSelector": {"matchLabels": {"team": luck.choice(["t", "u"])}}},
                             {"ipBlock": block}], luck.randint(1, 2))
 
     def policy(self):
         """Of the pods that come and go; the fixed ones keep what they have."""
         luck = self.luck
-        rules = [{"ports": [{"port": luck.choice([80, 81])}]}, {"ports": [{"port": 79, "endPort": luck.choice([80, 81])}]}, {}]
+        rules = [{"ports": [{"port": luck.choice([80, 81])}]},
+                 {"ports": [{"port": 79, "endPort": luck.choice([80, 81])}]}, {}]
         ingress, egress = luck.choice(rules), luck.choice(rules)
         subject = luck.choice([{"app": "x"}, {"group": "g1"}, {"group": "g2"}, {"group": "g2", "app": "x"}])
         directions = luck.choice(["ingress", "egress", "both"])
@@ -157,7 +156,8 @@ class World:
         life = self.luck.choice(self.fleeting())
         life.labels = {"app": "x", "group": self.luck.choice(["g1", "g2", "g3"])}
         if self.kubectl_works:
-            self.kube.kubectl("-n", kube.NAMESPACE, "label", "--overwrite", "pod", life.name, f"group={life.labels['group']}")
+            self.kube.kubectl("-n", kube.NAMESPACE, "label", "--overwrite", "pod", life.name,
+                              f"group={life.labels['group']}")
         else:
             self.kube.server.load(life.object())
         return f"{life.name} relabelled"
@@ -195,8 +195,9 @@ class World:
     def life_of_pods(self):
         """From the Pending object to the address that another has."""
         cluster, first = self.kube, addresses(50)
-        cluster.kubectl("apply", "-f", "-", item=harness.policy("x", {"app": "x"}, [{"from": [labels(app="a")], "ports": PORTS}],
-                                                               [{"to": [labels(app="d")], "ports": PORTS}], kube.NAMESPACE))
+        cluster.kubectl("apply", "-f", "-", item=harness.policy(
+            "x", {"app": "x"}, [{"from": [kube.selecting(app="a")], "ports": PORTS}],
+            [{"to": [kube.selecting(app="d")], "ports": PORTS}]))
         cluster.kubectl("create", "-f", "-", item=kube.pod("x", {"app": "x"}, "n1"))
         life = cluster.pods["x"] = kube.Life("x", {"app": "x"}, "n1", first)
         cluster.settle()

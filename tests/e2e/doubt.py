@@ -22,10 +22,6 @@ PODS = {"a": ("a", "n1"), "b": ("b", "n1"), "b2": ("b", "n2"), "d": ("d", "n2")}
 SOON_MS, BURST = 100, 300
 
 
-def labels(**wanted):
-    return {"podSelector": {"matchLabels": wanted}}
-
-
 class World:
     def __init__(self, mode, luck, check):
         self.luck, self.check = luck, check
@@ -40,7 +36,7 @@ class World:
 
     @staticmethod
     def policy(name, port):
-        return harness.policy(name, {"app": name}, ingress=[{"from": [labels(app="a")], "ports": [{"port": port}]}])
+        return harness.policy(name, {"app": name}, ingress=[{"from": [kube.selecting(app="a")], "ports": [{"port": port}]}])
 
     def verify(self, when, *source, closed=()):
         self.kube.settle()
@@ -63,7 +59,8 @@ class World:
     def waits(self, name, held):
         """All but that one have been read."""
         status = self.kube.agents[name].status()
-        return status and all((one["state"] == "watching") == (one["resource"] != held) for one in kube.resources(status))
+        return status and all((one["state"] == "watching") == (one["resource"] != held)
+                              for one in kube.resources(status))
 
     def nothing_is_written(self, held, before):
         what = self.hold_back(held)
@@ -108,8 +105,8 @@ class World:
         """In the log, in the status, among the metrics."""
         agent = self.kube.agents[where]
         status = agent.status()["api"]["broken"]
-        self.check(f"the status of {where} names {key}", any(one["object"] == key and words in one["reason"] for one in status),
-                   str(status))
+        self.check(f"the status of {where} names {key}",
+                   any(one["object"] == key and words in one["reason"] for one in status), str(status))
         with open(agent.log, encoding="utf-8") as log:
             self.check(f"the log of {where} names {key}", any(f"{key} cannot be understood" in line for line in log))
         metrics = dict(line.rsplit(" ", 1) for line in agent.ask("/metrics").splitlines() if line[0] != "#")
@@ -132,7 +129,8 @@ class World:
         shut = harness.policy("odd", {}, [])
         self.load_raw(odd)
         self.verify("where it cannot be told what it selects, all that it may is closed", *self.export(shut))
-        self.kube.kubectl("replace", "-f", "-", item=harness.policy("odd", {"app": "d"}, [{"from": [labels(app="b")]}]))
+        self.kube.kubectl("replace", "-f", "-",
+                          item=harness.policy("odd", {"app": "d"}, [{"from": [kube.selecting(app="b")]}]))
         self.verify("mended, it counts")
         for name, agent in self.kube.agents.items():
             self.check(f"{name} names it no more", not agent.status()["api"]["broken"])

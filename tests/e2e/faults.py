@@ -24,7 +24,8 @@ class Faults:
         found = [getattr(self, name) for name in dir(self) if name.startswith("fault_")]
         self.luck.shuffle(found)
         small = [one for one in found if one.__name__ in SMALL]
-        groups = [[one] for one in found if one.__name__ not in SMALL] + [small[at:at + 2] for at in range(0, len(small), 2)]
+        groups = [[one] for one in found if one.__name__ not in SMALL]
+        groups += [small[at:at + 2] for at in range(0, len(small), 2)]
         self.luck.shuffle(groups)
         return groups
 

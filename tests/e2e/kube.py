@@ -61,6 +61,11 @@ def resources(status):
     return [one for one in status["api"]["resources"] if one["state"] != "absent"]
 
 
+def selecting(**labels):
+    """A peer of a rule."""
+    return {"podSelector": {"matchLabels": labels}}
+
+
 class Failed(Exception):
     """Something did not come about, or a tool refused."""
 

@@ -24,10 +24,6 @@ GROWTH, SLACK = 1.03, 400  # of resident memory: a factor, and kB
 APPS = [f"app-{number}" for number in range(8)]
 
 
-def labels(**wanted):
-    return {"podSelector": {"matchLabels": wanted}}
-
-
 class Churn:
     def __init__(self, cluster, luck):
         self.kube, self.luck = cluster, luck
@@ -44,9 +40,9 @@ class Churn:
     def policy(self):
         luck = self.luck
         ports = [{"port": luck.randrange(1, 65536)} for _ in range(luck.randrange(12))]
-        rule = {"from": [labels(app=luck.choice(APPS)), labels(v=str(luck.randrange(50))),
+        rule = {"from": [kube.selecting(app=luck.choice(APPS)), kube.selecting(v=str(luck.randrange(50))),
                          {"ipBlock": {"cidr": f"198.51.{luck.randrange(256)}.0/24"}}], "ports": ports}
-        egress = {"to": [labels(app=luck.choice(APPS))]}
+        egress = {"to": [kube.selecting(app=luck.choice(APPS))]}
         return harness.policy(f"p{luck.randrange(POLICIES)}", {"app": luck.choice(APPS)}, [rule],
                               [egress] if luck.random() < 0.5 else None, kube.NAMESPACE)
 
@@ -68,7 +64,8 @@ class Churn:
         self.kube.do("streams", how="410-event", resource=self.luck.choice(kube.RESOURCES))
 
     def cut(self):
-        self.kube.do("streams", how=self.luck.choice(["cut", "cut-clean", "end"]), resource=self.luck.choice(kube.RESOURCES))
+        how, resource = self.luck.choice(["cut", "cut-clean", "end"]), self.luck.choice(kube.RESOURCES)
+        self.kube.do("streams", how=how, resource=resource)
 
     def plug(self):
         """A pod that is connected comes or goes."""
