@@ -73,9 +73,13 @@ static uint64_t load_word(const char *p)
 static bool skim_word(struct json_skim *s, const char *p)
 {
 	uint64_t word = load_word(p), either_case = word | 0x20 * ONES; /* makes [ a { and ] a } */
-	uint64_t escapes = bytes_that_are(word, '\\') & ~(uint64_t)s->escaped;
+	uint64_t backslashes = bytes_that_are(word, '\\'), marks = bytes_that_are(word, '"');
+
+	if (s->in_string && !(backslashes | marks | s->escaped))
+		return true; /* most words are the middle of a string */
+	uint64_t escapes = backslashes & ~(uint64_t)s->escaped;
 	uint64_t escaped = escapes << 8 | s->escaped;
-	uint64_t quotes = running_sum(bytes_that_are(word, '"') & ~escaped);
+	uint64_t quotes = running_sum(marks & ~escaped);
 	uint64_t in_string = (quotes ^ (s->in_string ? ONES : 0)) & ONES;
 	uint64_t opening = bytes_that_are(either_case, '{') & ~in_string;
 	uint64_t closing = bytes_that_are(either_case, '}') & ~in_string;
