@@ -36,4 +36,10 @@ mentions netpolctl.8 explain test graph status
 for setting in $("$top_builddir/netpold" --help | sed -n 's/^ .*--\([a-z-]*\)=.*/\1/p'); do
 	[ "$setting" = config ] || mentions netpold.conf.5 "$setting"
 done
+
+# One description serves the man page and --help.
+"$top_builddir/netpold" --help | sed -n '/--manifests/,/--log-level/p' > "${TMPDIR:-/tmp}/settings.$$"
+sed -n '/^\.\\" From the program/,/^\.Ed/p' "$man/netpold.conf.5" | grep '^ ' |
+	cmp -s - "${TMPDIR:-/tmp}/settings.$$" || { echo "netpold.conf.5 and --help differ: make man-settings"; bad=1; }
+rm -f "${TMPDIR:-/tmp}/settings.$$"
 exit $bad
