@@ -8,6 +8,7 @@ they are put right is measured.
 NEVER_SECONDS (20) how long; SEED what happens when; MODE routed, bridged or both (default)."""
 import collections
 import difflib
+import itertools
 import json
 import os
 import random
@@ -23,6 +24,7 @@ import time
 
 sys.dont_write_bytecode = True
 import harness  # noqa: E402
+import traffic  # noqa: E402
 from harness import canonical, cluster  # noqa: E402
 
 OTHERS = "table inet others {\n chain c {\n type filter hook forward priority 10;\n }\n}\n"
@@ -99,6 +101,7 @@ class Probe:
         self.source, self.target, self.port, self.expected = flow
         self.family = family
         self.space = lab.where[ADDRESSES[self.source][family]]
+        self.ports = itertools.cycle(traffic.PORTS)
         self.next = 0.0
         self.under_way = collections.OrderedDict()  # socket -> when it began
         self.passed = self.tried = 0
@@ -111,7 +114,7 @@ class Probe:
         made = socket.socket(socket.AF_INET6 if self.family else socket.AF_INET, socket.SOCK_STREAM)
         made.setblocking(False)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-        made.bind((ADDRESSES[self.source][self.family], 0))
+        traffic.bind(made, ADDRESSES[self.source][self.family], self.ports)
         made.connect_ex((ADDRESSES[self.target][self.family], self.port))
         selector.register(made, selectors.EVENT_WRITE, self)
         self.under_way[made] = now
@@ -460,11 +463,11 @@ def run(mode, seconds, seed):
     with tempfile.TemporaryDirectory(dir="/run") as scratch:  # gone with our mounts
         world = World(scratch, mode == "bridged", seed)
         world.run(seconds)
-        traffic = world.traffic
-        tried = sum(probe.tried for probe in traffic.probes)
-        for fault in traffic.faults[:20]:
+        seen = world.traffic
+        tried = sum(probe.tried for probe in seen.probes)
+        for fault in seen.faults[:20]:
             print("FAIL", fault)
-        if traffic.faults:
+        if seen.faults:
             print("\n".join(world.journal))
             with open(world.agent.log, encoding="utf-8", errors="replace") as log:
                 sys.stdout.write("".join(log.readlines()[-60:]))
@@ -473,10 +476,10 @@ def run(mode, seconds, seed):
             print(f"note: the longest repair took {longest * 1000:.0f} ms as seen from outside")
         print(f"{mode}: {tried} connections, {sum(world.happened.values())} events "
               f"({', '.join(f'{name} {n}' for name, n in sorted(world.happened.items()))}); repairs "
-              f"{len(world.repairs)}, the longest {longest * 1000:.1f} ms, through them {traffic.through_holes}; "
-              f"faults {len(traffic.faults)}")
+              f"{len(world.repairs)}, the longest {longest * 1000:.1f} ms, through them {seen.through_holes}; "
+              f"faults {len(seen.faults)}")
         world.agent.stop(signal.SIGTERM)
-        return len(traffic.faults)
+        return len(seen.faults)
 
 
 def main():

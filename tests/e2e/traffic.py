@@ -3,6 +3,8 @@
 always allows must pass at once, and what stands must go on. A connection that needed a packet again was lost for a
 moment, and counts as refused."""
 import collections
+import errno
+import itertools
 import selectors
 import socket
 import struct
@@ -14,6 +16,9 @@ DENIED_PATIENCE = 0.9  # seconds: before TCP tries again, so that each attempt i
 ALLOWED_PATIENCE = 15
 CUT = 5  # seconds of silence
 RETRANSMITS_AT = 100  # tcpi_total_retrans
+# Of each flow, one after the other: when the ports are those of a connection that ended seconds ago, some packets in a
+# million are lost, without any rules as well (3 of 483,000 connections, and none of 464,000 with other ports).
+PORTS = range(20000, 60000)
 
 
 class Flow:
@@ -24,6 +29,7 @@ class Flow:
         self.space, self.source = source
         self.target, self.port, self.allowed = target[1], port, allowed
         self.family = socket.AF_INET6 if ":" in self.target else socket.AF_INET
+        self.ports = itertools.cycle(PORTS)
         self.next = 0.0
         self.under_way = collections.OrderedDict()  # socket -> when it began
         self.tried = 0
@@ -35,6 +41,17 @@ class Flow:
 def retransmits(made):
     info = made.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
     return struct.unpack_from("I", info, RETRANSMITS_AT)[0]
+
+
+def bind(made, source, ports):
+    """To the next that is free."""
+    while True:
+        try:
+            made.bind((source, next(ports)))
+            return
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
 
 
 class Traffic(threading.Thread):
@@ -94,7 +111,7 @@ class Traffic(threading.Thread):
         made = socket.socket(flow.family, socket.SOCK_STREAM)
         made.setblocking(False)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        made.bind((flow.source, 0))
+        bind(made, flow.source, flow.ports)
         made.connect_ex((flow.target, flow.port))
         self.selector.register(made, selectors.EVENT_WRITE, flow)
         flow.under_way[made] = now
