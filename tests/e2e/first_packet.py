@@ -128,13 +128,5 @@ def run(mode, check):
         harness.remove(space)
 
 
-def main():
-    harness.begin(120)
-    check = harness.Checks()
-    for mode in harness.modes():
-        run(mode, check)
-    check.end()
-
-
 if __name__ == "__main__":
-    main()
+    harness.each_mode(run)

@@ -7,7 +7,6 @@ and nothing that is meant for the other arrives at the forger. The same frames d
 MODE: routed, bridged or both (default)."""
 import socket
 import struct
-import sys
 
 import harness
 import nodes
@@ -246,13 +245,5 @@ def run(mode, check):
         harness.remove(space)
 
 
-def main():
-    harness.begin(120)
-    check = harness.Checks()
-    for mode in harness.modes():
-        run(mode, check)
-    check.end()
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    harness.each_mode(run)

@@ -114,6 +114,15 @@ def wait_for(what, condition):
     return value
 
 
+def each_mode(run, seconds=120):
+    """A test that is run(mode, check), for so long at most."""
+    begin(seconds)
+    check = Checks()
+    for mode in modes():
+        run(mode, check)
+    check.end()
+
+
 class Checks:
     """What holds and what does not; the exit status."""
 

@@ -16,7 +16,6 @@ import selectors
 import shutil
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import tempfile
@@ -176,27 +175,18 @@ class Traffic:
                     probe.try_one(self.selector, now)
             for key, _ in self.selector.select(EACH / 2):
                 if key.data is None:
-                    self.accept(key.fileobj)
+                    traffic.accept(key.fileobj)
                 else:
                     self.connected(key.data, key.fileobj)
             self.give_up()
             self.move_streams()
-
-    @staticmethod
-    def accept(listener):
-        try:
-            while True:
-                listener.accept()[0].close()
-        except BlockingIOError:
-            pass
 
     def in_hole(self, began, ended):
         return any(began <= until and ended >= since for since, until in self.holes)
 
     def connected(self, probe, made):
         code = made.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        # TCP tries again by itself: a moment without a way shows only here (tcpi_total_retrans).
-        lost = struct.unpack_from("I", made.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104), 100)[0]
+        lost = traffic.retransmits(made) if code == 0 else 0
         began = probe.under_way[made]
         probe.finish(self.selector, made)
         if code == 0:

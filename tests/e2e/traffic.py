@@ -39,8 +39,18 @@ class Flow:
 
 
 def retransmits(made):
+    """TCP tries again by itself: a moment without a way shows only here."""
     info = made.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
     return struct.unpack_from("I", info, RETRANSMITS_AT)[0]
+
+
+def accept(listener):
+    """All that have come, and lets them go."""
+    try:
+        while True:
+            listener.accept()[0].close()
+    except BlockingIOError:
+        pass
 
 
 def bind(made, source, ports):
@@ -100,7 +110,7 @@ class Traffic(threading.Thread):
                     self.attempt(flow, now)
             for key, _ in self.selector.select(EACH / 4):
                 if key.data is None:
-                    self.accept(key.fileobj)
+                    accept(key.fileobj)
                 else:
                     self.finished(key.data, key.fileobj)
             self.give_up()
@@ -122,14 +132,6 @@ class Traffic(threading.Thread):
         self.selector.unregister(made)
         made.close()
         return flow.under_way.pop(made)
-
-    @staticmethod
-    def accept(listener):
-        try:
-            while True:
-                listener.accept()[0].close()
-        except BlockingIOError:
-            pass
 
     def finished(self, flow, made):
         passed = made.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
