@@ -9,7 +9,7 @@ struct option_spec {
 	const char *name;  /* long, without dashes; NULL ends the table */
 	char letter;       /* 0: none */
 	const char *value; /* what it takes, such as PATH; NULL: nothing */
-	const char *help;  /* one line */
+	const char *help;  /* one line; NULL: options_print() leaves it out */
 };
 
 /* Called for each option in turn, with its name and value (NULL: takes none). 0, or what ends the

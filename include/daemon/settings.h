@@ -12,7 +12,7 @@
 #include "base/log.h"
 #include "base/vec.h"
 
-#define SETTINGS_MAX 16
+#define SETTINGS_MAX 48
 
 enum mode {
 	MODE_DAEMON,

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#define SPECS_MAX 32
+#define SPECS_MAX 64
 #define LONG_ONLY 256 /* above any letter */
 
 static int spec_code(const struct option_spec *specs, size_t i)
@@ -63,6 +63,8 @@ void options_print(const struct option_spec *specs, FILE *out)
 	for (size_t i = 0; specs[i].name; i++) {
 		char left[64];
 
+		if (!specs[i].help)
+			continue;
 		(void)snprintf(left, sizeof(left), "%c%c%s--%s%s%s", specs[i].letter ? '-' : ' ',
 			       specs[i].letter ? specs[i].letter : ' ',
 			       specs[i].letter ? ", " : "  ", specs[i].name,

@@ -34,7 +34,7 @@ struct setting {
 	const char *expected; /* after "expected " */
 	bool list;            /* may be given many times; a list in the file */
 	take_fn take;
-	const char *help;
+	const char *help; /* NULL: only netpold.conf(5) tells of it, as --help fits a screen */
 };
 
 static int set_text(char **to, const char *value)
@@ -460,7 +460,7 @@ void settings_print_help(FILE *out)
 	      "\n",
 	      out);
 	options_print(specs, out);
-	fputs("settings: " NETPOLD_CONFIG "\n"
+	fputs("settings: " NETPOLD_CONFIG "; more of them: netpold.conf(5)\n"
 	      "exit status: 0 done, 1 failed, 2 unusable input (stderr says what was wrong)\n",
 	      out);
 }
