@@ -31,6 +31,7 @@ need uthash-dev /usr/include/uthash.h
 need libjansson-dev /usr/include/jansson.h
 need libyaml-dev /usr/include/yaml.h
 need libcurl4-openssl-dev curl-config
+need libssl-dev /usr/include/openssl/evp.h
 need libevent-dev /usr/include/event2/event.h
 need libmnl-dev /usr/include/libmnl/libmnl.h
 need libnftnl-dev /usr/include/libnftnl/rule.h

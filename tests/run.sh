@@ -44,6 +44,7 @@ install_missing()
 	need libjansson-dev /usr/include/jansson.h
 	need libyaml-dev /usr/include/yaml.h
 	need libcurl4-openssl-dev curl-config
+	need libssl-dev /usr/include/openssl/evp.h
 	need libevent-dev /usr/include/event2/event.h
 	need libmnl-dev /usr/include/libmnl/libmnl.h
 	need libnftnl-dev /usr/include/libnftnl/rule.h

@@ -202,9 +202,6 @@ int ruleset_put_set(struct ruleset *ruleset, struct nft_set *set);
 int ruleset_drop_chain(struct ruleset *ruleset, enum nft_table table, const char *name);
 int ruleset_drop_set(struct ruleset *ruleset, const char *name);
 
-/* Gives a set another, unused name; the pointer stays good. 0 or -ENOMEM. */
-int ruleset_rename_set(struct ruleset *ruleset, const char *from, const char *to);
-
 /* Adds or replaces an element; `extra` may be NULL and is copied. 0 or -ENOMEM. */
 int nft_set_add(struct nft_set *set, const struct nft_key *key, const struct nft_elem_extra *extra);
 int nft_set_remove(struct nft_set *set, const struct nft_key *key);

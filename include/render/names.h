@@ -1,38 +1,34 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Names for what is named by its content: short, readable, and the same on every run whatever the
- * order of events, so that a restart finds its own objects. The name is a hash of the content;
- * tenants write the content, so contents that collide are told apart by rank. */
+/* Names for what is named by its content: the same on every run whatever the order of events, so
+ * that a restart finds its own objects. A name is SHA-256 of the content, truncated: tenants write
+ * the content, and nobody finds two contents of one name (2^64 tries for any two, 2^128 for one
+ * more of a given name). */
 #ifndef RENDER_NAMES_H
 #define RENDER_NAMES_H
 
-#include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
-#define NAME_ID_MAX 24
-#define NAME_DIGITS 10 /* of the hash, in hexadecimal */
+#include "base/table.h"
+
+#define NAME_DIGEST_BYTES 16
+#define NAME_ID_MAX       (2 * NAME_DIGEST_BYTES + 1)
 
 struct name {
-	char id[NAME_ID_MAX];   /* "1f0c33d0aa", or "1f0c33d0aa.1" for the second of that hash */
-	char used[NAME_ID_MAX]; /* the owner's: the id under which its objects stand now */
-	char *content;
+	char id[NAME_ID_MAX]; /* of the content, in hexadecimal */
 	size_t refs;
-	struct name *next; /* of the same hash, by content */
+	UT_hash_handle hh;
 };
 
 struct names;
 
-/* `digits`: of the hash; tests take few, to make it collide. NULL: no memory. */
-struct names *names_new(unsigned digits);
+/* NULL: no memory. */
+struct names *names_new(void);
 void names_free(struct names *names);
 
-/* The name of the content, with one more reference; NULL: no memory. */
+/* The name of the content, with one more reference: the first if refs is 1. NULL: no memory. */
 struct name *names_get(struct names *names, const char *content);
 
 /* Gives a reference back. NULL is fine. */
 void names_put(struct names *names, struct name *name);
-
-/* Have ids of names in use changed since the last call? (A collision came or went.) */
-bool names_moved(struct names *names);
 
 #endif

@@ -13,9 +13,8 @@
 
 struct render;
 
-/* An empty ruleset with its base chain. `name_digits`: NAME_DIGITS (tests take fewer). NULL: no
- * memory. */
-struct render *render_new(unsigned name_digits);
+/* An empty ruleset with its base chain. NULL: no memory. */
+struct render *render_new(void);
 void render_free(struct render *render);
 
 /* What graph_new() wants. */
@@ -29,12 +28,12 @@ struct render_unknown {
 };
 
 /* Closes these, and what was closed before and is not in the list is as it was. What is a known
- * pod's own stays so. 0 or -ENOMEM, as render_settle(). */
+ * pod's own stays so. 0 or -ENOMEM, as render_error(). */
 int render_unknown(struct render *render, const struct render_unknown list[], size_t n);
 
-/* To be called when a change (or several) has gone through the graph and before the ruleset is
- * used. 0; -ENOMEM: the ruleset is not what the graph says, and only good for render_free(). */
-int render_settle(struct render *render);
+/* To be asked when a change (or several) has gone through the graph and before the ruleset is used.
+ * 0; -ENOMEM: the ruleset is not what the graph says, and only good for render_free(). */
+int render_error(const struct render *render);
 
 const struct ruleset *render_ruleset(const struct render *render);
 

@@ -14,7 +14,6 @@
 #include "base/log.h"
 #include "daemon/notify.h"
 #include "internal.h"
-#include "render/names.h"
 
 static void on_end(evutil_socket_t signal, short what, void *ctx)
 {
@@ -89,7 +88,7 @@ static int start_graph(struct daemon *d)
 	struct graph_listener listener;
 
 	d->strings = intern_new();
-	d->render = render_new(NAME_DIGITS);
+	d->render = render_new();
 	if (!d->strings || !d->render)
 		return -ENOMEM;
 	listener = render_listener(d->render);

@@ -10,7 +10,6 @@
 #include "base/log.h"
 #include "nft/print.h"
 #include "offline/offline.h"
-#include "render/names.h"
 #include "render/render.h"
 
 /* Manifests; without any, an API server. 0; -ENOMEM; -EINVAL: faults say why; -EIO: the log does.
@@ -211,7 +210,7 @@ static int render_and_print(const struct settings *settings, struct render *rend
 		return rc == -EINVAL ? 2 : 1;
 	}
 	if (rc == 0)
-		rc = render_settle(render);
+		rc = render_error(render);
 	if (rc == 0)
 		rc = status = report(offline, settings->node);
 	if (rc >= 0)
@@ -225,7 +224,7 @@ static int render_and_print(const struct settings *settings, struct render *rend
 
 int dry_run(const struct settings *settings)
 {
-	struct render *render = render_new(NAME_DIGITS);
+	struct render *render = render_new();
 	struct offline offline = {0};
 	int status = render ? render_and_print(settings, render, &offline) : -ENOMEM;
 

@@ -131,7 +131,7 @@ int reconcile_now(struct daemon *d)
 	bool changed = false;
 	int rc;
 
-	if (unknown_close(d) < 0 || render_settle(d->render) < 0) {
+	if (unknown_close(d) < 0 || render_error(d->render) < 0) {
 		daemon_give_up(d);
 		return -ENOMEM;
 	}

@@ -352,57 +352,6 @@ int ruleset_put_set(struct ruleset *ruleset, struct nft_set *set)
 	return -ENOMEM;
 }
 
-static struct nft_set *clone_set(const struct nft_set *set)
-{
-	struct nft_set *clone = nft_set_new(set->name, set->type, set->comment);
-
-	if (!clone)
-		return NULL;
-	clone->interval = set->interval;
-	clone->map = set->map;
-	for (const struct nft_elem *elem = set->elems; elem; elem = elem->hh.next) {
-		if (nft_set_add(clone, &elem->key, elem->extra) < 0) {
-			nft_set_free(clone);
-			return NULL;
-		}
-	}
-	return clone;
-}
-
-int ruleset_rename_set(struct ruleset *ruleset, const char *from, const char *to)
-{
-	struct nft_set *set = ruleset_set(ruleset, from), *in_kernel = NULL;
-	struct nft_elem_before *before;
-	int rc = 0;
-
-	if (!set)
-		return 0;
-	HASH_DEL(ruleset->sets, set);
-	if (set->journal) {
-		/* The kernel's stays under the old name until it is dropped there. */
-		in_kernel = clone_set(set);
-		if (!in_kernel)
-			rc = -ENOMEM;
-		for (before = set->before; before && rc == 0; before = before->hh.next) {
-			struct nft_elem *elem = find_elem(in_kernel, &before->key);
-
-			if (before->present)
-				rc = nft_set_add(in_kernel, &before->key, before->extra);
-			else if (elem)
-				remove_elem(in_kernel, elem);
-		}
-		forget_before(set);
-		set->journal = NULL;
-	}
-	if (rc == 0)
-		rc = note_set(ruleset, from, in_kernel);
-	(void)snprintf(set->name, sizeof(set->name), "%s", to);
-	if (rc == 0)
-		return ruleset_put_set(ruleset, set);
-	nft_set_free(set);
-	return rc;
-}
-
 static void forget_changes(struct ruleset *ruleset)
 {
 	struct nft_chain_before *chain, *next_chain;

@@ -2,9 +2,7 @@
 /* A pod's own two chains, and how packets get to them. They hold what differs from pod to pod; what
  * its policies say is in the chains of its profiles. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <utlist.h>
 
 #include "internal.h"
 
@@ -181,7 +179,7 @@ static int write_direction(struct render *r, const struct graph_pod *pod, enum d
 	return rc == 0 ? dispatch(r, pod, dir, name, comment) : rc;
 }
 
-int write_endpoint(struct render *r, const struct graph_pod *pod)
+static int write_endpoint(struct render *r, const struct graph_pod *pod)
 {
 	int rc = write_guard(r, pod);
 
@@ -207,23 +205,9 @@ static void erase_endpoint(struct render *r, const struct graph_pod *pod)
 void listen_endpoint(void *ctx, struct graph_pod *pod, bool exists)
 {
 	struct render *r = ctx;
-	struct rendered_endpoint *re = pod->listener_data;
 
-	if (!exists) {
+	if (!exists)
 		erase_endpoint(r, pod);
-		if (re)
-			DL_DELETE(r->endpoints, re);
-		free(re);
-		pod->listener_data = NULL;
-		return;
-	}
-	re = r->failed ? NULL : calloc(1, sizeof(*re));
-	if (!re || write_endpoint(r, pod) < 0) {
-		free(re);
+	else if (!r->failed && write_endpoint(r, pod) < 0)
 		r->failed = true;
-		return;
-	}
-	re->pod = pod;
-	DL_APPEND(r->endpoints, re);
-	pod->listener_data = re;
 }

@@ -30,32 +30,18 @@ struct rendered_profile {
 	struct rendered_profile *prev, *next;
 };
 
-struct rendered_endpoint {
-	struct graph_pod *pod;
-	struct rendered_endpoint *prev, *next;
-};
-
 struct render {
 	struct ruleset ruleset;
 	struct names *names;
 	struct rendered_set *sets;
 	struct rendered_profile *profiles;
-	struct rendered_endpoint *endpoints;
 	struct render_unknown *unknown; /* closed because they are not known */
 	size_t n_unknown;
-	bool stale;  /* names have moved: every chain is to be written again */
 	bool failed; /* no memory */
 };
 
-/* prefix and id: "p4_1f0c33d0aa". */
+/* prefix and id: "p4_ID". */
 void set_name(char to[static NFT_NAME_MAX], const char *prefix, const char *id);
-
-/* A name, after which sets that lost theirs to it stand under their new one. */
-struct name *get_name(struct render *r, const char *content);
-void put_name(struct render *r, struct name *name);
-
-/* Gives the set of a name whose id has changed its new name, over one that nobody has. */
-void rename_set(struct render *r, const char *prefix, const struct name *name, bool to_final);
 
 /* Out of the ruleset; a lack of memory is noted in r->failed. */
 void drop_chain(struct render *r, enum nft_table table, const char *name);
@@ -69,13 +55,10 @@ int render_base(struct render *r);
 void listen_profile(void *ctx, struct profile *profile, bool exists);
 void listen_named(void *ctx, struct profile *profile, const struct endpoint_port *port,
 		  bool present);
-int write_profile(struct render *r, struct rendered_profile *rp);
 void profile_chain_name(char to[static NFT_NAME_MAX], const struct profile *profile);
-void rename_profile_sets(struct render *r, bool to_final);
 
 /* endpoint.c */
 void listen_endpoint(void *ctx, struct graph_pod *pod, bool exists);
-int write_endpoint(struct render *r, const struct graph_pod *pod);
 
 /* e_veth1; what a chain's name cannot have is escaped. */
 void device_chain_name(char to[static NFT_NAME_MAX], char letter, const char *device);

@@ -1,167 +1,90 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "render/names.h"
 
+#include <openssl/evp.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/hash.h"
-#include "base/table.h"
-
-struct bucket {
-	uint64_t hash;
-	struct name *first;
-	UT_hash_handle hh;
-};
-
 struct names {
-	struct bucket *buckets;
-	unsigned digits;
-	bool moved;
+	struct name *all; /* by id */
+	EVP_MD *sha256;   /* fetched once: EVP_sha256() would look for a provider at each use */
+	EVP_MD_CTX *digest;
 };
 
-struct names *names_new(unsigned digits)
+struct names *names_new(void)
 {
 	struct names *names = calloc(1, sizeof(*names));
 
-	if (names)
-		names->digits = digits;
-	return names;
-}
-
-static void name_free(struct name *name)
-{
-	free(name->content);
-	free(name);
+	if (!names)
+		return NULL;
+	names->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+	names->digest = EVP_MD_CTX_new();
+	if (names->sha256 && names->digest)
+		return names;
+	names_free(names);
+	return NULL;
 }
 
 void names_free(struct names *names)
 {
-	struct bucket *bucket, *tmp;
+	struct name *name, *tmp;
 
 	if (!names)
 		return;
-	HASH_ITER (hh, names->buckets, bucket, tmp) {
-		while (bucket->first) {
-			struct name *name = bucket->first;
-			bucket->first = name->next;
-			name_free(name);
-		}
-		HASH_DEL(names->buckets, bucket);
-		free(bucket);
+	HASH_ITER (hh, names->all, name, tmp) {
+		HASH_DEL(names->all, name);
+		free(name);
 	}
+	EVP_MD_CTX_free(names->digest);
+	EVP_MD_free(names->sha256);
 	free(names);
 }
 
-static uint64_t name_hash(const struct names *names, const char *content)
+/* False: no memory. */
+static bool content_id(struct names *names, const char *content, char ret[static NAME_ID_MAX])
 {
-	return hash_bytes(content, strlen(content)) >> (64 - 4 * names->digits);
-}
+	uint8_t digest[EVP_MAX_MD_SIZE];
 
-static struct bucket *find_bucket(const struct names *names, uint64_t hash)
-{
-	struct bucket *bucket;
-
-	HASH_FIND(hh, names->buckets, &hash, sizeof(hash), bucket);
-	return bucket;
-}
-
-static struct bucket *get_bucket(struct names *names, uint64_t hash)
-{
-	struct bucket *bucket = find_bucket(names, hash);
-
-	if (bucket)
-		return bucket;
-	bucket = calloc(1, sizeof(*bucket));
-	if (!bucket)
-		return NULL;
-	bucket->hash = hash;
-	HASH_ADD(hh, names->buckets, hash, sizeof(bucket->hash), bucket);
-	if (table_added(bucket))
-		return bucket;
-	free(bucket);
-	return NULL;
-}
-
-/* Ids by rank in the bucket. */
-static void number(struct names *names, struct bucket *bucket)
-{
-	unsigned rank = 0;
-
-	for (struct name *name = bucket->first; name; name = name->next, rank++) {
-		char id[NAME_ID_MAX];
-
-		if (rank == 0)
-			(void)snprintf(id, sizeof(id), "%0*llx", (int)names->digits,
-				       (unsigned long long)bucket->hash);
-		else
-			(void)snprintf(id, sizeof(id), "%0*llx.%u", (int)names->digits,
-				       (unsigned long long)bucket->hash, rank);
-		if (name->id[0] && strcmp(name->id, id) != 0)
-			names->moved = true;
-		memcpy(name->id, id, sizeof(id));
-	}
+	if (EVP_DigestInit_ex2(names->digest, names->sha256, NULL) != 1 ||
+	    EVP_DigestUpdate(names->digest, content, strlen(content)) != 1 ||
+	    EVP_DigestFinal_ex(names->digest, digest, NULL) != 1)
+		return false;
+	for (size_t i = 0; i < NAME_DIGEST_BYTES; i++)
+		(void)snprintf(ret + 2 * i, 3, "%02x", digest[i]);
+	return true;
 }
 
 struct name *names_get(struct names *names, const char *content)
 {
-	struct bucket *bucket = get_bucket(names, name_hash(names, content));
-	struct name **place, *name;
+	char id[NAME_ID_MAX];
+	struct name *name;
 
-	if (!bucket)
+	if (!content_id(names, content, id))
 		return NULL;
-	for (place = &bucket->first; *place; place = &(*place)->next) {
-		int order = strcmp((*place)->content, content);
-
-		if (order == 0) {
-			(*place)->refs++;
-			return *place;
-		}
-		if (order > 0)
-			break;
+	HASH_FIND_STR(names->all, id, name);
+	if (name) {
+		name->refs++;
+		return name;
 	}
 	name = calloc(1, sizeof(*name));
-	if (name)
-		name->content = strdup(content);
-	if (!name || !name->content) {
-		free(name);
-		if (!bucket->first) {
-			HASH_DEL(names->buckets, bucket);
-			free(bucket);
-		}
+	if (!name)
 		return NULL;
-	}
+	memcpy(name->id, id, sizeof(id));
 	name->refs = 1;
-	name->next = *place;
-	*place = name;
-	number(names, bucket);
-	return name;
+	HASH_ADD_STR(names->all, id, name);
+	if (table_added(name))
+		return name;
+	free(name);
+	return NULL;
 }
 
 void names_put(struct names *names, struct name *name)
 {
-	struct bucket *bucket;
-	struct name **place;
-
 	if (!name || --name->refs > 0)
 		return;
-	bucket = find_bucket(names, name_hash(names, name->content));
-	for (place = &bucket->first; *place != name;)
-		place = &(*place)->next;
-	*place = name->next;
-	name_free(name);
-	if (bucket->first) {
-		number(names, bucket);
-		return;
-	}
-	HASH_DEL(names->buckets, bucket);
-	free(bucket);
-}
-
-bool names_moved(struct names *names)
-{
-	bool moved = names->moved;
-
-	names->moved = false;
-	return moved;
+	HASH_DEL(names->all, name);
+	free(name);
 }

@@ -83,13 +83,12 @@ static int name_ranges(struct render *r, const struct ranges *ranges, enum famil
 	text = ranges_text(ranges, family);
 	if (!text)
 		return -ENOMEM;
-	*ret = get_name(r, text);
+	*ret = names_get(r->names, text);
 	free(text);
 	if (!*ret)
 		return -ENOMEM;
-	if ((*ret)->used[0])
-		return 0;
-	memcpy((*ret)->used, (*ret)->id, sizeof((*ret)->used));
+	if ((*ret)->refs > 1)
+		return 0; /* another has it */
 	return put_interval_set(r, *ret, ranges, family);
 }
 
@@ -110,10 +109,10 @@ void drop_blocks(struct render *r, struct class_names *names)
 		char text[NFT_NAME_MAX];
 
 		if (name && name->refs == 1) {
-			set_name(text, block_prefix[family], name->used);
+			set_name(text, block_prefix[family], name->id);
 			drop_set(r, text);
 		}
-		put_name(r, name);
+		names_put(r->names, name);
 		names->blocks[family] = NULL;
 	}
 }
@@ -186,7 +185,7 @@ static int add_block_rule(const struct rule_context *ctx, const struct ranges *r
 	if (ranges->all.n == 0)
 		return 0;
 	if (name) {
-		/* ip saddr @b4_1f0c33d0aa */
+		/* ip saddr @b4_ID */
 		peer.kind = NFT_STMT_ADDR_SET;
 		set_name(peer.name, block_prefix[family], name->id);
 		return add_allow_rule(ctx, &peer);
@@ -212,7 +211,7 @@ int add_peer_rules(const struct rule_context *ctx, const struct peers *peers,
 	if (peers->pods) {
 		const struct rendered_set *rendered = peers->pods->listener_data;
 
-		/* ip saddr @p4_1f0c33d0aa */
+		/* ip saddr @p4_ID */
 		rc = add_set_rules(ctx, NFT_STMT_ADDR_SET, pods_prefix, rendered->name->id);
 	}
 	for (int family = 0; family < FAMILY_COUNT && rc == 0; family++)

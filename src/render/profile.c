@@ -182,7 +182,7 @@ static bool has_ranges(const struct profile *profile)
 	return false;
 }
 
-/* th dport . meta l4proto vmap @ports_1f0c33d0aa */
+/* th dport . meta l4proto vmap @ports_ID */
 static int add_map(struct render *r, struct rendered_profile *rp, struct nft_chain *chain)
 {
 	const struct profile *profile = rp->profile;
@@ -215,7 +215,7 @@ static int add_map(struct render *r, struct rendered_profile *rp, struct nft_cha
 	return rc == 0 ? add_rule(chain, &stmt, 1, "") : rc;
 }
 
-/* Named ports, on egress: ip daddr . meta l4proto . th dport @n4_1f0c33d0aa goto to_pod */
+/* Named ports, on egress: ip daddr . meta l4proto . th dport @n4_ID goto to_pod */
 static int add_named_rules(const struct rendered_profile *rp, struct nft_chain *chain)
 {
 	struct rule_context ctx = {rp->profile->dir, NULL, "named ports", chain};
@@ -255,7 +255,7 @@ static void drop_maps(struct render *r, const struct rendered_profile *rp)
 	drop_set(r, text);
 }
 
-int write_profile(struct render *r, struct rendered_profile *rp)
+static int write_profile(struct render *r, struct rendered_profile *rp)
 {
 	const struct profile *profile = rp->profile;
 	char name[NFT_NAME_MAX], comment[NFT_COMMENT_MAX * 2];
@@ -295,7 +295,7 @@ static int name_class(struct render *r, struct rendered_profile *rp, uint32_t in
 	text = class_text(peers, profile->dir);
 	if (!text)
 		return -ENOMEM;
-	names->chain = get_name(r, text);
+	names->chain = names_get(r->names, text);
 	free(text);
 	return names->chain ? 0 : -ENOMEM;
 }
@@ -328,11 +328,10 @@ static int name_profile(struct render *r, struct rendered_profile *rp)
 
 	if (asprintf(&text, "profile %s", profile->text) < 0)
 		return -ENOMEM;
-	rp->name = get_name(r, text);
+	rp->name = names_get(r->names, text);
 	free(text);
 	if (!rp->name)
 		return -ENOMEM;
-	memcpy(rp->name->used, rp->name->id, sizeof(rp->name->used));
 	rp->classes = calloc(profile->n_classes + 1, sizeof(rp->classes[0]));
 	if (!rp->classes)
 		return -ENOMEM;
@@ -355,7 +354,7 @@ static void drop_class(struct render *r, struct class_names *names, enum directi
 		set_name(text, class_prefix(dir), names->chain->id);
 		drop_chain(r, NFT_TABLE_POLICY, text);
 	}
-	put_name(r, names->chain);
+	names_put(r->names, names->chain);
 	names->chain = NULL;
 	drop_blocks(r, names);
 }
@@ -365,7 +364,7 @@ static void rendered_profile_free(struct render *r, struct rendered_profile *rp)
 	const struct profile *profile = rp->profile;
 	char text[NFT_NAME_MAX];
 
-	DL_DELETE(r->profiles, rp); /* names that go may move others: this one has no part in it */
+	DL_DELETE(r->profiles, rp);
 	/* A newer version of it may have taken over chain and sets by name. */
 	if (rp->name && rp->name->refs == 1) {
 		profile_chain_name(text, profile);
@@ -380,7 +379,7 @@ static void rendered_profile_free(struct render *r, struct rendered_profile *rp)
 	for (size_t i = 0; rp->classes && i < profile->n_classes; i++)
 		drop_class(r, &rp->classes[i], profile->dir);
 	free(rp->classes);
-	put_name(r, rp->name);
+	names_put(r->names, rp->name);
 	free(rp);
 }
 
@@ -421,19 +420,4 @@ void listen_named(void *ctx, struct profile *profile, const struct endpoint_port
 		drop_elem(r, rp->tuples[port->addr.family], &key);
 	else if (nft_set_add(rp->tuples[port->addr.family], &key, NULL) < 0)
 		r->failed = true;
-}
-
-void rename_profile_sets(struct render *r, bool to_final)
-{
-	struct rendered_profile *rp;
-
-	DL_FOREACH (r->profiles, rp) {
-		for (int family = 0; family < FAMILY_COUNT; family++) {
-			rename_set(r, tuples_prefix[family], rp->name, to_final);
-			rename_set(r, block_prefix[family], rp->every.blocks[family], to_final);
-			for (size_t i = 0; rp->classes && i < rp->profile->n_classes; i++)
-				rename_set(r, block_prefix[family], rp->classes[i].blocks[family],
-					   to_final);
-		}
-	}
 }

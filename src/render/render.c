@@ -26,79 +26,6 @@ void drop_elem(struct render *r, struct nft_set *set, const struct nft_key *key)
 		r->failed = true;
 }
 
-void rename_set(struct render *r, const char *prefix, const struct name *name, bool to_final)
-{
-	char from[NFT_NAME_MAX], to[NFT_NAME_MAX], between[NFT_NAME_MAX];
-
-	if (!name || strcmp(name->used, name->id) == 0)
-		return;
-	set_name(from, prefix, name->used);
-	set_name(to, prefix, name->id);
-	(void)snprintf(between, sizeof(between), "moving_%.40s", to);
-	if (ruleset_rename_set(&r->ruleset, to_final ? between : from, to_final ? to : between) < 0)
-		r->failed = true;
-}
-
-static void rename_sets(struct render *r, bool to_final)
-{
-	struct rendered_set *rs;
-
-	DL_FOREACH (r->sets, rs) {
-		for (int family = 0; family < FAMILY_COUNT; family++)
-			rename_set(r, pods_prefix[family], rs->name, to_final);
-	}
-	rename_profile_sets(r, to_final);
-}
-
-static void settle_name(struct name *name)
-{
-	if (name && name->used[0])
-		memcpy(name->used, name->id, sizeof(name->used));
-}
-
-static void settle_names(struct render *r)
-{
-	struct rendered_profile *rp;
-	struct rendered_set *rs;
-
-	DL_FOREACH (r->sets, rs)
-		settle_name(rs->name);
-	DL_FOREACH (r->profiles, rp) {
-		settle_name(rp->name);
-		for (int family = 0; family < FAMILY_COUNT; family++) {
-			settle_name(rp->every.blocks[family]);
-			for (size_t i = 0; rp->classes && i < rp->profile->n_classes; i++)
-				settle_name(rp->classes[i].blocks[family]);
-		}
-	}
-}
-
-/* Sets keep their elements and move at once, over names that nobody has, since one may want the
- * name that another leaves. Chains are written again when the change is complete. */
-static void follow_names(struct render *r)
-{
-	if (!names_moved(r->names))
-		return;
-	rename_sets(r, false);
-	rename_sets(r, true);
-	settle_names(r);
-	r->stale = true;
-}
-
-struct name *get_name(struct render *r, const char *content)
-{
-	struct name *name = names_get(r->names, content);
-
-	follow_names(r);
-	return name;
-}
-
-void put_name(struct render *r, struct name *name)
-{
-	names_put(r->names, name);
-	follow_names(r);
-}
-
 /* The union of selectors as text: what the two sets are named for. */
 static char *peer_set_text(const struct peer_set *set)
 {
@@ -124,11 +51,9 @@ static int put_peer_sets(struct render *r, struct rendered_set *rs)
 
 	if (!text)
 		return -ENOMEM;
-	rs->name = get_name(r, text);
+	rs->name = names_get(r->names, text);
 	if (!rs->name)
 		rc = -ENOMEM;
-	else
-		memcpy(rs->name->used, rs->name->id, sizeof(rs->name->used));
 	for (int family = 0; family < FAMILY_COUNT && rc == 0; family++) {
 		char name[NFT_NAME_MAX];
 		struct nft_set *set;
@@ -147,11 +72,11 @@ static void rendered_set_free(struct render *r, struct rendered_set *rs)
 	for (int family = 0; rs->name && family < FAMILY_COUNT; family++) {
 		char name[NFT_NAME_MAX];
 
-		set_name(name, pods_prefix[family], rs->name->used);
+		set_name(name, pods_prefix[family], rs->name->id);
 		drop_set(r, name);
 	}
 	DL_DELETE(r->sets, rs);
-	put_name(r, rs->name);
+	names_put(r->names, rs->name);
 	free(rs);
 }
 
@@ -193,13 +118,13 @@ static void listen_peer(void *ctx, struct peer_set *set, const struct addr *addr
 		r->failed = true;
 }
 
-struct render *render_new(unsigned name_digits)
+struct render *render_new(void)
 {
 	struct render *r = calloc(1, sizeof(*r));
 
 	if (!r)
 		return NULL;
-	r->names = names_new(name_digits);
+	r->names = names_new();
 	if (r->names && render_base(r) == 0)
 		return r;
 	render_free(r);
@@ -208,14 +133,11 @@ struct render *render_new(unsigned name_digits)
 
 void render_free(struct render *r)
 {
-	struct rendered_endpoint *re, *re_next;
 	struct rendered_profile *rp, *rp_next;
 	struct rendered_set *rs, *rs_next;
 
 	if (!r)
 		return;
-	DL_FOREACH_SAFE (r->endpoints, re, re_next)
-		free(re);
 	DL_FOREACH_SAFE (r->profiles, rp, rp_next) {
 		free(rp->classes);
 		free(rp);
@@ -240,44 +162,9 @@ struct graph_listener render_listener(struct render *r)
 	};
 }
 
-/* All but the base chain and the dispatch: under other names, all refers to something else. */
-static void drop_written(struct render *r)
+int render_error(const struct render *r)
 {
-	struct nft_chain *chain, *next_chain;
-	struct nft_set *set, *next_set;
-
-	HASH_ITER (hh, r->ruleset.chains[NFT_TABLE_POLICY], chain, next_chain) {
-		if (chain->hook == NFT_HOOK_NONE && strcmp(chain->name, CHAIN_TO_POD) != 0 &&
-		    strcmp(chain->name, CHAIN_UNKNOWN) != 0)
-			drop_chain(r, NFT_TABLE_POLICY, chain->name);
-	}
-	HASH_ITER (hh, r->ruleset.sets, set, next_set) {
-		if (set->type == NFT_SET_TYPE_PORT_PROTO)
-			drop_set(r, set->name);
-	}
-}
-
-int render_settle(struct render *r)
-{
-	struct rendered_profile *rp;
-	struct rendered_endpoint *re;
-	int rc = r->failed ? -ENOMEM : 0;
-
-	if (rc < 0 || !r->stale)
-		return rc;
-	r->stale = false;
-	drop_written(r);
-	DL_FOREACH (r->profiles, rp) {
-		if (rc == 0)
-			rc = write_profile(r, rp);
-	}
-	DL_FOREACH (r->endpoints, re) {
-		if (rc == 0)
-			rc = write_endpoint(r, re->pod);
-	}
-	if (rc < 0)
-		r->failed = true;
-	return rc;
+	return r->failed ? -ENOMEM : 0;
 }
 
 const struct ruleset *render_ruleset(const struct render *r)

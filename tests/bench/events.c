@@ -11,7 +11,6 @@
 #include "daemon/apply.h"
 #include "measure.h"
 #include "offline/offline.h"
-#include "render/names.h"
 
 #define ROUNDS      3000
 #define ROUNDS_HERE 1000
@@ -49,7 +48,7 @@ static void record(struct bench *b, struct act *act, double start, size_t work)
 {
 	struct nft_touch touch;
 
-	if (render_settle(b->render) < 0)
+	if (render_error(b->render) < 0)
 		measure_fail("out of memory");
 	commit(b);
 	series_add(&act->series, measure_now_us() - start);
@@ -119,7 +118,7 @@ static void here(struct bench *b, const char *node, const char *device)
 
 int main(int argc, char *argv[])
 {
-	struct bench b = {.render = render_new(NAME_DIGITS)};
+	struct bench b = {.render = render_new()};
 	const char *paths[] = {argc > 2 ? argv[1] : NULL};
 	struct graph_listener listener;
 	struct err err = {0};

@@ -15,7 +15,6 @@
 #include "measure.h"
 #include "nft/kernel.h"
 #include "offline/offline.h"
-#include "render/names.h"
 #include "render/render.h"
 #include "sample.h"
 
@@ -156,7 +155,7 @@ static void load_text(char *text, struct series *series)
 
 static void load(const char *directory, const char *node, char *text)
 {
-	struct render *render = render_new(NAME_DIGITS);
+	struct render *render = render_new();
 	struct series ours = {0}, nft = {0};
 	struct graph_listener listener;
 	struct offline cluster;
@@ -164,7 +163,7 @@ static void load(const char *directory, const char *node, char *text)
 	if (!render)
 		measure_fail("out of memory");
 	listener = render_listener(render);
-	if (offline_load(&cluster, &directory, 1, node, &listener) < 0 || render_settle(render) < 0)
+	if (offline_load(&cluster, &directory, 1, node, &listener) < 0 || render_error(render) < 0)
 		measure_fail("cannot load the cluster");
 	for (unsigned i = 0; i < LOAD_ROUNDS; i++) {
 		load_ours(render_ruleset(render), &ours);

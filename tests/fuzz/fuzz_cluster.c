@@ -7,7 +7,6 @@
 
 #include "fuzz.h"
 #include "nft/print.h"
-#include "render/names.h"
 #include "world.h"
 
 #define EVENTS_MAX 30
@@ -30,7 +29,7 @@ static char *text_of(struct cluster *c)
 	size_t len;
 	FILE *out = open_memstream(&text, &len);
 
-	REQUIRE(out && render_settle(c->render) == 0);
+	REQUIRE(out && render_error(c->render) == 0);
 	REQUIRE(ruleset_print(render_ruleset(c->render), out) == 0);
 	REQUIRE(graph_dump(c->graph, out) == 0);
 	REQUIRE(fclose(out) == 0);
@@ -53,13 +52,12 @@ static void stop(struct cluster *c)
 	cluster_stop(c);
 }
 
-static void compare_scratch(struct cluster *c, const struct world *world, const char *node,
-			    unsigned digits)
+static void compare_scratch(struct cluster *c, const struct world *world, const char *node)
 {
 	struct cluster scratch;
 	char *a = text_of(c), *b;
 
-	REQUIRE(cluster_start(&scratch, node, digits));
+	REQUIRE(cluster_start(&scratch, node, true));
 	for (size_t slot = WORLD_SLOTS; slot > 0; slot--) {
 		if (world->yaml[slot - 1])
 			apply(world, slot - 1, &scratch);
@@ -79,19 +77,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct bytes bytes = {data, data + size};
 	struct picker picker = {take, &bytes};
 	const char *node = take(&bytes, 2) ? "n1" : NULL;
-	unsigned digits = take(&bytes, 2) ? 1 : NAME_DIGITS;
 	uint32_t sync_at = take(&bytes, EVENTS_MAX);
 	struct world world = {0};
 	struct cluster c;
 
-	REQUIRE(cluster_start(&c, node, digits));
+	REQUIRE(cluster_start(&c, node, true));
 	for (uint32_t i = 0; i < EVENTS_MAX && bytes.p < bytes.end; i++) {
 		if (i == sync_at)
 			REQUIRE(graph_sync(c.graph) == 0);
 		apply(&world, world_change(&world, &picker), &c);
 	}
 	REQUIRE(graph_sync(c.graph) == 0);
-	compare_scratch(&c, &world, node, digits);
+	compare_scratch(&c, &world, node);
 	for (int i = 0; i < FLOWS_MAX; i++) {
 		struct flow flow;
 		char *detail;

@@ -9,7 +9,6 @@
 #include "fuzz.h"
 #include "nft/print.h"
 #include "offline/offline.h"
-#include "render/names.h"
 #include "render/render.h"
 
 static void print(const struct render *render)
@@ -27,7 +26,7 @@ static void print(const struct render *render)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct render *render = render_new(NAME_DIGITS);
+	struct render *render = render_new();
 	struct graph_listener listener;
 	struct offline offline;
 	char path[64];
@@ -38,7 +37,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	listener = render_listener(render);
 	REQUIRE(offline_load(&offline, paths, 1, NULL, &listener) == 0);
-	REQUIRE(render_settle(render) == 0);
+	REQUIRE(render_error(render) == 0);
 	print(render);
 	REQUIRE(offline_warn(&offline, NULL) == 0);
 	offline_done(&offline);

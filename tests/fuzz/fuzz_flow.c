@@ -72,7 +72,7 @@ static void start(void)
 	struct faults faults = {0};
 	struct err err = {0};
 
-	REQUIRE(cluster_start(&cluster, NULL, 0));
+	REQUIRE(cluster_start(&cluster, NULL, false));
 	REQUIRE(cluster_put_yaml(&cluster, yaml, strlen(yaml), &faults, &err, NULL) == 0);
 	REQUIRE(faults.errors == 0 && graph_sync(cluster.graph) == 0);
 }

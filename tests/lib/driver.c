@@ -17,7 +17,6 @@
 #include "model/decode.h"
 #include "nft/print.h"
 #include "policy/eval.h"
-#include "render/names.h"
 #include "render/render.h"
 
 #define COMPLAINT_MAX 4000
@@ -41,7 +40,6 @@ struct known {
 struct driver {
 	struct cluster cluster;
 	struct known *known;
-	unsigned digits;
 	char complaint[COMPLAINT_MAX];
 };
 
@@ -58,12 +56,12 @@ static void complain(struct driver *driver, const char *what, const char *detail
 			       detail);
 }
 
-static void cluster_init(struct cluster *c, const char *node, unsigned digits)
+static void cluster_init(struct cluster *c, const char *node)
 {
 	struct graph_listener listener;
 
 	c->strings = intern_new();
-	c->render = render_new(digits);
+	c->render = render_new();
 	if (!c->strings || !c->render)
 		die("no memory");
 	listener = render_listener(c->render);
@@ -165,7 +163,7 @@ static void put_all(struct driver *driver, struct cluster *c, const json_t *obje
 	}
 	if (!driver->complaint[0] && graph_sync(c->graph) < 0)
 		die("cannot sync");
-	if (render_settle(c->render) < 0)
+	if (render_error(c->render) < 0)
 		die("cannot settle");
 }
 
@@ -202,7 +200,7 @@ static void compare_scratch(struct driver *driver, const json_t *objects)
 	struct cluster scratch;
 	char *a, *b;
 
-	cluster_init(&scratch, driver->cluster.node, driver->digits);
+	cluster_init(&scratch, driver->cluster.node);
 	put_all(driver, &scratch, objects, true, false);
 	a = text_of(&driver->cluster);
 	b = text_of(&scratch);
@@ -358,11 +356,11 @@ static json_t *answer_request(struct driver *driver, const json_t *request)
 	if (!update) {
 		forget_removed(driver, true);
 		cluster_done(&driver->cluster);
-		cluster_init(&driver->cluster, node, driver->digits);
+		cluster_init(&driver->cluster, node);
 	}
 	put_all(driver, &driver->cluster, objects, false, true);
 	forget_removed(driver, false);
-	if (render_settle(driver->cluster.render) < 0)
+	if (render_error(driver->cluster.render) < 0)
 		die("cannot settle");
 	if (!driver->complaint[0])
 		compare_scratch(driver, objects);
@@ -394,10 +392,9 @@ static void answer_line(struct driver *driver, const char *line)
 	json_decref(request);
 }
 
-/* driver [DIGITS]: of the hashes that objects are named by; few digits make names collide. */
-int main(int argc, char *argv[])
+int main(void)
 {
-	struct driver driver = {.digits = argc > 1 ? (unsigned)atoi(argv[1]) : NAME_DIGITS};
+	struct driver driver = {0};
 	char *line = NULL;
 	size_t cap = 0;
 

@@ -33,10 +33,6 @@ static void change_set(uint64_t *state, struct ruleset *ruleset, size_t i)
 		sample_check(ruleset_put_set(ruleset, sample_new_set(state, &sample)));
 	} else if (sample_chance(state, 8)) {
 		sample_check(ruleset_drop_set(ruleset, sample.name));
-	} else if (sample_chance(state, 8)) {
-		/* Away, and back again. */
-		sample_check(ruleset_rename_set(ruleset, sample.name, "moved"));
-		sample_check(ruleset_rename_set(ruleset, "moved", sample.name));
 	} else {
 		while (set->elems && sample_chance(state, 2))
 			sample_check(nft_set_remove(set, &set->elems->key));

@@ -12,7 +12,6 @@
 #include "nft/readback.h"
 #include "nft/watch.h"
 #include "offline/offline.h"
-#include "render/names.h"
 #include "render/render.h"
 #include "sample.h"
 
@@ -42,12 +41,12 @@ static void source_load(struct source *source, const char *name)
 	} else {
 		struct graph_listener listener;
 
-		source->render = render_new(NAME_DIGITS);
+		source->render = render_new();
 		if (!source->render)
 			die("no memory");
 		listener = render_listener(source->render);
 		if (offline_load(&source->offline, &name, 1, NULL, &listener) < 0 ||
-		    render_settle(source->render) < 0)
+		    render_error(source->render) < 0)
 			die("cannot load the manifests");
 		source->ruleset = render_ruleset(source->render);
 	}

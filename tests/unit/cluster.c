@@ -11,16 +11,16 @@
 #include "model/decode.h"
 #include "source/yaml.h"
 
-bool cluster_start(struct cluster *c, const char *node, unsigned digits)
+bool cluster_start(struct cluster *c, const char *node, bool listens)
 {
 	struct graph_listener listener;
 
 	*c = (struct cluster){.strings = intern_new()};
-	if (c->strings && digits > 0)
-		c->render = render_new(digits);
+	if (c->strings && listens)
+		c->render = render_new();
 	if (c->render)
 		listener = render_listener(c->render);
-	if (c->strings && (c->render || digits == 0))
+	if (c->strings && (c->render || !listens))
 		c->graph = graph_new(c->strings, node, c->render ? &listener : NULL);
 	if (c->graph)
 		return true;
@@ -169,7 +169,7 @@ bool cluster_agrees(struct cluster *c, const struct flow *flow, char **ret_detai
 	bool agrees = true;
 
 	*ret_detail = NULL;
-	if (render_settle(c->render) < 0 || eval_flow(c->graph, flow, &result) < 0)
+	if (render_error(c->render) < 0 || eval_flow(c->graph, flow, &result) < 0)
 		return true; /* no memory: nothing to compare */
 	for (size_t i = 0; i < result.pairs.n && agrees; i++) {
 		for (size_t j = 0; j < result.pairs.v[i].stretches.n && agrees; j++) {

@@ -19,8 +19,8 @@ struct cluster {
 	struct graph *graph;
 };
 
-/* `digits` of names; 0: nobody listens. false: no memory, and nothing to stop. */
-bool cluster_start(struct cluster *c, const char *node, unsigned digits);
+/* `listens`: a ruleset is rendered. false: no memory, and nothing to stop. */
+bool cluster_start(struct cluster *c, const char *node, bool listens);
 
 void cluster_stop(struct cluster *c);
 

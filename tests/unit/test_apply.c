@@ -4,7 +4,6 @@
 #include "daemon/apply.h"
 
 #include "fake_socket.h"
-#include "render/names.h"
 #include "unit.h"
 
 static const char yaml[] =
@@ -26,10 +25,10 @@ static int setup(void **state)
 
 	(void)state;
 	fake_socket_start();
-	unit_cluster_start(&cluster, "n1", NAME_DIGITS);
+	unit_cluster_start(&cluster, "n1", true);
 	assert_int_equal(cluster_put_yaml(&cluster, yaml, strlen(yaml), &faults, &err, NULL), 0);
 	assert_int_equal(graph_sync(cluster.graph), 0);
-	assert_int_equal(render_settle(cluster.render), 0);
+	assert_int_equal(render_error(cluster.render), 0);
 	return apply_open(&apply, cluster.render, &err);
 }
 

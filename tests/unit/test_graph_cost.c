@@ -2,15 +2,13 @@
 /* What one event costs, counted in units of work: it must not grow with the cluster. */
 #include "unit.h"
 
-#include "render/names.h"
-
 #define LOCAL_PODS 20
 
 /* Pods in namespaces of 50, with a policy for each ten; the first namespaces' first pods are local.
  */
 static void build(struct cluster *c, unsigned pods)
 {
-	unit_cluster_start(c, "here", NAME_DIGITS);
+	unit_cluster_start(c, "here", true);
 	for (unsigned i = 0; i < pods / 50; i++)
 		unit_putf(c,
 			  "apiVersion: v1\nkind: Namespace\nmetadata: {name: ns%u, labels: {team: "
@@ -42,7 +40,7 @@ static void build(struct cluster *c, unsigned pods)
 			"{matchLabels: {team: t%u}}}], ports: [{port: http}]}]}\n",
 			i, i / 5, i % 10, (i + 1) % 10, i % 10, (i + 3) % 10);
 	assert_int_equal(graph_sync(c->graph), 0);
-	assert_int_equal(render_settle(c->render), 0);
+	assert_int_equal(render_error(c->render), 0);
 	assert_int_equal(graph_counts(c->graph).endpoints, LOCAL_PODS);
 }
 
@@ -114,7 +112,7 @@ static void measure(unsigned pods, struct costs *ret)
 		else
 			assert_int_equal(
 				graph_remove(c.graph, KIND_POD, events[i].ns, events[i].pod), 0);
-		assert_int_equal(render_settle(c.render), 0);
+		assert_int_equal(render_error(c.render), 0);
 		after = graph_counts(c.graph);
 		ret->work[i][0] = after.selectors_tested - before.selectors_tested;
 		ret->work[i][1] = after.pods_scanned - before.pods_scanned;

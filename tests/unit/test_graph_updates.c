@@ -3,7 +3,6 @@
  * ruleset is. */
 #include "unit.h"
 
-#include "render/names.h"
 #include "world.h"
 
 #define SEQUENCES  2000
@@ -25,14 +24,14 @@ static void apply(const struct world *world, size_t slot, struct cluster *c)
 }
 
 /* The same objects put in another order, before or after graph_sync(). */
-static char *text_from_scratch(const struct world *world, const char *node, unsigned digits,
+static char *text_from_scratch(const struct world *world, const char *node,
 			       struct unit_random *random)
 {
 	size_t shift = unit_random(random, WORLD_SLOTS), sync_at = unit_random(random, WORLD_SLOTS);
 	struct cluster c;
 	char *text;
 
-	unit_cluster_start(&c, node, digits);
+	unit_cluster_start(&c, node, true);
 	for (size_t i = 0; i < WORLD_SLOTS; i++) {
 		size_t slot = (i * 7 + shift) % WORLD_SLOTS; /* 7 and 26 have no common factor */
 
@@ -55,11 +54,11 @@ static void print_world(const struct world *world)
 	}
 }
 
-static void compare(struct cluster *c, const struct world *world, const char *node, unsigned digits,
+static void compare(struct cluster *c, const struct world *world, const char *node,
 		    struct unit_random *random, uint64_t seed)
 {
 	char *updated = unit_text(c);
-	char *scratch = text_from_scratch(world, node, digits, random);
+	char *scratch = text_from_scratch(world, node, random);
 	size_t at = 0, from;
 
 	while (updated[at] && updated[at] == scratch[at])
@@ -94,13 +93,12 @@ static void run_sequence(struct unit_random *random, uint64_t seed)
 {
 	struct picker picker = {pick_random, random};
 	const char *node = unit_random(random, 2) ? "n1" : NULL;
-	unsigned digits = unit_random(random, 2) ? 1 : NAME_DIGITS;
 	size_t events = 4 + unit_random(random, EVENTS_MAX - 4);
 	size_t sync_at = unit_random(random, 4) ? 0 : unit_random(random, (uint32_t)events);
 	struct world world = {0};
 	struct cluster c;
 
-	unit_cluster_start(&c, node, digits);
+	unit_cluster_start(&c, node, true);
 	for (size_t i = 0; i < events; i++) {
 		size_t slot;
 
@@ -111,11 +109,11 @@ static void run_sequence(struct unit_random *random, uint64_t seed)
 		if (unit_random(random, 8) == 0) /* again, unchanged */
 			apply(&world, slot, &c);
 		if (i >= sync_at && unit_random(random, 5) == 0) {
-			compare(&c, &world, node, digits, random, seed);
+			compare(&c, &world, node, random, seed);
 			compare_flows(&c, &world, &picker, seed);
 		}
 	}
-	compare(&c, &world, node, digits, random, seed);
+	compare(&c, &world, node, random, seed);
 	compare_flows(&c, &world, &picker, seed);
 	/* Away with all of it: nothing may stay. */
 	for (size_t slot = 0; slot < WORLD_SLOTS; slot++) {
@@ -123,7 +121,7 @@ static void run_sequence(struct unit_random *random, uint64_t seed)
 		world.yaml[slot] = NULL;
 		apply(&world, slot, &c);
 	}
-	compare(&c, &world, node, digits, random, seed);
+	compare(&c, &world, node, random, seed);
 	unit_cluster_stop(&c);
 	world_done(&world);
 }

@@ -2,7 +2,6 @@
 /* What the kernel refuses is left out, and that closes. */
 #include "nft/isolate.h"
 #include "nft/print.h"
-#include "render/names.h"
 #include "unit.h"
 
 static const char yaml[] =
@@ -25,11 +24,11 @@ static int setup(void **state)
 	struct err err = {0};
 
 	(void)state;
-	unit_cluster_start(&cluster, "n1", NAME_DIGITS);
+	unit_cluster_start(&cluster, "n1", true);
 	assert_int_equal(cluster_put_yaml(&cluster, yaml, strlen(yaml), &faults, &err, NULL), 0);
 	assert_int_equal(faults.errors, 0);
 	assert_int_equal(graph_sync(cluster.graph), 0);
-	return render_settle(cluster.render);
+	return render_error(cluster.render);
 }
 
 static int teardown(void **state)
@@ -189,7 +188,7 @@ static void whoever_leads_to_it_is_concerned(void **state)
 	(void)snprintf(text + used, sizeof(text) - used, "]}\n");
 	assert_int_equal(cluster_put_yaml(&cluster, text, strlen(text), &faults, &err, NULL), 0);
 	assert_int_equal(faults.errors, 0);
-	assert_int_equal(render_settle(cluster.render), 0);
+	assert_int_equal(render_error(cluster.render), 0);
 
 	refused = of(NFT_TABLE_POLICY, false, chain_like("ci_"));
 	assert_int_equal(nft_refused_pods(render_ruleset(cluster.render), &refused, &pods), 0);
@@ -249,7 +248,7 @@ static void what_has_changed_is_tried_again(void **state)
 	assert_false(nft_refused_has_changed(whole, &set));
 	assert_false(nft_refused_has_changed(whole, &guard));
 	assert_int_equal(cluster_put_yaml(&cluster, other, strlen(other), &faults, &err, NULL), 0);
-	assert_int_equal(render_settle(cluster.render), 0);
+	assert_int_equal(render_error(cluster.render), 0);
 	assert_true(nft_refused_has_changed(whole, &profile));
 	assert_true(nft_refused_has_changed(whole, &set)); /* nobody looks into it any more */
 	assert_false(nft_refused_has_changed(whole, &guard));

@@ -17,7 +17,6 @@
 #include "join.h"
 #include "node.h"
 #include "node/cni_dir.h"
-#include "render/names.h"
 #include "source/yaml.h"
 
 void *__real_malloc(size_t size);
@@ -194,18 +193,18 @@ static int put(struct cluster *c, const char *yaml)
 	return rc;
 }
 
-static int graph_and_render_with(const char *after, unsigned digits)
+static int graph_and_render_with(const char *after)
 {
 	struct cluster c;
 	int rc;
 
-	if (!cluster_start(&c, "n1", digits))
+	if (!cluster_start(&c, "n1", true))
 		return -ENOMEM;
 	rc = put(&c, cluster_yaml);
 	if (rc == 0)
 		rc = graph_sync(c.graph);
 	if (rc == 0)
-		rc = render_settle(c.render);
+		rc = render_error(c.render);
 	if (rc == 0 && after)
 		rc = put(&c, after);
 	if (rc == 0 && after)
@@ -215,24 +214,19 @@ static int graph_and_render_with(const char *after, unsigned digits)
 	if (rc == 0 && after)
 		rc = graph_remove(c.graph, KIND_NETWORK_POLICY, "a", "x");
 	if (rc == 0)
-		rc = render_settle(c.render);
+		rc = render_error(c.render);
 	cluster_stop(&c);
 	return rc;
 }
 
 static int graph_and_render(void)
 {
-	return graph_and_render_with(NULL, NAME_DIGITS);
-}
-
-static int graph_and_render_with_collisions(void)
-{
-	return graph_and_render_with(NULL, 1);
+	return graph_and_render_with(NULL);
 }
 
 static int changes_to_a_graph(void)
 {
-	return graph_and_render_with(changes_yaml, NAME_DIGITS);
+	return graph_and_render_with(changes_yaml);
 }
 
 static int flow(struct graph *graph, const char *from, const char *to, const char *proto)
@@ -261,7 +255,7 @@ static int start_cluster(struct cluster *c)
 {
 	int rc;
 
-	if (!cluster_start(c, NULL, 0))
+	if (!cluster_start(c, NULL, false))
 		return -ENOMEM;
 	rc = put(c, cluster_yaml);
 	if (rc == 0)
@@ -498,12 +492,6 @@ static void a_graph_and_its_ruleset_survive(void **state)
 	survives(graph_and_render);
 }
 
-static void colliding_names_survive(void **state)
-{
-	(void)state;
-	survives(graph_and_render_with_collisions);
-}
-
 static void changes_survive(void **state)
 {
 	(void)state;
@@ -553,7 +541,6 @@ int main(void)
 		cmocka_unit_test(flows_survive),
 		cmocka_unit_test(answers_survive),
 		cmocka_unit_test(a_graph_and_its_ruleset_survive),
-		cmocka_unit_test(colliding_names_survive),
 		cmocka_unit_test(changes_survive),
 		cmocka_unit_test(attaching_pods_survives),
 		cmocka_unit_test(following_results_survives),

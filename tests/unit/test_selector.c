@@ -195,7 +195,7 @@ static void no_two_selectors_share_a_text(void **state)
 	size_t sets = 0;
 
 	(void)state;
-	unit_cluster_start(&c, NULL, 10);
+	unit_cluster_start(&c, NULL, true);
 	unit_put(&c, "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nstatus: {podIP: 10.0.0.1}\n");
 	for (size_t i = 0; i < ARRAY_LEN(values); i++)
 		unit_putf(&c,

@@ -141,9 +141,9 @@ void unit_decoded_done(struct unit_decoded *u)
 	intern_free(u->strings);
 }
 
-void unit_cluster_start(struct cluster *c, const char *node, unsigned digits)
+void unit_cluster_start(struct cluster *c, const char *node, bool listens)
 {
-	if (!cluster_start(c, node, digits))
+	if (!cluster_start(c, node, listens))
 		fail_msg("no memory");
 }
 
@@ -191,7 +191,7 @@ char *unit_text(struct cluster *c)
 
 	assert_non_null(out);
 	if (c->render) {
-		assert_int_equal(render_settle(c->render), 0);
+		assert_int_equal(render_error(c->render), 0);
 		assert_int_equal(ruleset_print(render_ruleset(c->render), out), 0);
 	}
 	assert_int_equal(graph_dump(c->graph, out), 0);

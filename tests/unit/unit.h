@@ -61,8 +61,8 @@ struct unit_decoded {
 void unit_decode(struct unit_decoded *u, const char *file, const char *yaml, const char *arg);
 void unit_decoded_done(struct unit_decoded *u);
 
-/* `digits` of names; 0: nobody listens. Not synced yet. */
-void unit_cluster_start(struct cluster *c, const char *node, unsigned digits);
+/* `listens`: a ruleset is rendered. Not synced yet. */
+void unit_cluster_start(struct cluster *c, const char *node, bool listens);
 void unit_cluster_stop(struct cluster *c);
 
 /* Decodes (as a trusted file) and puts every document; the test fails when one is refused. */
