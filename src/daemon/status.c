@@ -22,6 +22,17 @@ static json_t *json_time(int64_t ms)
 	return json_string(text);
 }
 
+/* Nothing may be missing from a list: without memory it becomes NULL, and json_pack() with it. */
+static void append(json_t **list, json_t *item)
+{
+	if (*list && json_array_append_new(*list, item) == 0)
+		return;
+	if (!*list)
+		json_decref(item); /* an append that fails has given it back */
+	json_decref(*list);
+	*list = NULL;
+}
+
 static json_t *json_unenforced(const struct daemon *d)
 {
 	json_t *list = json_array();
@@ -29,17 +40,15 @@ static json_t *json_unenforced(const struct daemon *d)
 	for (size_t i = 0; i < d->report.unenforced.n; i++) {
 		const struct unenforced *one = &d->report.unenforced.v[i];
 
-		(void)json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:i}", "kind",
-							    one->kind, "name", one->name, "file",
-							    one->file, "line", (int)one->line));
+		append(&list, json_pack("{s:s, s:s, s:s, s:i}", "kind", one->kind, "name",
+					one->name, "file", one->file, "line", (int)one->line));
 	}
 	for (const struct unenforced_api *one = d->unenforced; one; one = one->hh.next) {
 		char name[OBJECT_NAME_MAX];
 
-		(void)json_array_append_new(list, json_pack("{s:s, s:s, s:n, s:n}", "kind",
-							    one->object.unenforced->type, "name",
-							    object_name(&one->object, name), "file",
-							    "line"));
+		append(&list,
+		       json_pack("{s:s, s:s, s:n, s:n}", "kind", one->object.unenforced->type,
+				 "name", object_name(&one->object, name), "file", "line"));
 	}
 	return list;
 }
@@ -57,7 +66,7 @@ static json_t *json_files(const struct daemon *d)
 		return json_null();
 	paths = json_array();
 	for (size_t i = 0; i < d->settings->manifests.n; i++)
-		(void)json_array_append_new(paths, json_string(d->settings->manifests.v[i]));
+		append(&paths, json_string(d->settings->manifests.v[i]));
 	return json_pack("{s:o, s:b, s:o, s:I, s:I, s:I, s:I, s:s?}", "paths", paths, "synced",
 			 d->synced, "read", json_time(d->read_ms), "files",
 			 (json_int_t)d->report.files, "errors", (json_int_t)d->errors, "warnings",
@@ -84,8 +93,7 @@ static json_t *json_broken(const struct daemon *d)
 	json_t *list = json_array();
 
 	for (const struct broken *one = d->broken; one; one = one->hh.next)
-		(void)json_array_append_new(
-			list, json_pack("{s:s, s:s}", "object", one->key, "reason", one->reason));
+		append(&list, json_pack("{s:s, s:s}", "object", one->key, "reason", one->reason));
 	return list;
 }
 
@@ -99,7 +107,7 @@ static json_t *json_api(const struct daemon *d)
 		return json_null();
 	resources = json_array();
 	for (size_t i = 0; (r = api_source_reflector(d->api, i)); i++)
-		(void)json_array_append_new(resources, json_resource(r));
+		append(&resources, json_resource(r));
 	return json_pack("{s:s, s:s?, s:b, s:o, s:o}", "server", d->api_config.server, "context",
 			 d->api_config.context, "synced", d->synced, "resources", resources,
 			 "broken", json_broken(d));
@@ -110,9 +118,12 @@ static json_t *json_refused_pods(const struct ruleset *ruleset, const struct nft
 	struct nft_pods pods = {0};
 	json_t *list = json_array();
 
-	(void)nft_refused_pods(ruleset, refused, &pods); /* without memory: fewer are named */
+	if (nft_refused_pods(ruleset, refused, &pods) < 0) {
+		json_decref(list);
+		list = NULL;
+	}
 	for (size_t i = 0; i < pods.names.n; i++)
-		(void)json_array_append_new(list, json_string(pods.names.v[i]));
+		append(&list, json_string(pods.names.v[i]));
 	nft_pods_done(&pods);
 	return list;
 }
@@ -122,20 +133,17 @@ static void add_closed(void *ctx, const char *pod, const struct profile *profile
 	json_t *policies = json_array();
 
 	for (size_t i = 0; i < profile->n_policies; i++)
-		(void)json_array_append_new(policies,
-					    json_sprintf("%s/%s", profile->policies[i]->ns,
-							 profile->policies[i]->name));
-	(void)json_array_append_new(ctx,
-				    json_pack("{s:s, s:s, s:o}", "pod", pod, "direction",
-					      direction_name(profile->dir), "policies", policies));
+		append(&policies,
+		       json_sprintf("%s/%s", profile->policies[i]->ns, profile->policies[i]->name));
+	append(ctx, json_pack("{s:s, s:s, s:o}", "pod", pod, "direction",
+			      direction_name(profile->dir), "policies", policies));
 }
 
 static json_t *json_closed(const struct daemon *d)
 {
 	json_t *list = json_array();
 
-	if (list)
-		closed_each(d, add_closed, list);
+	closed_each(d, add_closed, &list);
 	return list;
 }
 
@@ -148,12 +156,11 @@ static json_t *json_refused(const struct daemon *d)
 		char whom[300];
 
 		nft_refused_describe(render_ruleset(d->render), one, whom, sizeof(whom));
-		(void)json_array_append_new(
-			list,
-			json_pack("{s:s, s:s, s:s, s:s, s:o}", "table",
-				  one->table == NFT_TABLE_GUARD ? "netdev" : "inet", "what",
-				  one->set ? "set" : "chain", "name", one->name, "closes", whom,
-				  "pods", json_refused_pods(render_ruleset(d->render), one)));
+		append(&list,
+		       json_pack("{s:s, s:s, s:s, s:s, s:o}", "table",
+				 one->table == NFT_TABLE_GUARD ? "netdev" : "inet", "what",
+				 one->set ? "set" : "chain", "name", one->name, "closes", whom,
+				 "pods", json_refused_pods(render_ruleset(d->render), one)));
 	}
 	return list;
 }
@@ -178,10 +185,9 @@ static json_t *json_findings(const struct daemon *d)
 	for (size_t i = 0; i < d->preflight.findings.n; i++) {
 		const struct preflight_finding *one = &d->preflight.findings.v[i];
 
-		(void)json_array_append_new(list,
-					    json_pack("{s:s, s:s, s:s, s:s}", "id", one->id,
-						      "level", preflight_level_name(one->level),
-						      "text", one->what, "fix", one->todo));
+		append(&list, json_pack("{s:s, s:s, s:s, s:s}", "id", one->id, "level",
+					preflight_level_name(one->level), "text", one->what, "fix",
+					one->todo));
 	}
 	return list;
 }

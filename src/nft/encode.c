@@ -63,6 +63,22 @@ static size_t comment_udata(uint8_t *to, uint8_t type, const char *comment)
 	return 2 + len;
 }
 
+/* libnftnl's setters copy texts, and its functions that free want an object. */
+static bool set_hook(struct nftnl_chain *object, const struct nft_chain *chain)
+{
+	if (nftnl_chain_set_str(object, NFTNL_CHAIN_TYPE, "filter") < 0)
+		return false;
+	nftnl_chain_set_u32(object, NFTNL_CHAIN_POLICY, NF_ACCEPT);
+	if (chain->hook == NFT_HOOK_FORWARD) {
+		nftnl_chain_set_u32(object, NFTNL_CHAIN_HOOKNUM, NF_INET_FORWARD);
+		nftnl_chain_set_s32(object, NFTNL_CHAIN_PRIO, 0);
+		return true;
+	}
+	nftnl_chain_set_u32(object, NFTNL_CHAIN_HOOKNUM, NF_NETDEV_INGRESS);
+	nftnl_chain_set_s32(object, NFTNL_CHAIN_PRIO, -300);
+	return nftnl_chain_set_str(object, NFTNL_CHAIN_DEV, chain->device) == 0;
+}
+
 static struct nftnl_chain *chain_object(const struct nft_chain *chain)
 {
 	struct nftnl_chain *object = nftnl_chain_alloc();
@@ -71,23 +87,14 @@ static struct nftnl_chain *chain_object(const struct nft_chain *chain)
 
 	if (!object)
 		return NULL;
-	nftnl_chain_set_str(object, NFTNL_CHAIN_TABLE, NFT_TABLE_NAME);
-	nftnl_chain_set_str(object, NFTNL_CHAIN_NAME, chain->name);
-	if (len > 0)
-		nftnl_chain_set_data(object, NFTNL_CHAIN_USERDATA, udata, (uint32_t)len);
-	if (chain->hook == NFT_HOOK_NONE)
+	if (nftnl_chain_set_str(object, NFTNL_CHAIN_TABLE, NFT_TABLE_NAME) == 0 &&
+	    nftnl_chain_set_str(object, NFTNL_CHAIN_NAME, chain->name) == 0 &&
+	    (len == 0 ||
+	     nftnl_chain_set_data(object, NFTNL_CHAIN_USERDATA, udata, (uint32_t)len) == 0) &&
+	    (chain->hook == NFT_HOOK_NONE || set_hook(object, chain)))
 		return object;
-	nftnl_chain_set_str(object, NFTNL_CHAIN_TYPE, "filter");
-	nftnl_chain_set_u32(object, NFTNL_CHAIN_POLICY, NF_ACCEPT);
-	if (chain->hook == NFT_HOOK_FORWARD) {
-		nftnl_chain_set_u32(object, NFTNL_CHAIN_HOOKNUM, NF_INET_FORWARD);
-		nftnl_chain_set_s32(object, NFTNL_CHAIN_PRIO, 0);
-	} else {
-		nftnl_chain_set_u32(object, NFTNL_CHAIN_HOOKNUM, NF_NETDEV_INGRESS);
-		nftnl_chain_set_s32(object, NFTNL_CHAIN_PRIO, -300);
-		nftnl_chain_set_str(object, NFTNL_CHAIN_DEV, chain->device);
-	}
-	return object;
+	nftnl_chain_free(object);
+	return NULL;
 }
 
 int nft_build_chain(struct nft_batch *batch, enum nft_table table, const struct nft_chain *chain)
@@ -128,19 +135,32 @@ int nft_build_rules_flush(struct nft_batch *batch, enum nft_table table, const c
 	return nft_batch_close(batch, message);
 }
 
-int nft_build_rule(struct nft_batch *batch, enum nft_table table, const char *chain,
-		   const struct nft_rule *rule)
+static struct nftnl_rule *rule_object(const char *chain, const char *comment)
 {
 	struct nftnl_rule *object = nftnl_rule_alloc();
 	uint8_t udata[NFT_COMMENT_MAX + 3];
-	size_t len = comment_udata(udata, NFTNL_UDATA_RULE_COMMENT, rule->comment);
-	struct nlmsghdr *message;
-	int rc = object ? 0 : -ENOMEM;
+	size_t len = comment_udata(udata, NFTNL_UDATA_RULE_COMMENT, comment);
 
-	if (object) {
-		nftnl_rule_set_str(object, NFTNL_RULE_TABLE, NFT_TABLE_NAME);
-		nftnl_rule_set_str(object, NFTNL_RULE_CHAIN, chain);
-	}
+	if (!object)
+		return NULL;
+	if (nftnl_rule_set_str(object, NFTNL_RULE_TABLE, NFT_TABLE_NAME) == 0 &&
+	    nftnl_rule_set_str(object, NFTNL_RULE_CHAIN, chain) == 0 &&
+	    (len == 0 ||
+	     nftnl_rule_set_data(object, NFTNL_RULE_USERDATA, udata, (uint32_t)len) == 0))
+		return object;
+	nftnl_rule_free(object);
+	return NULL;
+}
+
+int nft_build_rule(struct nft_batch *batch, enum nft_table table, const char *chain,
+		   const struct nft_rule *rule)
+{
+	struct nftnl_rule *object = rule_object(chain, rule->comment);
+	struct nlmsghdr *message;
+	int rc = 0;
+
+	if (!object)
+		return -ENOMEM;
 	/* Anonymous sets first: the rule looks them up. */
 	batch->more = true;
 	for (size_t i = 0; i < rule->stmts.n && rc == 0; i++)
@@ -150,8 +170,6 @@ int nft_build_rule(struct nft_batch *batch, enum nft_table table, const char *ch
 					   NFT_SUBJECT_CHAIN, table, chain, RULE_MESSAGE)
 			  : NULL;
 	if (message) {
-		if (len > 0)
-			nftnl_rule_set_data(object, NFTNL_RULE_USERDATA, udata, (uint32_t)len);
 		nftnl_rule_nlmsg_build_payload(message, object);
 		rc = nft_batch_close(batch, message);
 	}
@@ -164,6 +182,7 @@ static int set_udata(struct nftnl_set *object, const struct nft_set *set)
 {
 	struct nftnl_udata_buf *udata = nftnl_udata_buf_alloc(NFT_USERDATA_MAXLEN);
 	uint32_t order = BYTEORDER_NETWORK;
+	int rc;
 
 	if (!udata)
 		return -ENOMEM;
@@ -178,10 +197,10 @@ static int set_udata(struct nftnl_set *object, const struct nft_set *set)
 	}
 	if (set->comment[0])
 		(void)nftnl_udata_put_strz(udata, NFTNL_UDATA_SET_COMMENT, set->comment);
-	nftnl_set_set_data(object, NFTNL_SET_USERDATA, nftnl_udata_buf_data(udata),
-			   nftnl_udata_buf_len(udata));
+	rc = nftnl_set_set_data(object, NFTNL_SET_USERDATA, nftnl_udata_buf_data(udata),
+				nftnl_udata_buf_len(udata));
 	nftnl_udata_buf_free(udata);
-	return 0;
+	return rc == 0 ? 0 : -ENOMEM;
 }
 
 static struct nftnl_set *set_object(const struct nft_set *set, uint32_t id)
@@ -192,8 +211,6 @@ static struct nftnl_set *set_object(const struct nft_set *set, uint32_t id)
 
 	if (!object)
 		return NULL;
-	nftnl_set_set_str(object, NFTNL_SET_TABLE, NFT_TABLE_NAME);
-	nftnl_set_set_str(object, NFTNL_SET_NAME, set->name);
 	nftnl_set_set_u32(object, NFTNL_SET_FLAGS, nft_set_flags(set));
 	nftnl_set_set_u32(object, NFTNL_SET_KEY_TYPE, nft_key_type(set->type));
 	nftnl_set_set_u32(object, NFTNL_SET_KEY_LEN, (uint32_t)nft_key_len(set->type));
@@ -202,9 +219,11 @@ static struct nftnl_set *set_object(const struct nft_set *set, uint32_t id)
 		nftnl_set_set_u32(object, NFTNL_SET_DATA_TYPE, NFT_DATA_VERDICT);
 		nftnl_set_set_u32(object, NFTNL_SET_DATA_LEN, 0);
 	}
-	if (set->interval && n > 1)
-		nftnl_set_set_data(object, NFTNL_SET_DESC_CONCAT, fields, (uint32_t)n);
-	if (set_udata(object, set) == 0)
+	if (nftnl_set_set_str(object, NFTNL_SET_TABLE, NFT_TABLE_NAME) == 0 &&
+	    nftnl_set_set_str(object, NFTNL_SET_NAME, set->name) == 0 &&
+	    (!set->interval || n == 1 ||
+	     nftnl_set_set_data(object, NFTNL_SET_DESC_CONCAT, fields, (uint32_t)n) == 0) &&
+	    set_udata(object, set) == 0)
 		return object;
 	nftnl_set_free(object);
 	return NULL;

@@ -21,6 +21,16 @@ static int add(struct nftnl_rule *rule, struct nftnl_expr *expr)
 	return 0;
 }
 
+/* An expression whose attributes could be set, or not: libnftnl copies names and values. */
+static int add_complete(struct nftnl_rule *rule, struct nftnl_expr *expr, bool complete)
+{
+	if (complete)
+		return add(rule, expr);
+	if (expr)
+		nftnl_expr_free(expr);
+	return -ENOMEM;
+}
+
 static int add_meta(struct nftnl_rule *rule, uint32_t key, uint32_t reg)
 {
 	struct nftnl_expr *expr = nftnl_expr_alloc("meta");
@@ -50,12 +60,11 @@ static int add_cmp(struct nftnl_rule *rule, uint32_t op, const void *data, uint3
 {
 	struct nftnl_expr *expr = nftnl_expr_alloc("cmp");
 
-	if (expr) {
-		nftnl_expr_set_u32(expr, NFTNL_EXPR_CMP_SREG, NFT_REG_1);
-		nftnl_expr_set_u32(expr, NFTNL_EXPR_CMP_OP, op);
-		nftnl_expr_set(expr, NFTNL_EXPR_CMP_DATA, data, len);
-	}
-	return add(rule, expr);
+	if (!expr)
+		return -ENOMEM;
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_CMP_SREG, NFT_REG_1);
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_CMP_OP, op);
+	return add_complete(rule, expr, nftnl_expr_set(expr, NFTNL_EXPR_CMP_DATA, data, len) == 0);
 }
 
 static int add_cmp_u8(struct nftnl_rule *rule, uint32_t op, uint8_t value)
@@ -68,15 +77,15 @@ static int add_mask(struct nftnl_rule *rule, const uint8_t *mask, uint32_t len)
 	static const uint8_t zero[16];
 	struct nftnl_expr *expr = nftnl_expr_alloc("bitwise");
 
-	if (expr) {
-		nftnl_expr_set_u32(expr, NFTNL_EXPR_BITWISE_SREG, NFT_REG_1);
-		nftnl_expr_set_u32(expr, NFTNL_EXPR_BITWISE_DREG, NFT_REG_1);
-		nftnl_expr_set_u32(expr, NFTNL_EXPR_BITWISE_OP, NFT_BITWISE_BOOL);
-		nftnl_expr_set_u32(expr, NFTNL_EXPR_BITWISE_LEN, len);
-		nftnl_expr_set(expr, NFTNL_EXPR_BITWISE_MASK, mask, len);
-		nftnl_expr_set(expr, NFTNL_EXPR_BITWISE_XOR, zero, len);
-	}
-	return add(rule, expr);
+	if (!expr)
+		return -ENOMEM;
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_BITWISE_SREG, NFT_REG_1);
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_BITWISE_DREG, NFT_REG_1);
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_BITWISE_OP, NFT_BITWISE_BOOL);
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_BITWISE_LEN, len);
+	return add_complete(rule, expr,
+			    nftnl_expr_set(expr, NFTNL_EXPR_BITWISE_MASK, mask, len) == 0 &&
+				    nftnl_expr_set(expr, NFTNL_EXPR_BITWISE_XOR, zero, len) == 0);
 }
 
 struct lookup {
@@ -92,14 +101,14 @@ static int add_lookup(struct nftnl_rule *rule, const struct lookup *lookup)
 	if (!expr)
 		return -ENOMEM;
 	nftnl_expr_set_u32(expr, NFTNL_EXPR_LOOKUP_SREG, NFT_REG_1);
-	nftnl_expr_set_str(expr, NFTNL_EXPR_LOOKUP_SET, lookup->set);
 	if (lookup->id)
 		nftnl_expr_set_u32(expr, NFTNL_EXPR_LOOKUP_SET_ID, lookup->id);
 	if (lookup->verdicts)
 		nftnl_expr_set_u32(expr, NFTNL_EXPR_LOOKUP_DREG, NFT_REG_VERDICT);
 	if (lookup->negate)
 		nftnl_expr_set_u32(expr, NFTNL_EXPR_LOOKUP_FLAGS, NFT_LOOKUP_F_INV);
-	return add(rule, expr);
+	return add_complete(rule, expr,
+			    nftnl_expr_set_str(expr, NFTNL_EXPR_LOOKUP_SET, lookup->set) == 0);
 }
 
 static int add_named_lookup(struct nftnl_rule *rule, const char *set, bool verdicts)
@@ -419,13 +428,13 @@ static int build_verdict(struct nftnl_rule *rule, const struct nft_verdict *verd
 	static const int codes[] = {NF_ACCEPT, NF_DROP, NFT_JUMP, NFT_GOTO};
 	struct nftnl_expr *expr = nftnl_expr_alloc("immediate");
 
-	if (expr) {
-		nftnl_expr_set_u32(expr, NFTNL_EXPR_IMM_DREG, NFT_REG_VERDICT);
-		nftnl_expr_set_u32(expr, NFTNL_EXPR_IMM_VERDICT, (uint32_t)codes[verdict->kind]);
-		if (verdict->chain[0])
-			nftnl_expr_set_str(expr, NFTNL_EXPR_IMM_CHAIN, verdict->chain);
-	}
-	return add(rule, expr);
+	if (!expr)
+		return -ENOMEM;
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_IMM_DREG, NFT_REG_VERDICT);
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_IMM_VERDICT, (uint32_t)codes[verdict->kind]);
+	return add_complete(rule, expr,
+			    !verdict->chain[0] || nftnl_expr_set_str(expr, NFTNL_EXPR_IMM_CHAIN,
+								     verdict->chain) == 0);
 }
 
 int nft_build_stmt(struct nft_batch *batch, enum nft_table table, struct nftnl_rule *rule,

@@ -60,16 +60,25 @@ static int list(struct reading *r, uint16_t type, const char *set, nft_answer_fn
 	return nft_request(r->kernel, request, answer, r);
 }
 
+/* What libnftnl's parsers return: without memory it is not known what was in the message, and
+ * anything else that they do not understand is none of ours. */
+static int parse_result(int rc)
+{
+	return rc < 0 && errno == ENOMEM ? -ENOMEM : rc;
+}
+
 static int take_table(void *ctx, const struct nlmsghdr *message)
 {
 	struct reading *r = ctx;
 	struct nftnl_table *object = nftnl_table_alloc();
 	uint32_t len = 0;
+	int rc;
 
 	if (!object)
 		return -ENOMEM;
-	if (nftnl_table_nlmsg_parse(message, object) == 0 &&
-	    strcmp(nftnl_table_get_str(object, NFTNL_TABLE_NAME), NFT_TABLE_NAME) == 0) {
+	errno = 0;
+	rc = parse_result(nftnl_table_nlmsg_parse(message, object));
+	if (rc == 0 && strcmp(nftnl_table_get_str(object, NFTNL_TABLE_NAME), NFT_TABLE_NAME) == 0) {
 		r->found->ruleset.in_kernel[r->table] = true;
 		/* Dormant, or somebody's own. */
 		if (nftnl_table_get_u32(object, NFTNL_TABLE_FLAGS) != 0)
@@ -78,7 +87,7 @@ static int take_table(void *ctx, const struct nlmsghdr *message)
 			note_foreign(r, "comment", "of the table");
 	}
 	nftnl_table_free(object);
-	return 0;
+	return rc == -ENOMEM ? rc : 0;
 }
 
 static int put_chain(struct reading *r, const struct nftnl_chain *object)
@@ -99,12 +108,16 @@ static int put_chain(struct reading *r, const struct nftnl_chain *object)
 static int take_chain(void *ctx, const struct nlmsghdr *message)
 {
 	struct nftnl_chain *object = nftnl_chain_alloc();
-	int rc = object ? 0 : -ENOMEM;
+	int rc;
 
-	if (rc == 0 && nftnl_chain_nlmsg_parse(message, object) == 0)
+	if (!object)
+		return -ENOMEM;
+	errno = 0;
+	rc = parse_result(nftnl_chain_nlmsg_parse(message, object));
+	if (rc == 0)
 		rc = put_chain(ctx, object);
 	nftnl_chain_free(object);
-	return rc;
+	return rc == -ENOMEM ? rc : 0;
 }
 
 static int put_list(struct reading *r, const struct nftnl_set *object)
@@ -142,12 +155,16 @@ static int put_set(struct reading *r, const struct nftnl_set *object)
 static int take_set(void *ctx, const struct nlmsghdr *message)
 {
 	struct nftnl_set *object = nftnl_set_alloc();
-	int rc = object ? 0 : -ENOMEM;
+	int rc;
 
-	if (rc == 0 && nftnl_set_nlmsg_parse(message, object) == 0)
+	if (!object)
+		return -ENOMEM;
+	errno = 0;
+	rc = parse_result(nftnl_set_nlmsg_parse(message, object));
+	if (rc == 0)
 		rc = put_set(ctx, object);
 	nftnl_set_free(object);
-	return rc;
+	return rc == -ENOMEM ? rc : 0;
 }
 
 static int take_elems(void *ctx, const struct nlmsghdr *message)
@@ -208,12 +225,16 @@ static int decode_message(const struct reading *r, const struct nlmsghdr *messag
 			  struct nft_rule *ret)
 {
 	struct nftnl_rule *object = nftnl_rule_alloc();
-	int rc = object ? 0 : -ENOMEM;
+	int rc;
 
-	if (rc == 0 && nftnl_rule_nlmsg_parse(message, object) == 0)
+	if (!object)
+		return -ENOMEM;
+	errno = 0;
+	rc = parse_result(nftnl_rule_nlmsg_parse(message, object));
+	if (rc == 0)
 		rc = decode_rule(r->table, r->lists, object, ret);
 	nftnl_rule_free(object);
-	return rc;
+	return rc == -ENOMEM ? rc : 0;
 }
 
 static int take_rule(void *ctx, const struct nlmsghdr *message)
