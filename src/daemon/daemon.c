@@ -23,7 +23,7 @@ static void on_end(evutil_socket_t signal, short what, void *ctx)
 	log_notice("netpold", "%s: ending; the rules stay, netpold --cleanup removes them",
 		   signal == SIGTERM ? "SIGTERM" : "SIGINT");
 	notify_send("STOPPING=1");
-	(void)event_base_loopbreak(d->base);
+	loop_end(d);
 }
 
 /* Reads everything again: the manifests, and what the kernel has. */
@@ -227,7 +227,7 @@ int daemon_run(const struct settings *settings)
 		d.status = d.errors > 0 ? 2 : 1;
 	else if (settings->mode == MODE_ONCE)
 		d.status = run_once(&d);
-	else if (event_base_dispatch(d.base) < 0)
+	else if (loop_run(&d) < 0)
 		d.status = 1;
 	stop(&d);
 	return d.status;

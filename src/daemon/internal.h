@@ -86,15 +86,28 @@ struct daemon {
 	/* The service manager, and those who ask. */
 	struct event *signals[3], *watchdog;
 	struct server control, metrics;
-	int64_t started_ms; /* CLOCK_REALTIME */
-	int status;         /* to exit with */
-	bool fatal;         /* out of memory in the middle of a change: only good for exiting */
+	int64_t started_ms;            /* CLOCK_REALTIME */
+	struct histogram iterations;   /* of the loop: processor time of each */
+	uint64_t longest_iteration_us; /* of these */
+	bool ending;                   /* the loop is left */
+	int status;                    /* to exit with */
+	bool fatal; /* out of memory in the middle of a change: only good for exiting */
 };
 
 /* loop.c */
 int64_t monotonic_ms(void);
 int64_t monotonic_us(void);
 int64_t realtime_ms(void);
+
+/* Of this thread: what the machine does beside it does not count. */
+int64_t processor_us(void);
+
+/* An iteration that takes more keeps probes waiting. */
+#define LOOP_ITERATION_MAX_US 50000
+
+/* Until loop_end(), or for lack of anything to wait for. 0 or -EIO. */
+int loop_run(struct daemon *d);
+void loop_end(struct daemon *d);
 
 /* A one-shot timer of the loop. `ms` from now; sooner or later than before, as it comes. */
 void arm(struct event *timer, int64_t ms);

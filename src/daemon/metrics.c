@@ -85,6 +85,16 @@ static void put_kernel(const struct daemon *d, struct evbuffer *out)
 	    (double)a->kernel.bytes);
 }
 
+/* Others are answered between two iterations: a long one keeps a liveness probe waiting. */
+static void put_loop(const struct daemon *d, struct evbuffer *out)
+{
+	put_histogram(out, "loop_iteration_seconds",
+		      "Processor time of each iteration of the event loop.", &d->iterations);
+	put(out, "loop_longest_seconds", "gauge",
+	    "Processor time of the longest iteration of the event loop.",
+	    (double)d->longest_iteration_us / 1e6);
+}
+
 static void put_files(const struct daemon *d, struct evbuffer *out)
 {
 	put(out, "manifest_errors", "gauge", "Faults in the manifests as last read.",
@@ -248,6 +258,7 @@ int metrics_print(const struct daemon *d, struct evbuffer *out)
 	    (double)d->started_ms / 1e3);
 	put_counts(d, out);
 	put_kernel(d, out);
+	put_loop(d, out);
 	put_pods(d, out);
 	put_findings(d, out);
 	if (d->follow)

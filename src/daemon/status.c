@@ -198,14 +198,15 @@ json_t *status_json(const struct daemon *d)
 
 	return json_pack(
 		"{s:s, s:s?, s:o, s:b, s:{s:I, s:I, s:I, s:I, s:I, s:I}, s:{s:I, s:I}, "
-		"s:o, s:o, s:o, s:o, s:o, s:o}",
+		"s:I, s:o, s:o, s:o, s:o, s:o, s:o}",
 		"version", PACKAGE_VERSION, "node", d->node, "started", json_time(d->started_ms),
 		"ready", d->ready, "pods", "known", (json_int_t)counts.pods, "here",
 		(json_int_t)counts.endpoints, "withDevice", (json_int_t)local_with_device(d),
 		"isolatedIngress", (json_int_t)counts.isolated[DIR_INGRESS], "isolatedEgress",
 		(json_int_t)counts.isolated[DIR_EGRESS], "namespaces",
 		(json_int_t)counts.namespaces, "policies", "enforced", (json_int_t)counts.policies,
-		"notEnforced", (json_int_t)daemon_unenforced(d), "notEnforced", json_unenforced(d),
-		"files", json_files(d), "api", json_api(d), "kernel", json_kernel(d),
-		"tooComplicated", json_closed(d), "findings", json_findings(d));
+		"notEnforced", (json_int_t)daemon_unenforced(d), "longestIterationMicroseconds",
+		(json_int_t)d->longest_iteration_us, "notEnforced", json_unenforced(d), "files",
+		json_files(d), "api", json_api(d), "kernel", json_kernel(d), "tooComplicated",
+		json_closed(d), "findings", json_findings(d));
 }

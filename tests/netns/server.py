@@ -22,6 +22,7 @@ SCRATCH = "/run/server"
 MANIFESTS, CONTROL = f"{SCRATCH}/manifests", f"{SCRATCH}/run/control.sock"
 METRICS = ("127.0.0.1", 9734)
 HISTOGRAMS = ("netpold_commit_duration_seconds", "netpold_event_to_commit_seconds")
+LOOP = "netpold_loop_iteration_seconds"
 WEB = harness.pod("web", {"app": "web"}, ["10.9.0.2"])
 check = harness.Checks()
 
@@ -119,8 +120,10 @@ def rewrite(daemon, *objects):
 def check_durations(daemon):
     duration, latency = HISTOGRAMS
     first = metrics()
-    for name in HISTOGRAMS:
+    for name in (*HISTOGRAMS, LOOP):
         check_histogram(first, name)
+    check("an iteration of the loop has taken some time", first["netpold_loop_longest_seconds"] > 0)
+    check("status has it as well", daemon.status()["longestIterationMicroseconds"] >= first["netpold_loop_longest_seconds"])
     commits = first["netpold_commits_total"]
     check("each commit has its duration", first[f"{duration}_count"] == commits, str(first))
     check("the first has no event that it could be measured from", first[f"{latency}_count"] == 0)
