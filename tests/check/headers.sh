@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Each header compiles alone; each file says its licence.
+# Each header compiles alone, those beside the sources too; each file says its licence.
 set -u
 cd "$top_srcdir" || exit 99
 bad=0
-for header in include/*/*.h; do
+for header in include/*/*.h src/*/*.h; do
 	# shellcheck disable=SC2086 # CC may be several words
 	${CC:-cc} -std=c11 -D_GNU_SOURCE -Iinclude -fsyntax-only -x c "$header" ||
 		{ echo "$header does not compile alone"; bad=1; }
