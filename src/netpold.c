@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/standard_fds.h"
 #include "daemon/daemon.h"
 #include "daemon/dry_run.h"
 #include "daemon/settings.h"
@@ -36,8 +37,11 @@ int main(int argc, char *argv[])
 {
 	struct settings settings = {0};
 	struct faults faults = {.colour = isatty(STDERR_FILENO) && !getenv("NO_COLOR")};
-	int status = 2, rc = settings_parse(&settings, argc, argv);
+	int status = 2, rc;
 
+	if (standard_fds_open() < 0)
+		return 1; /* and nowhere to say so */
+	rc = settings_parse(&settings, argc, argv);
 	if (rc == 0 && settings.mode != MODE_HELP && settings.mode != MODE_VERSION &&
 	    settings.mode != MODE_CLEANUP)
 		rc = settings_read_config(&settings, &faults);

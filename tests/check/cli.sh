@@ -197,5 +197,23 @@ if [ -e /dev/full ]; then
 	[ $? = 1 ] && ok || fail "a full device under netpolctl"
 fi
 
+# Descriptors that were closed: nothing else gets their numbers, and output to them is not a success.
+"$netpold" --dry-run -f "$examples" >&- 2> "$tmp/err"
+[ $? = 1 ] && ok || fail "a closed output under --dry-run"
+mkfifo "$tmp/input"
+for command in "$netpold --check -f -" "$netpolctl graph -f -"; do
+	$command < "$tmp/input" >&- 2>&- &
+	pid=$!
+	exec 3> "$tmp/input" # until it has opened its end
+	tries=0
+	while [ "$(readlink /proc/$pid/fd/1 /proc/$pid/fd/2 | tr '\n' ' ')" != '/dev/null /dev/null ' ] && [ $tries -lt 500 ]; do
+		tries=$((tries + 1))
+		sleep 0.02
+	done
+	[ $tries -lt 500 ] && ok || fail "descriptors 1 and 2 of $command: $(ls -l /proc/$pid/fd)"
+	exec 3>&-
+	wait $pid
+done
+
 echo "$passed checks of the command lines hold, $failed do not"
 [ "$failed" = 0 ]

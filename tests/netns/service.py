@@ -66,7 +66,7 @@ def get(path, host="127.0.0.1"):
 class Service:
     """netpold with a manager that listens."""
 
-    def __init__(self, top, *options, watchdog_us=0):
+    def __init__(self, top, *options, watchdog_us=0, prepare=None):
         self.manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.manager.settimeout(PATIENCE)
         path = os.path.join(top, "notify")
@@ -79,7 +79,7 @@ class Service:
         self.log = open(os.path.join(top, "log"), "w+", encoding="utf-8")
         self.process = subprocess.Popen([NETPOLD, "--control", os.path.join(top, "socket"), "--cni-results",
                                          os.path.join(top, "results"), "--config", "/dev/null", *options], stderr=self.log,
-                                        env=environment)
+                                        env=environment, preexec_fn=prepare)
 
     def told(self):
         return self.manager.recv(4096).decode()
@@ -206,6 +206,22 @@ def manifests_are_replaced(top):
     service.end()
 
 
+def descriptors_that_were_closed(top):
+    """Messages go to descriptor 2. Were it libevent's pipe for signals, their bytes would be signals: here SIGTERM."""
+    directory = os.path.join(top, "named")
+    os.mkdir(directory)
+    service = Service(top, "-f", directory, prepare=lambda: os.closerange(0, 3))
+    service.told()
+    found = [os.readlink(f"/proc/{service.process.pid}/fd/{fd}") for fd in range(3)]
+    check("descriptors 0 to 2 are nobody's", found == ["/dev/null"] * 3, found)
+    with open(os.path.join(directory, f"{chr(signal.SIGTERM)}.yaml"), "w", encoding="utf-8") as out:
+        out.write("kind: NetworkPolicy\n")
+    wait_for("its error is reported", lambda: service.process.poll() is not None or
+             re.search("netpold_manifest_errors [1-9]", get("/metrics")[1]))
+    check("a name in a message ends nothing", service.process.poll() is None, service.process.poll())
+    service.end()
+
+
 def main():
     if INSIDE not in os.environ:
         if os.geteuid() != 0:
@@ -235,6 +251,7 @@ def main():
         numbers_without_an_address(top, manifest)
         findings_are_metrics(top, manifest)
         manifests_are_replaced(top)
+        descriptors_that_were_closed(top)
     print(f"{passed} hold, {failed} do not")
     sys.exit(1 if failed else 0)
 

@@ -3,11 +3,13 @@
 #include "unit.h"
 
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/err.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "base/standard_fds.h"
 
 /* intern */
 
@@ -163,6 +165,57 @@ static void beyond_the_cap_faults_are_counted(void **state)
 	assert_string_equal(last, "error: 5 more faults are not listed\n");
 	free(text);
 	faults_done(&faults);
+}
+
+/* standard_fds */
+
+/* What a program has that was started with none of them. */
+static int count_open(void)
+{
+	struct stat null, fd;
+	char byte = 'x';
+
+	if (standard_fds_open() < 0 || stat("/dev/null", &null) < 0)
+		return 0;
+	for (int i = 0; i <= 2; i++) {
+		if (fstat(i, &fd) < 0 || fd.st_rdev != null.st_rdev)
+			return i;
+	}
+	/* Whoever uses them learns that they were closed. */
+	if (read(0, &byte, 1) >= 0 || write(1, &byte, 1) >= 0 || write(2, &byte, 1) >= 0)
+		return 4;
+	return 3;
+}
+
+static void closed_standard_descriptors_are_occupied(void **state)
+{
+	int status;
+	pid_t child = fork();
+
+	(void)state;
+	assert_true(child >= 0);
+	if (child == 0) {
+		for (int i = 0; i <= 2; i++)
+			(void)close(i);
+		_exit(count_open());
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 3);
+}
+
+static void open_standard_descriptors_stay(void **state)
+{
+	struct stat before[3], after;
+
+	(void)state;
+	for (int i = 0; i <= 2; i++)
+		assert_int_equal(fstat(i, &before[i]), 0);
+	assert_int_equal(standard_fds_open(), 0);
+	for (int i = 0; i <= 2; i++) {
+		assert_int_equal(fstat(i, &after), 0);
+		assert_int_equal(after.st_ino, before[i].st_ino);
+	}
 }
 
 /* vec */
@@ -338,6 +391,8 @@ int main(void)
 		cmocka_unit_test(a_fault_keeps_copies),
 		cmocka_unit_test(colours_mark_the_level_only),
 		cmocka_unit_test(beyond_the_cap_faults_are_counted),
+		cmocka_unit_test(closed_standard_descriptors_are_occupied),
+		cmocka_unit_test(open_standard_descriptors_stay),
 		cmocka_unit_test(a_vector_grows_and_keeps_its_order),
 		cmocka_unit_test(the_last_takes_the_place_of_who_is_removed),
 		cmocka_unit_test(a_vector_too_large_stays_as_it_was),
