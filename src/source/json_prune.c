@@ -162,7 +162,8 @@ static bool prune_object(struct cursor *c, const struct keep *keeps)
 		if (c->p >= c->end || *c->p != ',')
 			break;
 		c->p++;
-		if (*json_scan_space(c->p, c->end - 1) != '"') {
+		const char *next = json_scan_space(c->p, c->end);
+		if (next >= c->end || *next != '"') {
 			*c->w++ = ','; /* {"a":1,} stays as bad as it is */
 			return false;
 		}

@@ -1,21 +1,29 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "unit.h"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include "source/json_prune.h"
 
-/* In a buffer of exactly its length. */
+/* In a buffer of exactly its length: behind it is a page that nobody may read. */
 static char *prune(const char *json, const char *list_kind)
 {
-	size_t len = strlen(json);
-	char *bytes = malloc(len), *text;
+	size_t len = strlen(json), page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t size = (len + page - 1) / page * page;
+	char *pages =
+		mmap(NULL, size + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *bytes, *text;
 
-	assert_non_null(bytes);
+	assert_ptr_not_equal(pages, MAP_FAILED);
+	assert_int_equal(mprotect(pages + size, page, PROT_NONE), 0);
+	bytes = pages + size - len;
 	memcpy(bytes, json, len);
 	len = json_prune(bytes, len, list_kind);
 	assert_true(len <= strlen(json));
 	text = strndup(bytes, len);
 	assert_non_null(text);
-	free(bytes);
+	assert_int_equal(munmap(pages, size + page), 0);
 	return text;
 }
 
@@ -66,6 +74,10 @@ static const struct row rows[] = {
 	{"what is no object is left whole", "[1]", "PodList", NULL},
 	{"a key inside text is no key", "{\"kind\":\"Pod\",\"x\":\"\\\"metadata\\\":\"}", NULL,
 	 "{\"kind\":\"Pod\"}"},
+
+	{"what ends behind a comma is not read beyond its end", "{\"kind\":\"Pod\",", NULL, NULL},
+	{"what ends within a member is not read beyond its end", "{\"kind\":\"Pod\",\"x\":", NULL,
+	 "{\"kind\":\"Pod\"\"x\":"},
 
 	{"bad UTF-8 in what would go stays", "{\"kind\":\"Pod\",\"x\":\"\xff\"}", NULL, NULL},
 	{"a surrogate in what would go stays", "{\"kind\":\"Pod\",\"x\":\"\xed\xa0\x80\"}", NULL,
