@@ -8,6 +8,18 @@ import subprocess
 
 NAMES = "subjectAltName=IP:127.0.0.1,IP:::1,DNS:localhost,DNS:kubernetes.default.svc"
 OTHER_NAMES = "subjectAltName=DNS:elsewhere.example,IP:192.0.2.1"
+PAST = ("-startdate", "20200101000000Z", "-enddate", "20200102000000Z")
+SIGNING = """[ca]
+default_ca = default
+[default]
+database = index.txt
+new_certs_dir = .
+rand_serial = yes
+default_md = sha256
+policy = any
+[any]
+commonName = supplied
+"""
 
 
 class Certificates:
@@ -35,15 +47,28 @@ class Certificates:
         self.openssl("req", "-x509", "-new", "-key", f"{name}.key", "-subj", f"/CN=test {name}", "-days", "2", "-out",
                      f"{name}.crt", "-addext", "keyUsage=critical,keyCertSign,cRLSign")
 
-    def make(self, name, subject, ca, extension, days=2):
-        """days below nought: it has expired."""
+    def write(self, name, text):
+        with open(self.path(name), "w", encoding="ascii") as file:
+            file.write(text)
+
+    def request(self, name, subject, extension):
         self.key(name)
-        with open(self.path(f"{name}.ext"), "w", encoding="ascii") as file:
-            file.write(extension + "\n")
+        self.write(f"{name}.ext", extension + "\n")
         self.openssl("req", "-new", "-key", f"{name}.key", "-subj", subject, "-out", f"{name}.csr")
+
+    def make(self, name, subject, ca, extension):
+        self.request(name, subject, extension)
         self.openssl("x509", "-req", "-in", f"{name}.csr", "-CA", f"{ca}.crt", "-CAkey", f"{ca}.key", "-set_serial",
-                     str(int.from_bytes(os.urandom(8), "big")), "-days", str(days), "-extfile", f"{name}.ext",
+                     str(int.from_bytes(os.urandom(8), "big")), "-days", "2", "-extfile", f"{name}.ext",
                      "-out", f"{name}.crt")
+
+    def make_expired(self, name, subject, ca, extension):
+        """By `openssl ca`: `openssl x509` takes no dates before 3.4, and no negative number of days since 3.2."""
+        self.request(name, subject, extension)
+        self.write("index.txt", "")
+        self.write("signing.cnf", SIGNING)
+        self.openssl("ca", "-batch", "-notext", "-config", "signing.cnf", "-cert", f"{ca}.crt", "-keyfile", f"{ca}.key",
+                     *PAST, "-extfile", f"{name}.ext", "-in", f"{name}.csr", "-out", f"{name}.crt")
 
     def faulty(self, how):
         """The name of a certificate that a client must refuse: wrong-ca, expired or wrong-name."""
@@ -53,7 +78,7 @@ class Certificates:
             self.make_ca("other-ca")
             self.make(how, "/CN=kube-apiserver", "other-ca", self.names)
         elif how == "expired":
-            self.make(how, "/CN=kube-apiserver", "ca", self.names, days=-1)
+            self.make_expired(how, "/CN=kube-apiserver", "ca", self.names)
         else:
             self.make(how, "/CN=kube-apiserver", "ca", OTHER_NAMES)
         return how
