@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "base/err.h"
-#include "base/hash.h"
 #include "base/log.h"
 #include "base/standard_fds.h"
 
@@ -262,30 +261,6 @@ static void a_vector_too_large_stays_as_it_was(void **state)
 	assert_ptr_equal(vec_grow(data, &cap, 3, sizeof(int)), data);
 }
 
-/* hash */
-
-static void a_hash_is_of_all_bytes_and_none_is_lost(void **state)
-{
-	uint64_t seen[256];
-	uint64_t high = 0, low = UINT64_MAX;
-
-	(void)state;
-	assert_int_equal(hash_bytes("abc", 3) == hash_bytes("abc", 3), 1);
-	assert_int_equal(hash_bytes("abc", 3) == hash_bytes("abd", 3), 0);
-	assert_int_equal(hash_bytes("", 0) == hash_bytes("\0", 1), 0);
-	/* Texts that end alike differ in the first digit too: names are cut from there. */
-	for (unsigned i = 0; i < ARRAY_LEN(seen); i++) {
-		char text[] = {'a', 'b', (char)i};
-
-		seen[i] = hash_bytes(text, sizeof(text));
-		high |= seen[i];
-		low &= seen[i];
-		for (unsigned j = 0; j < i; j++)
-			assert_true(seen[i] != seen[j]);
-	}
-	assert_true(high == UINT64_MAX && low == 0);
-}
-
 /* err */
 
 static void an_error_is_bounded_and_may_be_nobodys(void **state)
@@ -396,7 +371,6 @@ int main(void)
 		cmocka_unit_test(a_vector_grows_and_keeps_its_order),
 		cmocka_unit_test(the_last_takes_the_place_of_who_is_removed),
 		cmocka_unit_test(a_vector_too_large_stays_as_it_was),
-		cmocka_unit_test(a_hash_is_of_all_bytes_and_none_is_lost),
 		cmocka_unit_test(an_error_is_bounded_and_may_be_nobodys),
 		cmocka_unit_test(levels_have_four_words),
 		cmocka_unit_test(lines_have_words_or_syslog_prefixes),
