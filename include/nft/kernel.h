@@ -46,6 +46,10 @@ int nft_kernel_apply(struct nft_kernel *kernel, const struct nft_plan *plan, str
 /* Removes our tables, whatever is in them. 0 also when there are none. */
 int nft_kernel_cleanup(struct nft_kernel *kernel, struct err *err);
 
+/* Is there a chain at the forward hook in our table, of this run or an earlier one? 0 or a negative
+ * errno. */
+int nft_kernel_has_rules(struct nft_kernel *kernel, bool *ret_has);
+
 /* The kernel's count of changes to all of its rulesets. 0 or a negative errno. */
 int nft_kernel_generation(struct nft_kernel *kernel, uint32_t *ret_generation);
 

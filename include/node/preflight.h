@@ -11,9 +11,11 @@
 
 #define PREFLIGHT_TEXT_MAX 512
 /* More findings of one host are left out. */
-#define PREFLIGHT_MAX 64
+#define PREFLIGHT_MAX         64
+#define PREFLIGHT_SUBJECT_MAX 320
 
 enum preflight_level {
+	PREFLIGHT_OPEN,    /* an error: packets pass that policy denies */
 	PREFLIGHT_ERROR,   /* policy is not enforced for some traffic */
 	PREFLIGHT_WARNING, /* traffic that policy allows may not pass, or the like */
 };
@@ -21,8 +23,9 @@ enum preflight_level {
 struct preflight_finding {
 	const char *id; /* a stable word, such as br-netfilter-off */
 	enum preflight_level level;
-	char what[PREFLIGHT_TEXT_MAX]; /* what is wrong, a sentence */
-	char todo[PREFLIGHT_TEXT_MAX]; /* what to do about it, a sentence */
+	char subject[PREFLIGHT_SUBJECT_MAX]; /* what it is about; no other of this id has it */
+	char what[PREFLIGHT_TEXT_MAX];       /* what is wrong, a sentence */
+	char todo[PREFLIGHT_TEXT_MAX];       /* what to do about it, a sentence */
 };
 
 struct preflight {
@@ -43,6 +46,7 @@ struct preflight_host {
 int preflight_run(const struct preflight_host *host, struct preflight *ret_preflight);
 void preflight_done(struct preflight *preflight);
 
+/* error or warning */
 const char *preflight_level_name(enum preflight_level level);
 
 #endif

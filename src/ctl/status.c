@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* netpolctl status: what the daemon on this node says of itself. */
+#include <ctype.h>
 #include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -8,6 +9,9 @@
 #include "base/cleanup.h"
 #include "control.h"
 #include "ctl/ctl.h"
+
+/* The only state that is as it should be. */
+#define STATE_FINE "enforcing"
 
 static json_int_t number(const json_t *in, const char *key)
 {
@@ -117,10 +121,46 @@ static void print_list(const json_t *list, const char *heading, const char *firs
 		printf("           %s%s%s\n", text(one, first, ""), between, text(one, second, ""));
 }
 
+static void print_finding(const json_t *one)
+{
+	const char *subject = text(one, "subject", "");
+
+	printf("           %s %s%s%s%s, since %s\n           %s %s\n", text(one, "level", ""),
+	       text(one, "id", ""), json_is_true(json_object_get(one, "open")) ? " (OPEN)" : "",
+	       subject[0] ? ": " : "", subject, text(one, "since", "?"), text(one, "text", ""),
+	       text(one, "fix", ""));
+}
+
+static void print_findings(const json_t *status)
+{
+	const json_t *list = json_object_get(status, "findings");
+	size_t i;
+	json_t *one;
+
+	if (json_array_size(list) > 0)
+		printf("findings\n");
+	json_array_foreach ((json_t *)list, i, one)
+		print_finding(one);
+	if (number(status, "findingsLeftOut") > 0)
+		printf("           and %lld more\n", (long long)number(status, "findingsLeftOut"));
+}
+
+/* What needs attention is in capitals. */
+static void print_state(const char *state)
+{
+	bool fine = strcmp(state, STATE_FINE) == 0;
+
+	printf("state      ");
+	for (; *state; state++)
+		putchar(fine ? *state : toupper((unsigned char)*state));
+	printf("\n");
+}
+
 static void print_status(const json_t *status)
 {
 	const json_t *pods = json_object_get(status, "pods");
 
+	print_state(text(status, "state", "?"));
 	printf("netpold    %s, node %s, since %s\n", text(status, "version", "?"),
 	       text(status, "node", "(every pod is local)"), text(status, "started", "?"));
 	if (json_is_object(json_object_get(status, "files")))
@@ -135,7 +175,7 @@ static void print_status(const json_t *status)
 	       (long long)number(json_object_get(status, "policies"), "enforced"));
 	print_kernel(json_object_get(status, "kernel"));
 	print_closed(json_object_get(status, "tooComplicated"));
-	print_list(json_object_get(status, "findings"), "this node", "text", " ", "fix");
+	print_findings(status);
 	print_list(json_object_get(status, "notEnforced"), "NOT ENFORCED", "kind", " ", "name");
 }
 
@@ -150,10 +190,8 @@ static int show(struct ctl *ctl, const struct control *control, const struct con
 		(void)fwrite(answer->bytes, 1, answer->len, stdout);
 	else
 		print_status(json);
-	/* Not up to date is no success: scripts ask for this. */
-	return json_is_true(json_object_get(json_object_get(json, "kernel"), "upToDate"))
-		       ? CTL_OK
-		       : CTL_FAILED;
+	/* All else is no success: scripts ask for this. */
+	return strcmp(text(json, "state", ""), STATE_FINE) == 0 ? CTL_OK : CTL_FAILED;
 }
 
 int ctl_status(struct ctl *ctl, int argc, char *argv[])

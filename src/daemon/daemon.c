@@ -36,7 +36,8 @@ static void on_hup(evutil_socket_t signal, short what, void *ctx)
 	d->arrived_us = monotonic_us();
 	log_notice("netpold", "SIGHUP: reading %s the kernel's tables again",
 		   d->follow ? "the manifests and" : "what the API server did not have, and");
-	look_at_host(d, true);
+	look_at_host(d);
+	findings_log(&d->findings);
 	apply_retry_refused(&d->apply);
 	apply_doubt(&d->apply);
 	reconcile_soon(d);
@@ -140,7 +141,7 @@ static int start(struct daemon *d)
 		{start_graph, false},   {start_kernel, false},       {start_signals, true},
 		{start_watchdog, true}, {server_open_metrics, true}, {server_make_directory, true},
 		{drop_rights, false},   {server_open_control, true}, {reconcile_start, false},
-		{local_start, false},   {start_source, false},
+		{state_start, true},    {local_start, false},        {start_source, false},
 	};
 	int rc = 0;
 
@@ -169,6 +170,7 @@ static void stop(struct daemon *d)
 		event_free(d->watchdog);
 	if (d->can_apply)
 		apply_close(&d->apply);
+	findings_done(&d->findings);
 	graph_free(d->graph);
 	render_free(d->render);
 	intern_free(d->strings);

@@ -11,6 +11,7 @@
 
 #include "base/table.h"
 #include "daemon/apply.h"
+#include "daemon/findings.h"
 #include "daemon/rights.h"
 #include "daemon/settings.h"
 #include "node/attach.h"
@@ -64,11 +65,10 @@ struct daemon {
 	/* This node. */
 	struct attach *attach;
 	struct event *attach_readable[ATTACH_FDS], *attach_due, *look;
-	struct local_pod *local;    /* pods of this node, by name */
-	struct preflight preflight; /* what was in the way when last looked */
-	int64_t looked_ms;          /* when that was, CLOCK_MONOTONIC */
-	size_t unknown;             /* closed, because no source knows them */
-	bool told_closed;           /* some pods are, by policies that are too complicated */
+	struct local_pod *local; /* pods of this node, by name */
+	int64_t looked_ms;       /* when the host was last looked at, CLOCK_MONOTONIC */
+	size_t unknown;          /* closed, because no source knows them */
+	bool told_closed;        /* some pods are, by policies that are too complicated */
 
 	/* The kernel. */
 	struct event *commit, *touches;
@@ -82,6 +82,8 @@ struct daemon {
 	int64_t last_commit_ms;   /* CLOCK_MONOTONIC; a change sooner than the interval waits */
 	unsigned failures_in_row;
 	bool ready; /* the kernel has had everything once */
+
+	struct findings findings; /* all that is wrong, by any part */
 
 	/* The service manager, and those who ask. */
 	struct event *signals[3], *watchdog;
@@ -138,11 +140,10 @@ void closed_each(const struct daemon *d, closed_fn fn, void *ctx);
 /* Says in the log what is new of that. */
 void closed_tell(struct daemon *d);
 
-/* look.c: looks at this host for what is in the way of enforcing, and logs what is new of it;
- * `say`: all of it. */
+/* look.c: looks at this host for what is in the way of enforcing: findings of the part "host". */
 int look_start(struct daemon *d);
 void look_stop(struct daemon *d);
-void look_at_host(struct daemon *d, bool say);
+void look_at_host(struct daemon *d);
 /* Within a second. */
 void look_soon(struct daemon *d);
 /* Now, but not more often than once in a second. */
@@ -185,12 +186,30 @@ void reconcile_urgent(struct daemon *d);
 /* Now. 0; or why not: it tries again by itself, and has said so. */
 int reconcile_now(struct daemon *d);
 
+/* state.c: how things stand, in one word. */
+enum daemon_state {
+	DAEMON_ENFORCING, /* the kernel has what policy says, and no finding is an error */
+	DAEMON_DEGRADED,  /* there are errors, but no path is open that is known of */
+	DAEMON_BEHIND,    /* the kernel does not have what policy says */
+	DAEMON_OPEN,      /* packets pass that policy denies */
+};
+
+enum daemon_state daemon_state(const struct daemon *d);
+const char *daemon_state_name(enum daemon_state state);
+/* The rule of /readyz: ready, and no finding is an error. Says why not. */
+bool daemon_is_ready(struct daemon *d, char *why, size_t len);
+/* Nothing has been committed yet: what that means is a finding until the first commit. 0 or
+ * -ENOMEM. */
+int state_start(struct daemon *d);
+void state_committed(struct daemon *d);
+int state_commit_failed(struct daemon *d, const char *why);
+
 /* status.c: what the daemon knows of itself. NULL: no memory. */
-json_t *status_json(const struct daemon *d);
+json_t *status_json(struct daemon *d);
 /* Policies of kinds that are not enforced. */
 size_t daemon_unenforced(const struct daemon *d);
 /* metrics.c: the same as numbers. 0 or -ENOMEM. */
-int metrics_print(const struct daemon *d, struct evbuffer *out);
+int metrics_print(struct daemon *d, struct evbuffer *out);
 
 /* listen.c: sockets that listen. 0, or a negative errno. */
 int listen_unix(const char *path, int *ret_fd); /* only its owner may connect */

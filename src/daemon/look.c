@@ -3,28 +3,19 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "local.h"
 
 /* After a pod's device has been found: how long until the host is looked at again. Who asks for
  * numbers gets none older: anybody may ask, all the time. */
 #define LOOK_MS 1000
 
+/* The part of these findings. */
+#define HOST "host"
+
 static bool has_bridge(const char *const *bridges, size_t n, const char *name)
 {
 	for (size_t i = 0; i < n; i++) {
 		if (strcmp(bridges[i], name) == 0)
-			return true;
-	}
-	return false;
-}
-
-static bool was_found(const struct preflight *before, const struct preflight_finding *finding)
-{
-	for (size_t i = 0; i < before->findings.n; i++) {
-		const struct preflight_finding *one = &before->findings.v[i];
-
-		if (strcmp(one->id, finding->id) == 0 && strcmp(one->what, finding->what) == 0)
 			return true;
 	}
 	return false;
@@ -44,7 +35,30 @@ static void count_results(const struct daemon *d, struct preflight_host *host)
 	}
 }
 
-void look_at_host(struct daemon *d, bool say)
+static int report(struct findings *findings, const struct preflight *found)
+{
+	int rc = 0;
+
+	findings_mark(findings, HOST);
+	for (size_t i = 0; i < found->findings.n && rc == 0; i++) {
+		const struct preflight_finding *one = &found->findings.v[i];
+
+		rc = findings_set(findings,
+				  &(struct finding){
+					  .part = HOST,
+					  .id = one->id,
+					  .level = one->level == PREFLIGHT_WARNING ? FINDING_WARNING
+										   : FINDING_ERROR,
+					  .open = one->level == PREFLIGHT_OPEN,
+					  .subject = one->subject,
+					  .what = one->what,
+					  .todo = one->todo,
+				  });
+	}
+	return rc;
+}
+
+void look_at_host(struct daemon *d)
 {
 	const char *bridges[PREFLIGHT_MAX];
 	struct preflight_host host = {.proc = "/proc",
@@ -72,31 +86,22 @@ void look_at_host(struct daemon *d, bool say)
 		preflight_done(&found);
 		return; /* what was found before stays */
 	}
-	for (size_t i = 0; i < found.findings.n; i++) {
-		const struct preflight_finding *one = &found.findings.v[i];
-
-		if (!say && was_found(&d->preflight, one))
-			continue;
-		if (one->level == PREFLIGHT_ERROR)
-			log_err("node", "%s %s", one->what, one->todo);
-		else
-			log_warning("node", "%s %s", one->what, one->todo);
-	}
-	preflight_done(&d->preflight);
-	d->preflight = found;
+	if (report(&d->findings, &found) == 0)
+		findings_sweep(&d->findings, HOST);
+	preflight_done(&found);
 }
 
 void look_again(struct daemon *d)
 {
 	if (d->ready && monotonic_ms() - d->looked_ms >= LOOK_MS)
-		look_at_host(d, false);
+		look_at_host(d);
 }
 
 static void on_look(evutil_socket_t fd, short what, void *ctx)
 {
 	(void)fd;
 	(void)what;
-	look_at_host(ctx, false);
+	look_at_host(ctx);
 }
 
 void look_soon(struct daemon *d)
@@ -115,5 +120,4 @@ void look_stop(struct daemon *d)
 {
 	if (d->look)
 		event_free(d->look);
-	preflight_done(&d->preflight);
 }

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <string.h>
 
 #include "internal.h"
 
@@ -181,32 +182,45 @@ static void put_api(const struct daemon *d, struct evbuffer *out)
 		      "Since the last complete list; -1: none yet.", resource_age);
 }
 
-static bool same_series(const struct preflight_finding *a, const struct preflight_finding *b)
+static bool same_series(const struct finding *a, const struct finding *b)
 {
 	return strcmp(a->id, b->id) == 0 && a->level == b->level;
 }
 
-/* A series for each kind of finding, of which there may be several. */
-static void put_findings(const struct daemon *d, struct evbuffer *out)
+/* A series for each id and level. The list is sorted, so those of one series that are not open, and
+ * those that are, follow each other; `from` is the first of a series. */
+static size_t count_series(const struct finding *first, const struct finding *from)
 {
-	const struct preflight_finding *all = d->preflight.findings.v;
+	size_t n = 0;
 
-	(void)evbuffer_add_printf(out,
-				  "# HELP netpold_host_finding How often something on this host is "
-				  "in the way of enforcing; netpolctl status has the words.\n"
-				  "# TYPE netpold_host_finding gauge\n");
-	for (size_t i = 0; i < d->preflight.findings.n; i++) {
-		size_t before = 0, n = 0;
-
-		for (size_t j = 0; j < d->preflight.findings.n; j++) {
-			before += j < i && same_series(&all[i], &all[j]);
-			n += same_series(&all[i], &all[j]);
-		}
-		if (before == 0)
-			(void)evbuffer_add_printf(
-				out, "netpold_host_finding{id=\"%s\",level=\"%s\"} %zu\n",
-				all[i].id, preflight_level_name(all[i].level), n);
+	for (const struct finding *one = first; one != from; one = findings_next(one)) {
+		if (same_series(one, from))
+			return 0; /* counted there */
 	}
+	for (const struct finding *one = from; one; one = findings_next(one))
+		n += same_series(one, from);
+	return n;
+}
+
+static void put_findings(struct daemon *d, struct evbuffer *out)
+{
+	const struct finding *first = findings_first(&d->findings);
+
+	put(out, "open", "gauge", "1 while packets pass that policy denies.",
+	    daemon_state(d) == DAEMON_OPEN);
+	(void)evbuffer_add_printf(out, "# HELP netpold_findings What is wrong; netpolctl status "
+				       "has the words.\n"
+				       "# TYPE netpold_findings gauge\n");
+	for (const struct finding *one = first; one; one = findings_next(one)) {
+		size_t n = count_series(first, one);
+
+		if (n > 0)
+			(void)evbuffer_add_printf(out,
+						  "netpold_findings{level=\"%s\",id=\"%s\"} %zu\n",
+						  finding_level_name(one->level), one->id, n);
+	}
+	put(out, "findings_left_out", "gauge", "Findings beyond those that are kept with words.",
+	    (double)findings_left_out(&d->findings));
 }
 
 static void put_pod(struct evbuffer *out, const char *pod, const char *reason)
@@ -248,7 +262,7 @@ static void put_pods(const struct daemon *d, struct evbuffer *out)
 	put_refused_pods(d, out, NFT_TABLE_GUARD, "guard-refused");
 }
 
-int metrics_print(const struct daemon *d, struct evbuffer *out)
+int metrics_print(struct daemon *d, struct evbuffer *out)
 {
 	(void)evbuffer_add_printf(out,
 				  "# HELP netpold_info The build.\n# TYPE netpold_info gauge\n"

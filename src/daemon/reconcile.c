@@ -42,7 +42,8 @@ static void become_ready(struct daemon *d)
 		"netpold",
 		"the kernel is up to date: pods here %zu, isolated for ingress %zu, for egress %zu",
 		counts.endpoints, counts.isolated[DIR_INGRESS], counts.isolated[DIR_EGRESS]);
-	look_at_host(d, true);
+	state_committed(d);
+	look_at_host(d);
 	notify_send("READY=1\nSTATUS=Enforcing");
 }
 
@@ -50,6 +51,7 @@ static void follow_up_failure(struct daemon *d, int rc, const struct err *err)
 {
 	int64_t ms = retry_ms(++d->failures_in_row);
 
+	(void)state_commit_failed(d, rc == -ENOMEM ? "out of memory" : err->text); /* logged here */
 	log_err("nft",
 		"%s: what was enforced before stays; trying again in %" PRId64 ".%" PRId64 " s",
 		rc == -ENOMEM ? "out of memory" : err->text, ms / 1000, ms % 1000 / 100);
@@ -146,6 +148,8 @@ int reconcile_now(struct daemon *d)
 	}
 	if (d->failures_in_row > 0)
 		log_notice("nft", "the kernel is up to date again");
+	if (d->ready)
+		state_committed(d);
 	d->failures_in_row = 0;
 	d->dirty = false;
 	note_latency(d, changed);

@@ -23,6 +23,8 @@
 #define EVENTS_CONTROL_MAX 320
 /* Who waits in the backlog is looked after so often. */
 #define FULL_MS 100
+/* Of what /readyz says. */
+#define READY_WHY_MAX 512
 
 void server_reply(struct evhttp_request *request, int code, const char *reason, const char *type,
 		  struct evbuffer *body)
@@ -54,15 +56,13 @@ static void on_healthz(struct evhttp_request *request, void *ctx)
 
 static void on_readyz(struct evhttp_request *request, void *ctx)
 {
-	const struct daemon *d = ctx;
+	char why[READY_WHY_MAX];
 
-	if (d->ready && d->failures_in_row == 0)
+	look_again(ctx);
+	if (daemon_is_ready(ctx, why, sizeof(why)))
 		server_reply_text(request, HTTP_OK, "OK", "ok");
 	else
-		server_reply_text(request, HTTP_SERVUNAVAIL, "Service Unavailable",
-				  d->apply.problem[0] ? d->apply.problem
-				  : d->synced         ? "the kernel has not been written yet"
-						      : SERVER_NOT_SYNCED);
+		server_reply_text(request, HTTP_SERVUNAVAIL, "Service Unavailable", why);
 }
 
 static void on_metrics(struct evhttp_request *request, void *ctx)
@@ -83,7 +83,7 @@ static void on_status(struct evhttp_request *request, void *ctx)
 {
 	struct daemon *d = ctx;
 
-	look_at_host(d, false);
+	look_at_host(d);
 	json_t *json = status_json(d);
 	char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
 	struct evbuffer *body = evbuffer_new();

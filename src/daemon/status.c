@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -31,6 +32,22 @@ static void append(json_t **list, json_t *item)
 		json_decref(item); /* an append that fails has given it back */
 	json_decref(*list);
 	*list = NULL;
+}
+
+/* Text that others have written: where it is no UTF-8, each byte that is not ASCII is a "?". */
+static json_t *json_text(const char *text)
+{
+	json_t *json = json_string(text);
+	char *ascii;
+
+	if (json || !text)
+		return json;
+	ascii = strdup(text);
+	for (char *c = ascii; c && *c; c++)
+		*c = (unsigned char)*c < 0x80 ? *c : '?';
+	json = ascii ? json_string(ascii) : NULL;
+	free(ascii);
+	return json;
 }
 
 static json_t *json_unenforced(const struct daemon *d)
@@ -178,35 +195,37 @@ static json_t *json_kernel(const struct daemon *d)
 			 "refused", json_refused(d));
 }
 
-static json_t *json_findings(const struct daemon *d)
+static json_t *json_findings(struct daemon *d)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < d->preflight.findings.n; i++) {
-		const struct preflight_finding *one = &d->preflight.findings.v[i];
-
-		append(&list, json_pack("{s:s, s:s, s:s, s:s}", "id", one->id, "level",
-					preflight_level_name(one->level), "text", one->what, "fix",
-					one->todo));
-	}
+	for (const struct finding *one = findings_first(&d->findings); one;
+	     one = findings_next(one))
+		append(&list,
+		       json_pack("{s:s, s:s, s:b, s:o, s:o, s:o, s:o}", "id", one->id, "level",
+				 finding_level_name(one->level), "open", one->open, "subject",
+				 json_text(one->subject), "text", json_text(one->what), "fix",
+				 json_text(one->todo), "since", json_time(one->since_ms)));
 	return list;
 }
 
-json_t *status_json(const struct daemon *d)
+json_t *status_json(struct daemon *d)
 {
 	struct graph_counts counts = graph_counts(d->graph);
 
 	return json_pack(
-		"{s:s, s:s?, s:o, s:b, s:{s:I, s:I, s:I, s:I, s:I, s:I}, s:{s:I, s:I}, "
-		"s:I, s:o, s:o, s:o, s:o, s:o, s:o}",
-		"version", PACKAGE_VERSION, "node", d->node, "started", json_time(d->started_ms),
-		"ready", d->ready, "pods", "known", (json_int_t)counts.pods, "here",
-		(json_int_t)counts.endpoints, "withDevice", (json_int_t)local_with_device(d),
-		"isolatedIngress", (json_int_t)counts.isolated[DIR_INGRESS], "isolatedEgress",
+		"{s:s, s:s, s:s?, s:o, s:b, s:{s:I, s:I, s:I, s:I, s:I, s:I}, s:{s:I, s:I}, "
+		"s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:I}",
+		"state", daemon_state_name(daemon_state(d)), "version", PACKAGE_VERSION, "node",
+		d->node, "started", json_time(d->started_ms), "ready", d->ready, "pods", "known",
+		(json_int_t)counts.pods, "here", (json_int_t)counts.endpoints, "withDevice",
+		(json_int_t)local_with_device(d), "isolatedIngress",
+		(json_int_t)counts.isolated[DIR_INGRESS], "isolatedEgress",
 		(json_int_t)counts.isolated[DIR_EGRESS], "namespaces",
 		(json_int_t)counts.namespaces, "policies", "enforced", (json_int_t)counts.policies,
 		"notEnforced", (json_int_t)daemon_unenforced(d), "longestIterationMicroseconds",
 		(json_int_t)d->longest_iteration_us, "notEnforced", json_unenforced(d), "files",
 		json_files(d), "api", json_api(d), "kernel", json_kernel(d), "tooComplicated",
-		json_closed(d), "findings", json_findings(d));
+		json_closed(d), "findings", json_findings(d), "findingsLeftOut",
+		(json_int_t)findings_left_out(&d->findings));
 }

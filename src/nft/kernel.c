@@ -382,3 +382,27 @@ int nft_kernel_generation(struct nft_kernel *k, uint32_t *ret_generation)
 		*ret_generation = generation;
 	return rc;
 }
+
+static int take_any(void *ctx, const struct nlmsghdr *message)
+{
+	(void)message;
+	*(bool *)ctx = true;
+	return 0;
+}
+
+int nft_kernel_has_rules(struct nft_kernel *k, bool *ret_has)
+{
+	_Alignas(struct nlmsghdr) char buffer[NFT_REQUEST_BYTES];
+	struct nlmsghdr *request =
+		nft_request_start(buffer, NFT_MSG_GETCHAIN, nft_table_family(NFT_TABLE_POLICY), 0);
+	bool has = false;
+	int rc;
+
+	mnl_attr_put_strz(request, NFTA_CHAIN_TABLE, NFT_TABLE_NAME);
+	mnl_attr_put_strz(request, NFTA_CHAIN_NAME, "forward");
+	rc = nft_request(k, request, take_any, &has);
+	if (rc < 0 && rc != -ENOENT)
+		return rc;
+	*ret_has = has;
+	return 0;
+}

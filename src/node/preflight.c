@@ -14,6 +14,7 @@
 const char *preflight_level_name(enum preflight_level level)
 {
 	switch (level) {
+	case PREFLIGHT_OPEN:
 	case PREFLIGHT_ERROR:
 		return "error";
 	case PREFLIGHT_WARNING:
@@ -23,7 +24,7 @@ const char *preflight_level_name(enum preflight_level level)
 }
 
 int preflight_add(struct preflight *preflight, const char *id, enum preflight_level level,
-		  const char *todo, const char *what, ...)
+		  const char *subject, const char *todo, const char *what, ...)
 {
 	struct preflight_finding finding = {.id = id, .level = level};
 	va_list ap;
@@ -33,6 +34,7 @@ int preflight_add(struct preflight *preflight, const char *id, enum preflight_le
 	va_start(ap, what);
 	(void)vsnprintf(finding.what, sizeof(finding.what), what, ap);
 	va_end(ap);
+	(void)snprintf(finding.subject, sizeof(finding.subject), "%s", subject);
 	(void)snprintf(finding.todo, sizeof(finding.todo), "%s", todo);
 	return vec_push(&preflight->findings, finding);
 }
@@ -89,7 +91,7 @@ static int check_bridge(const struct preflight_host *host, struct preflight *pre
 
 	if (!is_there(host->proc, "sys/net/bridge"))
 		return preflight_add(
-			preflight, "br-netfilter-missing", PREFLIGHT_ERROR,
+			preflight, "br-netfilter-missing", PREFLIGHT_OPEN, bridge,
 			"Load the module br_netfilter, and have it loaded at every start: "
 			"echo br_netfilter > /etc/modules-load.d/netpold.conf.",
 			"Bridge %s has pods, but br_netfilter is not loaded: what pods of the "
@@ -98,7 +100,7 @@ static int check_bridge(const struct preflight_host *host, struct preflight *pre
 			bridge);
 	for (size_t i = 0; i < ARRAY_LEN(families) && rc == 0; i++) {
 		const char *name = strrchr(families[i].file, '/') + 1;
-		char todo[PREFLIGHT_TEXT_MAX];
+		char todo[PREFLIGHT_TEXT_MAX], subject[PREFLIGHT_SUBJECT_MAX];
 
 		if (!has[i] || !is_zero(host->proc, families[i].file) ||
 		    hands_over(host, bridge, families[i].setting))
@@ -107,8 +109,9 @@ static int check_bridge(const struct preflight_host *host, struct preflight *pre
 			       "Set sysctl net.bridge.%s=1, and have it set at every start in "
 			       "/etc/sysctl.d.",
 			       name);
+		(void)snprintf(subject, sizeof(subject), "%s %s", bridge, families[i].name);
 		rc = preflight_add(
-			preflight, "br-netfilter-off", PREFLIGHT_ERROR, todo,
+			preflight, "br-netfilter-off", PREFLIGHT_OPEN, subject, todo,
 			"Bridge %s has pods, but net.bridge.%s is 0: what pods of the bridge "
 			"send each other by %s passes without policy.",
 			bridge, name, families[i].name);
@@ -131,13 +134,13 @@ static int check_forwarding(const struct preflight_host *host, struct preflight 
 
 	if (host->v4 && is_zero(host->proc, "sys/net/ipv4/ip_forward"))
 		rc = preflight_add(
-			preflight, "forwarding-off", PREFLIGHT_WARNING,
+			preflight, "forwarding-off", PREFLIGHT_WARNING, "IPv4",
 			"Set sysctl net.ipv4.ip_forward=1.",
 			"This host does not forward IPv4: its pods reach nobody by way of it, "
 			"whatever policy says.");
 	if (rc == 0 && host->v6 && is_zero(host->proc, "sys/net/ipv6/conf/all/forwarding"))
 		rc = preflight_add(
-			preflight, "forwarding-off", PREFLIGHT_WARNING,
+			preflight, "forwarding-off", PREFLIGHT_WARNING, "IPv6",
 			"Set sysctl net.ipv6.conf.all.forwarding=1.",
 			"This host does not forward IPv6: its pods reach nobody by way of it, "
 			"whatever policy says.");
@@ -151,7 +154,7 @@ static int check_cni_results(const struct preflight_host *host, struct preflight
 
 	if (host->pods > 0 && host->with_result == 0 && (fd >= 0 || errno != EACCES))
 		return preflight_add(
-			preflight, "cni-results-missing", PREFLIGHT_WARNING,
+			preflight, "cni-results-missing", PREFLIGHT_WARNING, host->cni_results,
 			"Name the directory with --cni-results; in a container, mount it.",
 			"%s has no result for any of %zu pods: a pod is enforced only once the API "
 			"server has published its address, which is after it has started.",
@@ -159,7 +162,7 @@ static int check_cni_results(const struct preflight_host *host, struct preflight
 	if (fd >= 0 || errno != EACCES)
 		return 0;
 	return preflight_add(
-		preflight, "cni-results-closed", PREFLIGHT_ERROR,
+		preflight, "cni-results-closed", PREFLIGHT_OPEN, host->cni_results,
 		"Run netpold with the capability CAP_DAC_READ_SEARCH.",
 		"%s may not be read: pods are found late or not at all, and until then "
 		"no policy is enforced for them.",
@@ -171,7 +174,7 @@ static int check_conntrack(const struct preflight_host *host, struct preflight *
 	if (is_there(host->proc, "sys/net/netfilter/nf_conntrack_max"))
 		return 0;
 	return preflight_add(
-		preflight, "conntrack-missing", PREFLIGHT_WARNING,
+		preflight, "conntrack-missing", PREFLIGHT_WARNING, "",
 		"Load the module nf_conntrack. The kernel does so by itself with the first "
 		"rule when it has it.",
 		"Connection tracking is not there, and policy needs it to let answers pass.");
@@ -190,7 +193,7 @@ static int check_ipvs(const struct preflight_host *host, struct preflight *prefl
 		for (size_t i = 0; i < ARRAY_LEN(starts); i++) {
 			if (strncmp(line, starts[i], strlen(starts[i])) == 0)
 				return preflight_add(
-					preflight, "ipvs", PREFLIGHT_ERROR,
+					preflight, "ipvs", PREFLIGHT_OPEN, "",
 					"Let kube-proxy work in mode nftables or iptables.",
 					"Services are forwarded by IPVS: connections to them do "
 					"not pass "
@@ -223,7 +226,7 @@ static int check_legacy(const struct preflight_host *host, struct preflight *pre
 			       "the pods' traffic.",
 			       families[i].tool);
 		rc = preflight_add(
-			preflight, "iptables-legacy", PREFLIGHT_WARNING, todo,
+			preflight, "iptables-legacy", PREFLIGHT_WARNING, families[i].tool, todo,
 			"There are rules of %s, which netpold cannot see: they may drop what "
 			"policy allows.",
 			families[i].tool);

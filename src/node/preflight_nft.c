@@ -217,15 +217,17 @@ static int dump(struct scan *scan, uint16_t type, const struct forward *of, mnl_
 
 static int add_chain(struct preflight *preflight, const struct forward *forward, const char *how)
 {
-	char todo[PREFLIGHT_TEXT_MAX];
+	char todo[PREFLIGHT_TEXT_MAX], subject[PREFLIGHT_SUBJECT_MAX];
 
+	(void)snprintf(subject, sizeof(subject), "%s %s %s", family_name(forward->family),
+		       forward->table, forward->chain);
 	(void)snprintf(
 		todo, sizeof(todo),
 		"Unless a rule of it accepts the pods' traffic before, add one, or let it accept: "
 		"see \"nft list chain %s %s %s\".",
 		family_name(forward->family), forward->table, forward->chain);
 	return preflight_add(
-		preflight, "forward-drop", PREFLIGHT_WARNING, todo,
+		preflight, "forward-drop", PREFLIGHT_WARNING, subject, todo,
 		"Another firewall drops what is forwarded: table %s %s, chain %s, %s. It can "
 		"drop what policy allows.",
 		family_name(forward->family), forward->table, forward->chain, how);
@@ -267,7 +269,7 @@ static int look(struct scan *scan, struct preflight *preflight)
 		rc = dump(scan, NFT_MSG_GETFLOWTABLE, NULL, take_flowtable);
 	for (size_t i = 0; i < scan->flowtables.n && rc == 0; i++)
 		rc = preflight_add(
-			preflight, "flowtable", PREFLIGHT_WARNING,
+			preflight, "flowtable", PREFLIGHT_WARNING, scan->flowtables.v[i],
 			"Keep the pods' connections out of it, or remove it.",
 			"Flowtable %s lets established connections pass by the forward hook: "
 			"they are not counted, and a stricter policy does not reach them.",
@@ -280,15 +282,16 @@ static int cannot_look(struct preflight *preflight, int code)
 	if (code == -ENOMEM)
 		return code;
 	if (code == -EPERM || code == -EACCES)
-		return preflight_add(preflight, "no-privileges", PREFLIGHT_ERROR,
+		return preflight_add(preflight, "no-privileges", PREFLIGHT_OPEN, "nftables",
 				     "Run netpold with the capability CAP_NET_ADMIN.",
 				     "nftables may not be read: no policy is enforced.");
 	if (code == -EINTR)
 		return preflight_add(
-			preflight, "nftables-busy", PREFLIGHT_WARNING, "Look again later.",
+			preflight, "nftables-busy", PREFLIGHT_WARNING, "nftables",
+			"Look again later.",
 			"Others change nftables faster than it can be read: whether another "
 			"firewall drops what is forwarded is not known.");
-	return preflight_add(preflight, "nf-tables-missing", PREFLIGHT_ERROR,
+	return preflight_add(preflight, "nf-tables-missing", PREFLIGHT_OPEN, "nftables",
 			     "Run a kernel that has nf_tables, or load that module.",
 			     "nftables cannot be read (%s): no policy is enforced.",
 			     strerror(-code));

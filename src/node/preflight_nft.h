@@ -9,6 +9,7 @@ int preflight_nft(const struct preflight_host *host, struct preflight *preflight
 
 /* 0 or -ENOMEM. */
 int preflight_add(struct preflight *preflight, const char *id, enum preflight_level level,
-		  const char *todo, const char *what, ...) __attribute__((format(printf, 5, 6)));
+		  const char *subject, const char *todo, const char *what, ...)
+	__attribute__((format(printf, 6, 7)));
 
 #endif

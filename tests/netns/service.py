@@ -155,7 +155,7 @@ def findings_are_metrics(top, manifest):
     service.told()
     text = get("/metrics")[1]
     check("each series once", len(series(text)) == len(set(series(text))), text)
-    check("two families are not forwarded", 'netpold_host_finding{id="forwarding-off",level="warning"} 2' in text, text)
+    check("two families are not forwarded", 'netpold_findings{level="warning",id="forwarding-off"} 2' in text, text)
     # Nobody asks for the status, and no pod comes: who reads the metrics learns of it all the same.
     run("nft", "add table ip other; add chain ip other f { type filter hook forward priority 0; policy drop; }")
     wait_for("another firewall among the metrics", lambda: 'id="forward-drop"' in get("/metrics")[1])
