@@ -20,8 +20,8 @@ NETPOLCTL = os.path.abspath(os.path.join(os.environ.get("top_builddir", "."), "n
 PATIENCE = 60  # seconds for what takes milliseconds, on a machine that is busy with other things
 
 
-def begin(seconds):
-    """Skips, or goes on in namespaces of the test's own, for so long at most."""
+def begin(seconds, megabytes=None):
+    """Skips, or goes on in namespaces of the test's own, for so long and with so much memory at most."""
     if os.geteuid() != 0:
         print("needs root: skipped")
         sys.exit(77)
@@ -32,6 +32,8 @@ def begin(seconds):
     if subprocess.run(["unshare", "-n", "nft", "list", "tables"], stderr=subprocess.DEVNULL, check=False).returncode:
         print("needs network namespaces and nf_tables: skipped")
         sys.exit(77)
+    if megabytes and "MEMORY_LIMITED" not in os.environ:
+        os.execvp("sh", ["sh", os.path.join(TOP, "tests/lib/limited.sh"), str(megabytes), sys.executable, *sys.argv])
     confine.confine(seconds)
 
 

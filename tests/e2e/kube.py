@@ -25,7 +25,7 @@ PLURALS = {"Pod": "pods", "NetworkPolicy": "networkpolicies", "Namespace": "name
 NAMESPACE = "t"
 
 
-def begin(seconds):
+def begin(seconds, megabytes=None):
     """As harness.begin(); also without an API server or kubectl there is nothing to do."""
     why_not = client.can_run()
     if why_not:
@@ -34,7 +34,7 @@ def begin(seconds):
     if not shutil.which(os.environ.get("KUBECTL", "kubectl")):
         print("needs kubectl (package kubernetes-client): skipped")
         sys.exit(77)
-    harness.begin(seconds)
+    harness.begin(seconds, megabytes)
     tempfile.tempdir = "/run"  # which goes with us
     for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
         del os.environ[name]

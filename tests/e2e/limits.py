@@ -80,7 +80,7 @@ def with_handles(node):
 
 
 def main():
-    harness.begin(240)
+    harness.begin(240, megabytes=4096)
     check = harness.Checks()
     harness.write(f"{DIRECTORY}/policies.json", list(policies()))
     harness.write(f"{DIRECTORY}/here.json", [local(number) for number in range(LOCAL)])

@@ -139,7 +139,7 @@ def compare(cluster, check):
 
 
 def main():
-    kube.begin(SECONDS + 300)
+    kube.begin(SECONDS + 300, megabytes=4096)
     seed = int(os.environ.get("SEED") or random.SystemRandom().randrange(1 << 32))
     mode = harness.modes()[seed % len(harness.modes())]
     print(f"seed {seed}, {mode}", flush=True)

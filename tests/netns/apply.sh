@@ -7,6 +7,7 @@ set -u
 [ "$(id -u)" = 0 ] || { echo "needs root: skipped"; exit 77; }
 command -v nft > /dev/null || { echo "needs nft: skipped"; exit 77; }
 unshare -n nft list tables 2> /dev/null || { echo "needs network namespaces and nf_tables: skipped"; exit 77; }
+[ -n "${MEMORY_LIMITED:-}" ] || exec sh "$top_srcdir/tests/lib/limited.sh" 2048 sh "$0" "$@"
 tmp=$(mktemp -d) || exit 99
 trap 'rm -rf "$tmp"' EXIT
 python=${PYTHON3:-python3}

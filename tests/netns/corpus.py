@@ -153,7 +153,7 @@ def main():
         sys.exit(77)
     # The same seed outside and inside of the namespaces.
     seed = os.environ.setdefault("SEED", str(random.SystemRandom().randrange(1 << 32)))
-    harness.begin(SECONDS)
+    harness.begin(SECONDS, megabytes=4096)
     print(f"seed {seed}")
     chosen = [case for file in sample(paths, int(os.environ.get("CASES", "100")), seed) for case in file]
     modes = harness.modes()
