@@ -14,10 +14,13 @@
 /* Kept for the next answer; what a burst needed beyond goes back. */
 #define BUFFER_KEPT (64u << 10)
 
+/* So long requests wait for the first one's connection, which shows whether they can share it. */
+#define SHARING_WAIT_MS 2000
+
 struct http {
 	struct event_base *base;
 	CURLM *multi;
-	struct event *timer;
+	struct event *timer, *waited;
 	struct http_request *requests;
 	bool draining;
 };
@@ -35,6 +38,7 @@ struct http_request {
 	size_t len, cap;
 	bool begun; /* the answer's head has come, and nobody has been told */
 	bool paused, no_memory, silent;
+	bool waiting; /* for another's connection: libcurl does not know it yet */
 	bool done, cancelled;
 	CURLcode code;
 	char text[CURL_ERROR_SIZE];
@@ -147,6 +151,65 @@ static int on_timer_wanted(CURLM *multi, long timeout_ms, void *ctx)
 	return event_add(http->timer, &after);
 }
 
+/* Over TLS, one connection has all requests if the server speaks HTTP/2, which the handshake says.
+ * CURLOPT_PIPEWAIT would have libcurl wait for that, but libcurl 8.14 goes on waiting for the first
+ * request to end when it turned out to be HTTP/1.1, and a watch does not end. */
+
+/* Has it a connection to be sent on? */
+static bool is_sent(const struct http_request *r)
+{
+	curl_off_t sent_us = 0;
+
+	(void)curl_easy_getinfo(r->easy, CURLINFO_PRETRANSFER_TIME_T, &sent_us); /* stays 0 */
+	return sent_us > 0;
+}
+
+static bool is_connecting(const struct http *http)
+{
+	const struct http_request *r;
+
+	DL_FOREACH (http->requests, r) {
+		if (!r->waiting && !r->done && !r->cancelled && !is_sent(r))
+			return true;
+	}
+	return false;
+}
+
+static bool is_connected(const struct http *http)
+{
+	const struct http_request *r;
+
+	DL_FOREACH (http->requests, r) {
+		if (!r->waiting && !r->done && !r->cancelled && is_sent(r))
+			return true;
+	}
+	return false;
+}
+
+static int hand_over(struct http_request *r)
+{
+	r->waiting = false;
+	return curl_multi_add_handle(r->http->multi, r->easy) == CURLM_OK ? 0 : -ENOMEM;
+}
+
+/* Those that wait: all of them, once there is a connection or it took too long; the first, to try
+ * in its turn, when there is none and nobody tries. */
+static void stop_waiting(struct http *http, bool too_long)
+{
+	struct http_request *r;
+
+	if (!too_long && is_connecting(http))
+		return;
+	DL_FOREACH (http->requests, r) {
+		if (!r->waiting || r->cancelled)
+			continue;
+		if (hand_over(r) < 0)
+			r->done = r->no_memory = true;
+		else if (!too_long && !is_connected(http))
+			return;
+	}
+}
+
 /* What was recorded goes to the handlers. */
 
 static const char *reason(const struct http_request *r)
@@ -257,6 +320,7 @@ static void drain(struct http *http)
 	http->draining = true;
 	do {
 		collect_done(http);
+		stop_waiting(http, false);
 		r = http->requests;
 		while (r && !has_work(r))
 			r = r->next;
@@ -292,6 +356,14 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 	act(ctx, CURL_SOCKET_TIMEOUT, 0);
 }
 
+static void on_waited(evutil_socket_t fd, short what, void *ctx)
+{
+	(void)fd;
+	(void)what;
+	stop_waiting(ctx, true);
+	drain(ctx);
+}
+
 /* One timer for each span of silence, and not one for each byte. */
 static void on_silence(evutil_socket_t fd, short what, void *ctx)
 {
@@ -322,7 +394,8 @@ int http_new(struct event_base *base, struct http **ret)
 	http->base = base;
 	http->multi = curl_multi_init();
 	http->timer = evtimer_new(base, on_timer, http);
-	if (!http->multi || !http->timer) {
+	http->waited = evtimer_new(base, on_waited, http);
+	if (!http->multi || !http->timer || !http->waited) {
 		http_free(http);
 		return -ENOMEM;
 	}
@@ -348,6 +421,8 @@ void http_free(struct http *http)
 		(void)curl_multi_cleanup(http->multi); /* closes what is still open */
 	if (http->timer)
 		event_free(http->timer);
+	if (http->waited)
+		event_free(http->waited);
 	free(http);
 	curl_global_cleanup();
 }
@@ -377,6 +452,18 @@ static int watch_silence(struct http_request *r, const struct http_call *call)
 	return r->silence && event_add(r->silence, &after) == 0 ? 0 : -ENOMEM;
 }
 
+static int begin(struct http_request *r, const struct http_call *call)
+{
+	struct timeval after = after_ms(SHARING_WAIT_MS);
+
+	if (call->fresh || strncmp(call->url, "https:", 6) != 0 || !is_connecting(r->http))
+		return hand_over(r);
+	r->waiting = true;
+	if (evtimer_pending(r->http->waited, NULL))
+		return 0;
+	return event_add(r->http->waited, &after) == 0 ? 0 : -ENOMEM;
+}
+
 int http_start(struct http *http, const struct http_call *call,
 	       const struct http_handlers *handlers, struct http_request **ret, struct err *err)
 {
@@ -393,8 +480,8 @@ int http_start(struct http *http, const struct http_call *call,
 		rc = take_over(r);
 	if (rc == 0)
 		rc = watch_silence(r, call);
-	if (rc == 0 && curl_multi_add_handle(http->multi, r->easy) != CURLM_OK)
-		rc = -ENOMEM;
+	if (rc == 0)
+		rc = begin(r, call);
 	if (rc < 0) {
 		request_free(r);
 		return rc;
@@ -416,6 +503,8 @@ void http_cancel(struct http_request *r)
 	r->cancelled = true;
 	if (r->http->draining) /* freed there: a handler of its own may be running */
 		return;
-	DL_DELETE(r->http->requests, r);
+	struct http *http = r->http;
+	DL_DELETE(http->requests, r);
 	request_free(r);
+	stop_waiting(http, false);
 }

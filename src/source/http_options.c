@@ -71,8 +71,8 @@ static void set_connection(CURL *easy, const struct http_call *call, CURLcode *c
 	SET(easy, code, CURLOPT_URL, call->url);
 	SET(easy, code, CURLOPT_PROTOCOLS_STR, tls ? "https" : "http");
 	SET(easy, code, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-	/* Over TLS it is soon known whether requests can share a connection: worth waiting for. */
-	SET(easy, code, CURLOPT_PIPEWAIT, tls && !call->fresh ? 1L : 0L);
+	/* Who waits for a connection to share is for http.c to say. */
+	SET(easy, code, CURLOPT_PIPEWAIT, 0L);
 	SET(easy, code, CURLOPT_FRESH_CONNECT, call->fresh ? 1L : 0L);
 	if (call->proxy) {
 		SET(easy, code, CURLOPT_PROXY, call->proxy);

@@ -596,6 +596,13 @@ def http2_has_all_on_one_connection(t):
     expect(versions and set(versions) == {"HTTP/2.0"}, "versions: %s" % versions)
 
 
+def requests_that_cannot_share_a_connection_do_not_wait_for_each_other(t):
+    """The test server has HTTP/1.1 only. No answer comes; all are asked for all the same."""
+    t.do("fail", how="silent", verb="watch", headers=False, times=None)
+    t.dump(t.kubeconfig())
+    wait_for("all seven requests", lambda: t.do("faults")["faults"][0]["struck"] == 7)
+
+
 def several_kubeconfig_files(t):
     users = t.write("users", json.dumps({"current-context": "", "users": [
         {"name": "u", "user": {"token": t.server.token("node")}}]}))

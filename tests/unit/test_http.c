@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <event2/event.h>
+#include <event2/listener.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -359,6 +360,53 @@ static void an_address_that_is_none_is_told(void **state)
 	stop(&s);
 }
 
+/* Nothing comes on the first connection; the second is closed. */
+static void on_connection(struct evconnlistener *listener, evutil_socket_t fd,
+			  struct sockaddr *address, int len, void *ctx)
+{
+	int *first = ctx;
+
+	(void)listener;
+	(void)address;
+	(void)len;
+	if (*first < 0)
+		*first = fd;
+	else
+		(void)close(fd);
+}
+
+/* Over TLS requests wait for the first one's connection, as it may be shared; but not for long. */
+static void a_connection_that_hangs_holds_up_no_other_request(void **state)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET,
+				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(address);
+	struct scene first, second;
+	struct evconnlistener *listener;
+	int hanging = -1;
+
+	(void)state;
+	start(&first, say_hello);
+	listener =
+		evconnlistener_new_bind(first.base, on_connection, &hanging, LEV_OPT_CLOSE_ON_FREE,
+					8, (struct sockaddr *)&address, (int)len);
+	assert_non_null(listener);
+	assert_int_equal(
+		getsockname(evconnlistener_get_fd(listener), (struct sockaddr *)&address, &len), 0);
+	(void)snprintf(first.url, sizeof(first.url), "https://127.0.0.1:%u/",
+		       ntohs(address.sin_port));
+	second = first;
+	call(&first, 60000, 0);
+	call(&second, 60000, 0);
+	assert_int_equal(event_base_dispatch(first.base), 0); /* until one of them ends */
+	assert_int_equal(second.ends, 1);
+	assert_int_equal(second.end.outcome, HTTP_FAILED);
+	assert_int_equal(first.ends, 0);
+	(void)close(hanging);
+	evconnlistener_free(listener);
+	stop(&first);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -373,6 +421,7 @@ int main(void)
 		cmocka_unit_test(a_watch_has_a_time),
 		cmocka_unit_test(nobody_there_is_a_failure),
 		cmocka_unit_test(an_address_that_is_none_is_told),
+		cmocka_unit_test(a_connection_that_hangs_holds_up_no_other_request),
 	};
 
 	return cmocka_run_group_tests_name("http", tests, NULL, NULL);
