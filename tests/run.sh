@@ -74,6 +74,7 @@ install_extras()
 	need kubernetes-client kubectl
 	need systemd systemd-analyze
 	need procps /bin/kill
+	need containernetworking-plugins /usr/lib/cni/ptp
 	[ ${#missing[@]} -gt 0 ] && [ "$(id -u)" = 0 ] || return 0
 	say "installing ${missing[*]}"
 	apt-get -qq install -y --no-install-recommends "${missing[@]}" > "$work/apt.log" 2>&1 ||

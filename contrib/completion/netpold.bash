@@ -18,7 +18,7 @@ _netpold()
 		compopt -o filenames
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		;;
-	--cni-results)
+	--cni-results | --cni-plugin-results)
 		compopt -o filenames
 		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
 		;;
@@ -27,8 +27,9 @@ _netpold()
 		;;
 	--context | --node | --commit-interval | --metrics) COMPREPLY=() ;;
 	*)
-		mapfile -t COMPREPLY < <(compgen -W "$("$1" --help 2> /dev/null |
-			sed -n 's/^  \(    \|-., \)\(--[a-z-]*\).*/\2/p')" -- "$cur")
+		# --help has no room for these.
+		mapfile -t COMPREPLY < <(compgen -W "--cni-plugin-results
+			$("$1" --help 2> /dev/null | sed -n 's/^  \(    \|-., \)\(--[a-z-]*\).*/\2/p')" -- "$cur")
 		;;
 	esac
 }

@@ -31,11 +31,12 @@ struct settings {
 	VEC(char *) manifests; /* none: an API server is followed */
 	char *kubeconfig;      /* NULL: the first that there is, see api_config_find() */
 	char *context;
-	char *node;        /* NULL: with manifests, every pod is local */
-	char *cni_results; /* the directory of libcni's cache */
-	char *control;     /* path of the control socket; "": none */
-	char *metrics;     /* ADDRESS:PORT; "": none */
-	char *user;        /* to become; NULL: nobody else */
+	char *node;               /* NULL: with manifests, every pod is local */
+	char *cni_results;        /* the directory of libcni's cache */
+	char *cni_plugin_results; /* netpold-cni's */
+	char *control;            /* path of the control socket; "": none */
+	char *metrics;            /* ADDRESS:PORT; "": none */
+	char *user;               /* to become; NULL: nobody else */
 	unsigned commit_interval_ms;
 	bool drop_unknown_pods;
 	enum log_level log_level;

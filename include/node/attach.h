@@ -43,12 +43,14 @@ struct attach_listener {
 
 struct attach;
 
-#define ATTACH_FDS 3
+#define ATTACH_FDS 4
 
 /* Reads what is there; the listener, which is copied, hears of what comes after. `cni_dir` is
- * libcni's cache, mostly CNI_DIR_DEFAULT. 0, -ENOMEM, or another error with err. Close with
+ * libcni's cache, mostly CNI_DIR_DEFAULT, which has what whole chains of plugins have set up;
+ * `plugin_dir` what netpold-cni was handed before its chain was through, mostly
+ * CNI_PLUGIN_DIR_DEFAULT. 0, -ENOMEM, or another error with err. Close with
  * attach_close(). */
-int attach_open(const char *cni_dir, const struct attach_listener *listener,
+int attach_open(const char *cni_dir, const char *plugin_dir, const struct attach_listener *listener,
 		struct attach **ret_attach, struct err *err);
 void attach_close(struct attach *attach);
 

@@ -13,15 +13,18 @@
 /* Where libcni keeps it unless it is told otherwise. */
 #define CNI_DIR_DEFAULT "/var/lib/cni/results"
 
+/* Where netpold-cni keeps what it was handed, in the same form; gone with the next boot. */
+#define CNI_PLUGIN_DIR_DEFAULT "/run/netpold-cni"
+
 /* More files than this are not read; a directory that nobody cleans has thousands. */
 #define CNI_RESULTS_MAX 16384
 
 struct cni_dir;
 
-/* Follows `path` and reads what is there. Free with cni_dir_close(). -ENOMEM; other errors with
- * err, when inotify is not to be had. What cannot be read is no error: it is logged, once, and left
- * out. */
-int cni_dir_open(const char *path, struct cni_dir **ret_dir, struct err *err);
+/* Follows `path` and reads what is there. `optional`: it is no news when the directory is not
+ * there. Free with cni_dir_close(). -ENOMEM; other errors with err, when inotify is not to be had.
+ * What cannot be read is no error: it is logged, once, and left out. */
+int cni_dir_open(const char *path, bool optional, struct cni_dir **ret_dir, struct err *err);
 void cni_dir_close(struct cni_dir *dir);
 
 /* Readable when cni_dir_read() has something to do. */

@@ -25,6 +25,7 @@ struct evhttp;
 struct evhttp_request;
 struct evconnlistener;
 struct local_pod;
+struct enforced_waiter;
 
 /* Those who ask at one address. */
 struct server {
@@ -88,6 +89,8 @@ struct daemon {
 	/* The service manager, and those who ask. */
 	struct event *signals[3], *watchdog;
 	struct server control, metrics;
+	struct enforced_waiter *waiters; /* for a pod to be enforced */
+	size_t n_waiters;
 	int64_t started_ms;            /* CLOCK_REALTIME */
 	struct histogram iterations;   /* of the loop: processor time of each */
 	uint64_t longest_iteration_us; /* of these */
@@ -231,6 +234,12 @@ void server_reply_text(struct evhttp_request *request, int code, const char *rea
 		       const char *text);
 
 #define SERVER_NOT_SYNCED "not all sources have been read yet"
+
+/* enforced.c: whether a pod is enforced, for its CNI plugin. */
+void server_on_enforced(struct evhttp_request *request, void *ctx);
+/* The kernel has what is rendered: answers those who wait for that. */
+void enforced_check(struct daemon *d);
+void enforced_stop(struct daemon *d);
 
 /* explain.c: answers from the graph. */
 void server_on_explain(struct evhttp_request *request, void *ctx);

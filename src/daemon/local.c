@@ -232,7 +232,8 @@ int local_start(struct daemon *d)
 	struct attach_listener listener = {.ctx = d, .pod = on_pod, .addr = on_addr};
 	struct err err = {0};
 	int fds[ATTACH_FDS];
-	int rc = attach_open(d->settings->cni_results, &listener, &d->attach, &err);
+	int rc = attach_open(d->settings->cni_results, d->settings->cni_plugin_results, &listener,
+			     &d->attach, &err);
 
 	if (rc < 0) {
 		log_err("node", "%s", rc == -ENOMEM ? "out of memory" : err.text);

@@ -164,6 +164,7 @@ int reconcile_now(struct daemon *d)
 	d->touched = false;
 	if (!d->ready)
 		become_ready(d);
+	enforced_check(d);
 	if (d->apply.missed) {
 		d->arrived_us = monotonic_us();
 		reconcile_soon(d);

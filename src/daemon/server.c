@@ -104,7 +104,7 @@ static void on_other(struct evhttp_request *request, void *ctx)
 	server_reply_text(
 		request, HTTP_NOTFOUND, "Not Found",
 		"expected /metrics, /healthz or /readyz; on the control socket also /status, "
-		"/explain or /graph");
+		"/explain, /graph or /enforced");
 }
 
 static bool is_full(const struct server *server)
@@ -214,7 +214,8 @@ int server_open_control(struct daemon *d)
 	rc = server_start(d, &d->control, EVHTTP_REQ_POST, EVENTS_CONTROL_MAX);
 	if (rc < 0 || evhttp_set_cb(d->control.http, "/status", on_status, d) < 0 ||
 	    evhttp_set_cb(d->control.http, "/explain", server_on_explain, d) < 0 ||
-	    evhttp_set_cb(d->control.http, "/graph", server_on_graph, d) < 0)
+	    evhttp_set_cb(d->control.http, "/graph", server_on_graph, d) < 0 ||
+	    evhttp_set_cb(d->control.http, "/enforced", server_on_enforced, d) < 0)
 		return -ENOMEM;
 	rc = listen_unix(path, &fd);
 	return rc < 0 ? tell_control(d, rc) : server_listen(&d->control, fd);
@@ -239,6 +240,7 @@ int server_open_metrics(struct daemon *d)
 
 void server_close(struct daemon *d)
 {
+	enforced_stop(d);
 	if (d->control.listener)
 		(void)unlink(d->settings->control);
 	server_stop(&d->control);

@@ -16,13 +16,14 @@
 #define NETPOLD_CONFIG "/etc/netpold/netpold.conf"
 #endif
 
-#define DEFAULT_CONTROL     "/run/netpold/control.sock"
-#define DEFAULT_METRICS     "127.0.0.1:9734"
-#define DEFAULT_CNI_RESULTS "/var/lib/cni/results"
-#define DEFAULT_COMMIT_MS   100
-#define COMMIT_MS_MAX       60000
+#define DEFAULT_CONTROL            "/run/netpold/control.sock"
+#define DEFAULT_METRICS            "127.0.0.1:9734"
+#define DEFAULT_CNI_RESULTS        "/var/lib/cni/results"
+#define DEFAULT_CNI_PLUGIN_RESULTS "/run/netpold-cni"
+#define DEFAULT_COMMIT_MS          100
+#define COMMIT_MS_MAX              60000
 
-#define CONFIG_BYTES_MAX    (1u << 20)
+#define CONFIG_BYTES_MAX           (1u << 20)
 
 /* 0; -ENOMEM; -EINVAL: the value is not what setting.expected says. */
 typedef int (*take_fn)(struct settings *s, const char *value);
@@ -99,6 +100,11 @@ static int take_cni_results(struct settings *s, const char *value)
 	return value[0] == '/' ? set_text(&s->cni_results, value) : -EINVAL;
 }
 
+static int parse_cni_plugin_results(struct settings *s, const char *value)
+{
+	return value[0] == '/' ? set_text(&s->cni_plugin_results, value) : -EINVAL;
+}
+
 static int take_control(struct settings *s, const char *value)
 {
 	return take_path_or_off(&s->control, value);
@@ -148,6 +154,8 @@ static const struct setting settings_table[] = {
 	 "the node whose pods are local; without, all are"},
 	{"cni-results", 0, "DIR", "a path that begins with /", false, take_cni_results,
 	 "libcni's cache of results [" DEFAULT_CNI_RESULTS "]"},
+	{"cni-plugin-results", 0, "DIR", "a path that begins with /", false,
+	 parse_cni_plugin_results, NULL},
 	{"unknown-pods", 0, "WHAT", "allow or drop", false, take_unknown_pods,
 	 "packets of pods not known yet: allow [allow], drop"},
 	{"commit-interval", 0, "MS", "milliseconds, 0 to 60000", false, take_commit_interval,
@@ -241,6 +249,7 @@ static int set_defaults(struct settings *s)
 	s->commit_interval_ms = DEFAULT_COMMIT_MS;
 	s->log_level = LOG_LEVEL_NOTICE;
 	if (set_text(&s->cni_results, DEFAULT_CNI_RESULTS) < 0 ||
+	    set_text(&s->cni_plugin_results, DEFAULT_CNI_PLUGIN_RESULTS) < 0 ||
 	    set_text(&s->control, DEFAULT_CONTROL) < 0 ||
 	    set_text(&s->metrics, DEFAULT_METRICS) < 0)
 		return -ENOMEM;
@@ -445,6 +454,7 @@ void settings_done(struct settings *s)
 	free(s->user);
 	free(s->config);
 	free(s->cni_results);
+	free(s->cni_plugin_results);
 	free(s->control);
 	free(s->metrics);
 }

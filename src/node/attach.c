@@ -16,10 +16,13 @@
 /* After an error that is not a lack of news. */
 #define RETRY_MS 1000
 
+/* libcni's cache, and netpold-cni's. */
+#define RESULT_DIRS 2
+
 struct attach {
 	struct attach_listener listener;
 	struct rtnl *links, *neigh;
-	struct cni_dir *dir;
+	struct cni_dir *dirs[RESULT_DIRS];
 	struct join join;
 	bool dirty; /* the join is older than what it is made of */
 	bool retry; /* something could not be read */
@@ -207,8 +210,10 @@ static int build(const struct attach *attach, struct join *ret_join)
 	struct cni_result *result = NULL;
 	int rc = 0;
 
-	while (rc == 0 && (result = cni_dir_next(attach->dir, result)))
-		rc = vec_push(&results, result);
+	for (size_t i = 0; i < RESULT_DIRS; i++) {
+		while (rc == 0 && (result = cni_dir_next(attach->dirs[i], result)))
+			rc = vec_push(&results, result);
+	}
 	if (rc == 0)
 		rc = join_build(results.v, results.n, rtnl_state(attach->links),
 				rtnl_state(attach->neigh), ret_join);
@@ -232,11 +237,24 @@ static int rejoin(struct attach *attach)
 	return 0;
 }
 
+static int read_dirs(struct attach *attach)
+{
+	int first = 0;
+
+	for (size_t i = 0; i < RESULT_DIRS; i++) {
+		int rc = cni_dir_read(attach->dirs[i], &attach->dirty);
+
+		if (first == 0)
+			first = rc;
+	}
+	return first;
+}
+
 /* Results first: the interface that one names was there before, so its news are in the other socket
  * by now. */
 int attach_read(struct attach *attach)
 {
-	int dir = cni_dir_read(attach->dir, &attach->dirty);
+	int dir = read_dirs(attach);
 	int links = rtnl_read(attach->links, &attach->dirty);
 	int neigh = rtnl_read(attach->neigh, &attach->dirty);
 	int rc = attach->dirty ? rejoin(attach) : 0;
@@ -261,9 +279,12 @@ int attach_wait_ms(const struct attach *attach)
 
 void attach_fds(const struct attach *attach, int fds[ATTACH_FDS])
 {
-	fds[0] = cni_dir_fd(attach->dir);
-	fds[1] = rtnl_fd(attach->links);
-	fds[2] = rtnl_fd(attach->neigh);
+	size_t n = 0;
+
+	for (size_t i = 0; i < RESULT_DIRS; i++)
+		fds[n++] = cni_dir_fd(attach->dirs[i]);
+	fds[n++] = rtnl_fd(attach->links);
+	fds[n++] = rtnl_fd(attach->neigh);
 }
 
 const struct attachment *attach_by_pod(const struct attach *attach, const char *ns,
@@ -285,7 +306,7 @@ const struct attachment *attach_all(const struct attach *attach, size_t *ret_n)
 
 bool attach_has_cni_dir(const struct attach *attach)
 {
-	return cni_dir_is_there(attach->dir);
+	return cni_dir_is_there(attach->dirs[0]);
 }
 
 uint64_t attach_resyncs(const struct attach *attach)
@@ -298,13 +319,14 @@ void attach_close(struct attach *attach)
 	if (!attach)
 		return;
 	join_done(&attach->join);
-	cni_dir_close(attach->dir);
+	for (size_t i = 0; i < RESULT_DIRS; i++)
+		cni_dir_close(attach->dirs[i]);
 	rtnl_close(attach->neigh);
 	rtnl_close(attach->links);
 	free(attach);
 }
 
-int attach_open(const char *cni_dir, const struct attach_listener *listener,
+int attach_open(const char *cni_dir, const char *plugin_dir, const struct attach_listener *listener,
 		struct attach **ret_attach, struct err *err)
 {
 	static const struct join nothing;
@@ -314,7 +336,9 @@ int attach_open(const char *cni_dir, const struct attach_listener *listener,
 	if (!attach)
 		return -ENOMEM;
 	attach->listener = *listener;
-	rc = cni_dir_open(cni_dir, &attach->dir, err);
+	rc = cni_dir_open(cni_dir, false, &attach->dirs[0], err);
+	if (rc == 0)
+		rc = cni_dir_open(plugin_dir, true, &attach->dirs[1], err);
 	if (rc == 0)
 		rc = rtnl_open(&links_kind, &attach->links, err);
 	if (rc == 0)

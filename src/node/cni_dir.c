@@ -35,7 +35,7 @@ struct cni_dir {
 	int wd;           /* its own; -1: it is not there */
 	struct entry *entries;
 	unsigned complaints;
-	bool there, said_missing, said_full;
+	bool optional, there, said_missing, said_full;
 	bool rescan; /* watches and files, all anew */
 	bool changed;
 };
@@ -206,7 +206,7 @@ static int take_file(struct cni_dir *dir, const char *file)
 static void say_missing(struct cni_dir *dir, int code)
 {
 	dir->there = false;
-	if (dir->said_missing)
+	if (dir->said_missing || (dir->optional && code == ENOENT))
 		return;
 	dir->said_missing = true;
 	if (code == ENOENT)
@@ -367,7 +367,7 @@ static int open_inotify(struct cni_dir *dir, struct err *err)
 	return err_set(err, -errno, "cannot open inotify: %s", strerror(errno));
 }
 
-int cni_dir_open(const char *path, struct cni_dir **ret_dir, struct err *err)
+int cni_dir_open(const char *path, bool optional, struct cni_dir **ret_dir, struct err *err)
 {
 	struct cni_dir *dir;
 	int rc;
@@ -378,6 +378,7 @@ int cni_dir_open(const char *path, struct cni_dir **ret_dir, struct err *err)
 	if (!dir)
 		return -ENOMEM;
 	dir->ways.fd = dir->wd = -1;
+	dir->optional = optional;
 	dir->path = strdup(path);
 	rc = dir->path ? ways_add(&dir->ways, path) : -ENOMEM;
 	if (rc == 0)

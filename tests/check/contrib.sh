@@ -20,9 +20,14 @@ without() # TOOL WHAT
 	echo "$1 is missing: not checked: $2"
 }
 
+# Those of --help, and the settings of netpold that it has no room for.
 options() # PROGRAM
 {
-	"$top_builddir/$1" --help | sed -n 's/^  \(    \|-., \)\(--[a-z-]*\).*/\2/p'
+	{
+		"$top_builddir/$1" --help | sed -n 's/^  \(    \|-., \)\(--[a-z-]*\).*/\2/p'
+		[ "$1" != netpold ] || sed -n '/^static const struct setting settings_table/,/^};/s/^\t{"\([a-z-]*\)",.*/--\1/p' \
+			"$top_srcdir/src/daemon/settings.c"
+	} | sort -u
 }
 
 same() # WHAT FILE FILE
@@ -120,6 +125,15 @@ metrics()
 	done < "$tmp/shown"
 }
 
+# The example of a list of plugins is JSON, and ends with ours.
+plugins()
+{
+	without python3 "the list of CNI plugins is JSON" && return
+	python3 -c 'import json, sys
+assert json.load(open(sys.argv[1]))["plugins"][-1] == {"type": "netpold-cni"}' "$contrib/cni/10-pods.conflist" ||
+		fail "the list of CNI plugins"
+}
+
 dashboard()
 {
 	without python3 "the dashboard is JSON" && return
@@ -174,6 +188,7 @@ manifests
 role
 capabilities
 metrics
+plugins
 dashboard
 completion
 unit

@@ -93,7 +93,7 @@ int main(int argc, char *argv[])
 		fprintf(stderr, "usage: attach_watch CNI-DIR\n");
 		return 2;
 	}
-	rc = attach_open(argv[1], &listener, &attach, &err);
+	rc = attach_open(argv[1], "/run/netpold-cni", &listener, &attach, &err);
 	if (rc < 0) {
 		fprintf(stderr, "attach_watch: %s\n", *err.text ? err.text : strerror(-rc));
 		return 1;

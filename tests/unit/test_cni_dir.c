@@ -69,7 +69,7 @@ static struct cni_dir *open_dir(const char *path)
 	struct cni_dir *dir = NULL;
 	struct err err = {0};
 
-	if (cni_dir_open(path, &dir, &err) < 0)
+	if (cni_dir_open(path, false, &dir, &err) < 0)
 		fail_msg("%s", err.text);
 	return dir;
 }

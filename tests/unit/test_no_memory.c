@@ -374,7 +374,7 @@ static int follow_results(void)
 	(void)snprintf(path, sizeof(path), "%s/file", top);
 	node_cni_text(text, "shop", "web", "u1", "c1", "eth0",
 		      "{\"ips\":[{\"address\":\"10.0.0.1/32\"}]}");
-	rc = cni_dir_open(top, &dir, &err);
+	rc = cni_dir_open(top, false, &dir, &err);
 	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	if (rc == 0 && (fd < 0 || write(fd, text, strlen(text)) < 0))
 		rc = -EIO;
