@@ -29,6 +29,7 @@ enum http_outcome {
 
 struct http_end {
 	enum http_outcome outcome;
+	bool sent;              /* there was a connection for the request */
 	int status;             /* of the answer; 0: there was none */
 	int error;              /* what the body handler returned */
 	unsigned retry_after_s; /* from the header; 0: none */

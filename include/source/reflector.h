@@ -70,7 +70,7 @@ struct reflector {
 		REFLECTOR_PAGES,  /* a list, page by page */
 		REFLECTOR_WATCH   /* what changes since `stats.version` */
 	} phase;
-	bool pages_only; /* the server knows no streaming lists: until the next list is through */
+	bool pages_only; /* a streaming list has failed: until the next list is through */
 	bool one_page;   /* pages expire before they are read: until then, too */
 	bool live;       /* the list is complete, changes follow */
 	bool settled;
@@ -78,7 +78,6 @@ struct reflector {
 	bool definite;      /* see reflector_definite() */
 	bool fresh;         /* the connection is not to be trusted */
 	unsigned wait_ms;   /* before the next request */
-	unsigned cut;       /* streaming lists that broke off in a row */
 	unsigned too_large; /* answers in a row that did not know our version yet */
 	char *rest;         /* `continue` of the next page */
 	char *path;

@@ -248,7 +248,8 @@ static enum http_outcome outcome_of(const struct http_request *r)
 /* Out of the list, told, gone. */
 static void finish(struct http_request *r, enum http_outcome outcome, int error)
 {
-	struct http_end end = {.outcome = outcome, .error = error, .status = status_of(r)};
+	struct http_end end = {
+		.outcome = outcome, .sent = is_sent(r), .error = error, .status = status_of(r)};
 	curl_off_t retry_after = 0;
 
 	(void)curl_easy_getinfo(r->easy, CURLINFO_RETRY_AFTER, &retry_after); /* stays 0 */

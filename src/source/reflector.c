@@ -240,7 +240,6 @@ static int finish_list(struct reflector *r)
 		return rc;
 	r->live = r->settled = true;
 	r->pages_only = r->one_page = false;
-	r->cut = 0;
 	r->stats.state = REFLECTOR_WATCHING;
 	r->stats.error[0] = '\0';
 	r->stats.lists++;
@@ -387,17 +386,21 @@ static void end_good(struct reflector *r)
 static void end_aborted(struct reflector *r, int error)
 {
 	if (r->has_error)
-		reflector_answered(r, r->error.code, &r->error, 0);
+		reflector_answered(r, REFLECTOR_EVENT, r->error.code, &r->error, 0);
 	else if (r->lost)
 		reflector_lost(r, r->err.text[0]     ? r->err.text
 				  : error == -ENOMEM ? "no memory"
 						     : strerror(-error));
-	else {
-		/* A list, where a watch was asked for? */
-		if (error == -EINVAL && r->phase == REFLECTOR_STREAM && !r->live)
-			r->pages_only = true;
+	else
 		not_understood(r, r->err.text[0] ? r->err.text : strerror(-error));
-	}
+}
+
+/* Whatever went wrong with it, a list in pages may go well: client-go does the same, for the same
+ * reason (tools/cache/reflector.go, ListAndWatch: "making progress is better than deadlocking"). A
+ * server that nobody could connect to has not been asked. */
+static bool streaming_list_failed(const struct reflector *r, const struct http_end *end)
+{
+	return r->phase == REFLECTOR_STREAM && !r->live && end->sent;
 }
 
 void reflector_end(struct reflector *r, int64_t now_ms, const struct http_end *end)
@@ -410,6 +413,8 @@ void reflector_end(struct reflector *r, int64_t now_ms, const struct http_end *e
 		r->refused = false;
 	if (end->outcome == HTTP_REFUSED)
 		r->definite = true;
+	if (streaming_list_failed(r, end))
+		r->pages_only = true;
 	if (end->outcome == HTTP_ABORTED) {
 		end_aborted(r, end->error);
 	} else if (end->outcome == HTTP_SILENT) {
@@ -420,7 +425,7 @@ void reflector_end(struct reflector *r, int64_t now_ms, const struct http_end *e
 		end_good(r);
 	} else {
 		api_status_parse(r->body ? r->body : "", r->body_len, &status);
-		reflector_answered(r, end->status, &status, end->retry_after_s);
+		reflector_answered(r, REFLECTOR_STATUS, end->status, &status, end->retry_after_s);
 	}
 	forget_answer(r);
 }

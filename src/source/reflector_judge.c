@@ -19,9 +19,6 @@
 /* A server may ask for more patience than we have. */
 #define RETRY_AFTER_MAX_MS 300000
 
-/* So many streaming lists that break off are enough. */
-#define CUT_MAX 3
-
 /* A version that no server knows after so many tries is from another life of the cluster. */
 #define TOO_LARGE_MAX 5
 
@@ -89,9 +86,6 @@ static void retry(struct reflector *r, const char *text)
 
 void reflector_broke_off(struct reflector *r, const char *text)
 {
-	/* Something in between may not like streams. */
-	if (r->phase == REFLECTOR_STREAM && !r->live && r->stream && ++r->cut >= CUT_MAX)
-		r->pages_only = true;
 	retry(r, text);
 }
 
@@ -102,9 +96,6 @@ void reflector_failed(struct reflector *r, const char *text)
 
 void reflector_went_silent(struct reflector *r)
 {
-	/* It may never have heard of initial events, and waits for changes. */
-	if (r->phase == REFLECTOR_STREAM && !r->live)
-		r->pages_only = true;
 	r->fresh = true; /* it may be the connection that is dead */
 	reflector_broke_off(r, "the server went silent");
 }
@@ -112,7 +103,6 @@ void reflector_went_silent(struct reflector *r)
 void reflector_watch_ended(struct reflector *r)
 {
 	if (!r->live) {
-		r->pages_only = true;
 		retry(r, "the server ended the stream before all was told");
 		return;
 	}
@@ -189,18 +179,31 @@ static void absent(struct reflector *r)
 			  r->resource->plural, r->resource->group);
 }
 
-/* The version, or the rest of a list, is no longer known. */
-static void expired(struct reflector *r, const struct api_status *status)
+static void describe(char text[static ERR_TEXT_MAX], enum reflector_error where, int code,
+		     const struct api_status *status)
 {
+	const char *what = where == REFLECTOR_EVENT ? "an ERROR event with code" : "HTTP status";
+
+	(void)snprintf(text, ERR_TEXT_MAX, "%s %d%s%s", what, code, status->text[0] ? ": " : "",
+		       status->text);
+}
+
+/* The version, or the rest of a list, is no longer known. */
+static void expired(struct reflector *r, enum reflector_error where,
+		    const struct api_status *status)
+{
+	char text[ERR_TEXT_MAX];
+
 	if (r->phase == REFLECTOR_PAGES && r->rest)
 		r->one_page = true;
 	list_anew(r);
-	retry(r, status->text[0] ? status->text : "the version has expired");
+	describe(text, where, 410, status);
+	retry(r, text);
 	r->stats.state = REFLECTOR_LISTING;
 }
 
-static void busy(struct reflector *r, int code, const struct api_status *status,
-		 unsigned retry_after_s)
+static void busy(struct reflector *r, enum reflector_error where, int code,
+		 const struct api_status *status, unsigned retry_after_s)
 {
 	unsigned asked_s = retry_after_s > 0 ? retry_after_s : status->retry_after_s;
 	unsigned asked_ms =
@@ -209,8 +212,7 @@ static void busy(struct reflector *r, int code, const struct api_status *status,
 
 	if (status->version_too_large && ++r->too_large >= TOO_LARGE_MAX)
 		list_anew(r);
-	(void)snprintf(text, sizeof(text), "HTTP status %d%s%s", code, status->text[0] ? ": " : "",
-		       status->text);
+	describe(text, where, code, status);
 	fall_back(r);
 	r->stats.state = REFLECTOR_RETRYING;
 	/* As long as it asked for, and then not all at once. */
@@ -218,18 +220,30 @@ static void busy(struct reflector *r, int code, const struct api_status *status,
 	tell(r, text);
 }
 
-void reflector_answered(struct reflector *r, int code, const struct api_status *status,
-			unsigned retry_after_s)
+/* It does not want to be asked in this way: what it says is no reason to wait with another. Older
+ * servers have no streaming lists (400, 422); newer ones with an old etcd say so in an event. */
+static bool is_no_streaming_list(const struct reflector *r, enum reflector_error where, int code,
+				 const struct api_status *status)
 {
-	switch (code) {
-	case 400:
-	case 422:
-		if (r->phase != REFLECTOR_STREAM)
-			break;
-		r->pages_only = true;
-		log_debug("api", "the API server has no streaming lists; %s are read in pages",
-			  r->resource->plural);
+	if (r->phase != REFLECTOR_STREAM || r->live)
+		return false;
+	return code == 400 || code == 422 ||
+	       (where == REFLECTOR_EVENT && code != 401 && code != 403 && code != 410 &&
+		code != 429 && status->retry_after_s == 0);
+}
+
+void reflector_answered(struct reflector *r, enum reflector_error where, int code,
+			const struct api_status *status, unsigned retry_after_s)
+{
+	char text[ERR_TEXT_MAX];
+
+	if (is_no_streaming_list(r, where, code, status)) {
+		describe(text, where, code, status);
+		log_debug("api", "%s: no streaming list: %s; listing in pages", r->resource->plural,
+			  text);
 		return;
+	}
+	switch (code) {
 	case 401:
 		r->definite = r->refused; /* new credentials did not help */
 		r->refused = true;
@@ -244,10 +258,10 @@ void reflector_answered(struct reflector *r, int code, const struct api_status *
 		absent(r);
 		return;
 	case 410:
-		expired(r, status);
+		expired(r, where, status);
 		return;
 	default:
 		break;
 	}
-	busy(r, code, status, retry_after_s);
+	busy(r, where, code, status, retry_after_s);
 }

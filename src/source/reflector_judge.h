@@ -19,10 +19,12 @@ void reflector_watch_ended(struct reflector *r);
 /* Somebody did not take an event: all is to be told again. */
 void reflector_lost(struct reflector *r, const char *text);
 
-/* The server answered with an error: as the status of its answer, or as the last event of a
- * watch. */
-void reflector_answered(struct reflector *r, int code, const struct api_status *status,
-			unsigned retry_after_s);
+/* The server answered with an error: as the status of its answer, or as the last event of a watch
+ * that it answered with 200. */
+enum reflector_error { REFLECTOR_STATUS, REFLECTOR_EVENT };
+
+void reflector_answered(struct reflector *r, enum reflector_error where, int code,
+			const struct api_status *status, unsigned retry_after_s);
 
 /* Deletes all that the list now ending did not have. 0 or a negative errno. */
 int reflector_sweep(struct reflector *r);

@@ -73,8 +73,10 @@ int answer(struct scene *s, int status, const char *bytes)
 void ends(struct scene *s, enum http_outcome outcome, int status, unsigned after_ms)
 {
 	s->now_ms += after_ms;
-	reflector_end(&s->r, s->now_ms,
-		      &(struct http_end){.outcome = outcome, .status = status, .text = "why"});
+	reflector_end(
+		&s->r, s->now_ms,
+		&(struct http_end){
+			.outcome = outcome, .sent = status > 0, .status = status, .text = "why"});
 }
 
 void synced(struct scene *s)

@@ -127,17 +127,25 @@ static int take(void *ctx, const struct event *event)
 	return 0;
 }
 
-/* One answer; the reflector tries again by itself until it has come through. */
+static const char list[] =
+	"{\"metadata\":{\"resourceVersion\":\"9\",\"continue\":\"\"},\"items\":[" POD("s") "]}";
+
+/* One answer; the reflector tries again by itself until it has come through. bytes NULL: what it
+ * has asked for. */
 static int ask(struct reflector *r, int status, const char *bytes, size_t len)
 {
 	struct reflector_step step = {.what = REFLECTOR_WAIT};
-	struct http_end end = {.outcome = HTTP_DONE, .status = status, .text = ""};
+	struct http_end end = {.outcome = HTTP_DONE, .sent = true, .status = status, .text = ""};
 	int rc = 0;
 
 	for (int i = 0; i < 3 && rc == 0 && step.what == REFLECTOR_WAIT; i++)
 		rc = reflector_next(r, 0, &step);
 	if (rc < 0)
 		return rc;
+	if (!bytes) {
+		bytes = strstr(step.path, "watch=1") ? changes : list;
+		len = strlen(bytes);
+	}
 	end.error = reflector_take(r, status, bytes, len);
 	if (end.error < 0)
 		end.outcome = HTTP_ABORTED;
@@ -149,9 +157,6 @@ static int follow(void)
 {
 	static const struct api_resource pods = {"/pods", "pods",   "",    "PodList",
 						 "v1",    KIND_POD, false, NULL};
-	static const char list[] =
-		"{\"metadata\":{\"resourceVersion\":\"9\",\"continue\":\"\"},\"items\":[" POD(
-			"s") "]}";
 	struct count count = {.strings = intern_new()};
 	struct reflector r;
 	int rc;
@@ -169,7 +174,7 @@ static int follow(void)
 	/* After a lack of memory all is told again. */
 	fail_at = 0;
 	for (int i = 0; i < 3 && !(r.settled && r.live); i++)
-		(void)ask(&r, 200, changes, sizeof(changes) - 1);
+		(void)ask(&r, 200, NULL, 0);
 	if (!r.settled || r.stats.objects == 0)
 		rc = -EIO;
 	reflector_done(&r);

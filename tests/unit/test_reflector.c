@@ -33,7 +33,7 @@ static void events_before_the_list_is_complete_are_no_place_to_resume_from(void 
 	assert_int_equal(answer(&s, 200, EVENT("ADDED", POD("p", "5")) BOOKMARK("6")), 0);
 	ends(&s, HTTP_FAILED, 200, 10);
 	assert_false(reflector_settled(&s.r));
-	assert_true(requests(&s, "sendInitialEvents=true", NULL) >= BACKOFF_BASE_MS);
+	assert_true(requests(&s, "?limit=500", "resourceVersion=") >= BACKOFF_BASE_MS);
 	assert_false(s.step.fresh); /* a connection that is gone is nobody's any more */
 	stop(&s);
 }
@@ -102,6 +102,7 @@ static void a_server_that_ignores_initial_events_is_read_in_pages(void **state)
 			s.now_ms++;
 			reflector_end(&s.r, s.now_ms,
 				      &(struct http_end){.outcome = HTTP_ABORTED,
+							 .sent = true,
 							 .status = 200,
 							 .error = -EINVAL,
 							 .text = ""});
@@ -111,21 +112,71 @@ static void a_server_that_ignores_initial_events_is_read_in_pages(void **state)
 	}
 }
 
-static void streams_that_break_off_again_and_again_become_pages(void **state)
+/* How a streaming list ends without being one. */
+struct bad_end {
+	const char *name;
+	enum http_outcome outcome;
+	int status;
+	const char *body;  /* NULL: none */
+	bool waits;        /* before the list in pages */
+	const char *error; /* that is kept for the status; NULL: none is */
+};
+
+static void streaming_list_becomes_pages(void **state)
+{
+	const struct bad_end *end = *state;
+	bool event = end->outcome == HTTP_ABORTED;
+	struct scene s;
+	unsigned waited_ms;
+
+	start(&s, &pods);
+	(void)requests(&s, "sendInitialEvents=true", NULL);
+	if (end->body)
+		assert_int_equal(answer(&s, end->status, end->body), event ? -ECANCELED : 0);
+	ends(&s, end->outcome, end->status, 1);
+	waited_ms = requests(&s, "?limit=500", "continue");
+	assert_int_equal(waited_ms > 0, end->waits);
+	if (end->error)
+		assert_string_equal(s.r.stats.error, end->error);
+	ends(&s, HTTP_DONE, 503, 1); /* a list that fails is tried again as one */
+	(void)requests(&s, "?limit=500", "continue");
+	assert_int_equal(answer(&s, 200, LIST("9", "", "{" META("p", "1") "}")), 0);
+	ends(&s, HTTP_DONE, 200, 1);
+	assert_true(reflector_settled(&s.r));
+	(void)requests(&s, "resourceVersion=9&", "sendInitialEvents");
+	ends(&s, HTTP_DONE, 410, 1);
+	(void)requests(&s, "sendInitialEvents=true", NULL); /* another time it may go well */
+	stop(&s);
+}
+
+static const struct bad_end bad_ends[] = {
+	{"cut", HTTP_FAILED, 200, EVENT("ADDED", POD("p", "5")) "{", true, "why"},
+	{"no answer", HTTP_SILENT, 200, NULL, true, "the server went silent"},
+	{"status 401", HTTP_DONE, 401, STATUS(401, "no"), true, "HTTP status 401: no"},
+	{"status 403", HTTP_DONE, 403, STATUS(403, "no"), true, NULL},
+	{"status 404", HTTP_DONE, 404, "not found", true, "HTTP status 404: not found"},
+	{"status 410", HTTP_DONE, 410, STATUS(410, "no"), true, "HTTP status 410: no"},
+	{"status 422", HTTP_DONE, 422, STATUS(422, "no"), false, NULL},
+	{"status 429", HTTP_DONE, 429, "no", true, "HTTP status 429: no"},
+	{"status 500", HTTP_DONE, 500, STATUS(500, "no"), true, "HTTP status 500: no"},
+	{"status 504", HTTP_DONE, 504, STATUS(504, "no"), true, "HTTP status 504: no"},
+	{"an event of 410", HTTP_ABORTED, 200, EVENT("ERROR", STATUS(410, "no")), true,
+	 "an ERROR event with code 410: no"},
+	{"an event of 429", HTTP_ABORTED, 200, EVENT("ERROR", STATUS(429, "no")), true,
+	 "an ERROR event with code 429: no"},
+	{"an event of 500", HTTP_ABORTED, 200, EVENT("ERROR", STATUS(500, "no")), false, NULL},
+	{"an event that is no Status", HTTP_ABORTED, 200, EVENT("ERROR", "{}"), false, NULL},
+	{"an event in a watch that had begun", HTTP_ABORTED, 200,
+	 EVENT("ADDED", POD("p", "5")) EVENT("ERROR", STATUS(503, "no")), false, NULL},
+};
+
+static void whom_nobody_can_connect_to_has_not_refused_to_stream(void **state)
 {
 	struct scene s;
 
 	(void)state;
 	start(&s, &pods);
-	for (int i = 0; i < 3; i++) {
-		(void)requests(&s, "sendInitialEvents=true", NULL);
-		assert_int_equal(answer(&s, 200, EVENT("ADDED", POD("p", "5")) "{"), 0);
-		ends(&s, HTTP_FAILED, 200, 1);
-	}
-	(void)requests(&s, "?limit=500", NULL);
-	stop(&s);
-	start(&s, &pods);
-	for (int i = 0; i < 10; i++) { /* nobody there: that says nothing about streams */
+	for (int i = 0; i < 10; i++) {
 		(void)requests(&s, "sendInitialEvents=true", NULL);
 		ends(&s, HTTP_FAILED, 0, 1);
 	}
@@ -244,7 +295,7 @@ int main(void)
 		cmocka_unit_test(pages_are_read_one_by_one),
 		cmocka_unit_test(pages_that_expire_become_one),
 		cmocka_unit_test(a_server_that_ignores_initial_events_is_read_in_pages),
-		cmocka_unit_test(streams_that_break_off_again_and_again_become_pages),
+		cmocka_unit_test(whom_nobody_can_connect_to_has_not_refused_to_stream),
 		cmocka_unit_test(an_expired_version_in_both_its_forms),
 		cmocka_unit_test(what_is_cut_is_resumed),
 		cmocka_unit_test(a_watch_that_is_answered_again_works),
@@ -253,5 +304,6 @@ int main(void)
 	};
 
 	log_set_level(LOG_LEVEL_ERR);
-	return cmocka_run_group_tests_name("reflector", tests, NULL, NULL);
+	return RUN_ROWS("streaming list", bad_ends, streaming_list_becomes_pages) +
+	       cmocka_run_group_tests_name("reflector", tests, NULL, NULL);
 }
