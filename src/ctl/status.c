@@ -70,14 +70,22 @@ static void print_words(const json_t *list, const char *before)
 	printf("\n");
 }
 
-static void print_kernel(const json_t *kernel)
+/* Before the first sync of all sources there is nothing to be behind of. */
+static const char *kernel_state(const json_t *status, const json_t *kernel)
 {
+	if (json_is_true(json_object_get(kernel, "upToDate")))
+		return "up to date";
+	return json_is_true(json_object_get(status, "ready")) ? "BEHIND" : "not written yet";
+}
+
+static void print_kernel(const json_t *status)
+{
+	const json_t *kernel = json_object_get(status, "kernel");
 	const char *committed = text(kernel, "committed", NULL);
 	size_t i;
 	json_t *one;
 
-	printf("kernel     %s, ",
-	       json_is_true(json_object_get(kernel, "upToDate")) ? "up to date" : "BEHIND");
+	printf("kernel     %s, ", kernel_state(status, kernel));
 	if (committed)
 		printf("last change %s in %lld us\n", committed,
 		       (long long)number(kernel, "lastMicroseconds"));
@@ -173,7 +181,7 @@ static void print_status(const json_t *status)
 	       (long long)number(pods, "isolatedEgress"));
 	printf("policies   %lld\n",
 	       (long long)number(json_object_get(status, "policies"), "enforced"));
-	print_kernel(json_object_get(status, "kernel"));
+	print_kernel(status);
 	print_closed(json_object_get(status, "tooComplicated"));
 	print_findings(status);
 	print_list(json_object_get(status, "notEnforced"), "NOT ENFORCED", "kind", " ", "name");
