@@ -9,6 +9,7 @@
 #include "base/standard_fds.h"
 #include "daemon/daemon.h"
 #include "daemon/dry_run.h"
+#include "daemon/lockdown.h"
 #include "daemon/settings.h"
 
 static int run(struct settings *settings)
@@ -29,6 +30,8 @@ static int run(struct settings *settings)
 		return daemon_run(settings);
 	case MODE_CLEANUP:
 		return daemon_cleanup(settings);
+	case MODE_LOCKDOWN:
+		return lockdown(settings);
 	}
 	return 2;
 }

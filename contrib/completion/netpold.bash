@@ -18,17 +18,17 @@ _netpold()
 		compopt -o filenames
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		;;
-	--cni-results | --cni-plugin-results)
+	--cni-results | --cni-plugin-results | --state-directory)
 		compopt -o filenames
 		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
 		;;
 	--user)
 		mapfile -t COMPREPLY < <(compgen -u -- "$cur")
 		;;
-	--context | --node | --commit-interval | --metrics) COMPREPLY=() ;;
+	--context | --node | --commit-interval | --metrics | --pod-networks) COMPREPLY=() ;;
 	*)
 		# --help has no room for these.
-		mapfile -t COMPREPLY < <(compgen -W "--cni-plugin-results
+		mapfile -t COMPREPLY < <(compgen -W "--lockdown --cni-plugin-results --pod-networks --state-directory
 			$("$1" --help 2> /dev/null | sed -n 's/^  \(    \|-., \)\(--[a-z-]*\).*/\2/p')" -- "$cur")
 		;;
 	esac

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "base/addr.h"
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/vec.h"
@@ -18,6 +19,7 @@ enum mode {
 	MODE_DAEMON,
 	MODE_ONCE,
 	MODE_CLEANUP,
+	MODE_LOCKDOWN,
 	MODE_DRY_RUN,
 	MODE_CHECK,
 	MODE_HELP,
@@ -31,12 +33,14 @@ struct settings {
 	VEC(char *) manifests; /* none: an API server is followed */
 	char *kubeconfig;      /* NULL: the first that there is, see api_config_find() */
 	char *context;
-	char *node;               /* NULL: with manifests, every pod is local */
-	char *cni_results;        /* the directory of libcni's cache */
-	char *cni_plugin_results; /* netpold-cni's */
-	char *control;            /* path of the control socket; "": none */
-	char *metrics;            /* ADDRESS:PORT; "": none */
-	char *user;               /* to become; NULL: nobody else */
+	char *node;                      /* NULL: with manifests, every pod is local */
+	VEC(struct prefix) pod_networks; /* none: those of Node objects, as they were saved */
+	char *state_directory;           /* "": nothing is saved */
+	char *cni_results;               /* the directory of libcni's cache */
+	char *cni_plugin_results;        /* netpold-cni's */
+	char *control;                   /* path of the control socket; "": none */
+	char *metrics;                   /* ADDRESS:PORT; "": none */
+	char *user;                      /* to become; NULL: nobody else */
 	unsigned commit_interval_ms;
 	bool drop_unknown_pods;
 	enum log_level log_level;

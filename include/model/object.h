@@ -66,6 +66,8 @@ struct namespace_ {
 };
 
 struct node {
+	struct prefix *pod_cidrs; /* spec.podCIDRs: where its pods have their addresses */
+	size_t n_pod_cidrs;
 	const char *name; /* interned */
 	struct labels labels;
 	struct addr *addrs;

@@ -242,6 +242,9 @@ size_t graph_addr_nodes(const struct graph *graph, const struct addr *addr,
 /* A node's addresses as its object says them; NULL: not declared. */
 const struct node *graph_find_node(const struct graph *graph, const char *name);
 
+/* Declared nodes, in no order: pass NULL first. */
+const struct node *graph_next_node(const struct graph *graph, const struct node *node);
+
 /* Can the pod be subject and peer: alive and on the pod network? */
 bool graph_pod_is_peer(const struct pod *pod);
 

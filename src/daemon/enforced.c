@@ -23,6 +23,7 @@
 struct enforced_query {
 	char ns[NAME_BYTES_MAX], name[NAME_BYTES_MAX], uid[NAME_BYTES_MAX];
 	char container[NAME_BYTES_MAX];
+	int wait_ms;
 };
 
 struct enforced_waiter {
@@ -134,7 +135,7 @@ void enforced_check(struct daemon *d)
 
 /* 0 or -ENOMEM. */
 static int wait_for(struct daemon *d, struct evhttp_request *request,
-		    const struct enforced_query *query, int wait_ms)
+		    const struct enforced_query *query)
 {
 	struct enforced_waiter *waiter = calloc(1, sizeof(*waiter));
 
@@ -150,7 +151,7 @@ static int wait_for(struct daemon *d, struct evhttp_request *request,
 	}
 	DL_APPEND(d->waiters, waiter);
 	d->n_waiters++;
-	arm(waiter->due, wait_ms);
+	arm(waiter->due, query->wait_ms);
 	return 0;
 }
 
@@ -163,18 +164,39 @@ static bool parse_text(const struct evkeyvalq *params, const char *key, char *to
 	return !value || strlen(value) < NAME_BYTES_MAX;
 }
 
-static bool parse_query(const struct evkeyvalq *params, struct enforced_query *ret,
-			int *ret_wait_ms)
+static bool parse_query(const struct evkeyvalq *params, struct enforced_query *ret)
 {
 	const char *wait = evhttp_find_header(params, "wait");
 
-	*ret_wait_ms = wait ? atoi(wait) : 0;
-	if (*ret_wait_ms > WAIT_MAX_MS)
-		*ret_wait_ms = WAIT_MAX_MS;
+	ret->wait_ms = wait ? atoi(wait) : 0;
+	if (ret->wait_ms > WAIT_MAX_MS)
+		ret->wait_ms = WAIT_MAX_MS;
 	return parse_text(params, "namespace", ret->ns) && parse_text(params, "name", ret->name) &&
 	       parse_text(params, "uid", ret->uid) &&
 	       parse_text(params, "container", ret->container) && ret->ns[0] && ret->name[0] &&
 	       ret->container[0];
+}
+
+static void answer_query(struct daemon *d, struct evhttp_request *request,
+			 const struct enforced_query *query)
+{
+	char reason[REASON_MAX];
+
+	if (is_enforced(d, query, reason) || query->wait_ms <= 0 || d->n_waiters >= WAITERS_MAX)
+		reply(request, !*reason, reason);
+	else if (wait_for(d, request, query) < 0)
+		server_reply_text(request, HTTP_INTERNAL, "Internal Server Error", "out of memory");
+}
+
+/* Without a pod: could one be enforced? */
+static void answer_any(const struct daemon *d, struct evhttp_request *request)
+{
+	char reason[REASON_MAX];
+
+	if (is_held_up(d, reason))
+		reply(request, false, reason);
+	else
+		server_reply_text(request, HTTP_OK, "OK", "ok");
 }
 
 void server_on_enforced(struct evhttp_request *request, void *ctx)
@@ -183,22 +205,18 @@ void server_on_enforced(struct evhttp_request *request, void *ctx)
 	const char *text = evhttp_uri_get_query(evhttp_request_get_evhttp_uri(request));
 	struct evkeyvalq params = {0};
 	struct enforced_query query;
-	char reason[REASON_MAX];
-	int wait_ms = 0;
-	bool sound = evhttp_parse_query_str(text ? text : "", &params) == 0 &&
-		     parse_query(&params, &query, &wait_ms);
+	bool sound = !text ||
+		     (evhttp_parse_query_str(text, &params) == 0 && parse_query(&params, &query));
 
 	evhttp_clear_headers(&params);
-	if (!sound) {
+	if (!sound)
 		server_reply_text(request, HTTP_BADREQUEST, "Bad Request",
 				  "expected namespace=, name=, container=, and perhaps uid= and "
-				  "wait=MILLISECONDS");
-		return;
-	}
-	if (is_enforced(d, &query, reason) || wait_ms <= 0 || d->n_waiters >= WAITERS_MAX)
-		reply(request, !*reason, reason);
-	else if (wait_for(d, request, &query, wait_ms) < 0)
-		server_reply_text(request, HTTP_INTERNAL, "Internal Server Error", "out of memory");
+				  "wait=MILLISECONDS; or nothing");
+	else if (text)
+		answer_query(d, request, &query);
+	else
+		answer_any(d, request);
 }
 
 /* Those who wait are not answered: their connections are closed next. */

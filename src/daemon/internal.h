@@ -89,6 +89,7 @@ struct daemon {
 	/* The service manager, and those who ask. */
 	struct event *signals[3], *watchdog;
 	struct server control, metrics;
+	bool nodes_changed;              /* since their networks were saved */
 	struct enforced_waiter *waiters; /* for a pod to be enforced */
 	size_t n_waiters;
 	int64_t started_ms;            /* CLOCK_REALTIME */
@@ -234,6 +235,10 @@ void server_reply_text(struct evhttp_request *request, int code, const char *rea
 		       const char *text);
 
 #define SERVER_NOT_SYNCED "not all sources have been read yet"
+
+/* pod_networks.c: the networks that pods have their addresses in, as Node objects say, kept for
+ * `netpold --lockdown` in the state directory where that is there. */
+void pod_networks_save(struct daemon *d);
 
 /* enforced.c: whether a pod is enforced, for its CNI plugin. */
 void server_on_enforced(struct evhttp_request *request, void *ctx);

@@ -140,6 +140,7 @@ int local_put(struct daemon *d, struct object object)
 {
 	int rc;
 
+	d->nodes_changed |= object.kind == KIND_NODE;
 	if (object.kind != KIND_POD)
 		return graph_put(d->graph, object);
 	if (!local_is_here(d, object.pod)) {
@@ -155,6 +156,7 @@ int local_remove(struct daemon *d, struct object object)
 	const char *ns = object_ns(&object), *name = object_own_name(&object);
 	int rc;
 
+	d->nodes_changed |= object.kind == KIND_NODE;
 	if (object.kind == KIND_POD)
 		forget(d, ns, name);
 	rc = graph_remove(d->graph, object.kind, ns, name);

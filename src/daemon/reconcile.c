@@ -165,6 +165,7 @@ int reconcile_now(struct daemon *d)
 	if (!d->ready)
 		become_ready(d);
 	enforced_check(d);
+	pod_networks_save(d);
 	if (d->apply.missed) {
 		d->arrived_us = monotonic_us();
 		reconcile_soon(d);

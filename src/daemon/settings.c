@@ -20,6 +20,7 @@
 #define DEFAULT_METRICS            "127.0.0.1:9734"
 #define DEFAULT_CNI_RESULTS        "/var/lib/cni/results"
 #define DEFAULT_CNI_PLUGIN_RESULTS "/run/netpold-cni"
+#define DEFAULT_STATE              "/var/lib/netpold"
 #define DEFAULT_COMMIT_MS          100
 #define COMMIT_MS_MAX              60000
 
@@ -105,6 +106,20 @@ static int parse_cni_plugin_results(struct settings *s, const char *value)
 	return value[0] == '/' ? set_text(&s->cni_plugin_results, value) : -EINVAL;
 }
 
+static int parse_pod_network(struct settings *s, const char *value)
+{
+	struct prefix prefix;
+
+	if (!prefix_parse(value, &prefix, NULL))
+		return -EINVAL;
+	return vec_push(&s->pod_networks, prefix);
+}
+
+static int parse_state_directory(struct settings *s, const char *value)
+{
+	return take_path_or_off(&s->state_directory, value);
+}
+
 static int take_control(struct settings *s, const char *value)
 {
 	return take_path_or_off(&s->control, value);
@@ -156,6 +171,10 @@ static const struct setting settings_table[] = {
 	 "libcni's cache of results [" DEFAULT_CNI_RESULTS "]"},
 	{"cni-plugin-results", 0, "DIR", "a path that begins with /", false,
 	 parse_cni_plugin_results, NULL},
+	{"pod-networks", 0, "CIDR", "an address and the length of its prefix", true,
+	 parse_pod_network, NULL},
+	{"state-directory", 0, "DIR", "a path that begins with /, or off", false,
+	 parse_state_directory, NULL},
 	{"unknown-pods", 0, "WHAT", "allow or drop", false, take_unknown_pods,
 	 "packets of pods not known yet: allow [allow], drop"},
 	{"commit-interval", 0, "MS", "milliseconds, 0 to 60000", false, take_commit_interval,
@@ -181,6 +200,7 @@ static const struct {
 	{MODE_CHECK, "check", 0, "only validate the manifests and exit"},
 	{MODE_ONCE, "once", 0, "bring the kernel up to date and exit"},
 	{MODE_CLEANUP, "cleanup", 0, "remove our tables from the kernel and exit"},
+	{MODE_LOCKDOWN, "lockdown", 0, NULL},
 	{MODE_HELP, "help", 'h', "show this help and exit"},
 	{MODE_VERSION, "version", 'V', "show the version and exit"},
 };
@@ -217,8 +237,8 @@ static int set_mode(struct settings *s, enum mode mode)
 	bool asks = mode == MODE_HELP || mode == MODE_VERSION;
 
 	if (s->mode != MODE_DAEMON && s->mode != mode && !asks) {
-		fprintf(stderr, "netpold: expected one of --dry-run, --check, --once and "
-				"--cleanup, not two\n");
+		fprintf(stderr, "netpold: expected one of --dry-run, --check, --once, "
+				"--cleanup and --lockdown, not two\n");
 		return -EINVAL;
 	}
 	s->mode = mode;
@@ -250,6 +270,7 @@ static int set_defaults(struct settings *s)
 	s->log_level = LOG_LEVEL_NOTICE;
 	if (set_text(&s->cni_results, DEFAULT_CNI_RESULTS) < 0 ||
 	    set_text(&s->cni_plugin_results, DEFAULT_CNI_PLUGIN_RESULTS) < 0 ||
+	    set_text(&s->state_directory, DEFAULT_STATE) < 0 ||
 	    set_text(&s->control, DEFAULT_CONTROL) < 0 ||
 	    set_text(&s->metrics, DEFAULT_METRICS) < 0)
 		return -ENOMEM;
@@ -327,7 +348,7 @@ static int config_list(struct config_reader *r, const struct setting *setting, c
 	int rc = 0;
 
 	if (!json_is_array(value))
-		config_fault(r, setting->name, "", "a list of paths");
+		config_fault(r, setting->name, "", "a list, such as [VALUE]");
 	for (size_t i = 0; i < json_array_size(value) && rc == 0; i++)
 		rc = config_value(r, setting, json_array_get(value, i));
 	return rc;
@@ -455,6 +476,8 @@ void settings_done(struct settings *s)
 	free(s->config);
 	free(s->cni_results);
 	free(s->cni_plugin_results);
+	free(s->state_directory);
+	vec_free(&s->pod_networks);
 	free(s->control);
 	free(s->metrics);
 }
@@ -465,7 +488,7 @@ void settings_print_help(FILE *out)
 
 	fill_specs(specs);
 	fputs("usage: netpold [--once | --dry-run | --check] [OPTION]... -f PATH...\n"
-	      "       netpold --cleanup\n"
+	      "       netpold --cleanup | --lockdown\n"
 	      "Makes Kubernetes NetworkPolicy real with nothing but the kernel's nftables.\n"
 	      "\n",
 	      out);

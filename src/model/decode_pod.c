@@ -40,6 +40,21 @@ static void decode_node_addresses(struct decoder *d, const json_t *addresses, st
 	}
 }
 
+/* Only the controller manager writes them; what is none is left out. */
+static void decode_pod_cidrs(struct decoder *d, const json_t *json, struct node *node)
+{
+	const json_t *cidrs = get_array(d, get_object(d, json, "spec"), "podCIDRs");
+	size_t n = json_array_size(cidrs);
+
+	node->pod_cidrs = decode_alloc(d, n, sizeof(node->pod_cidrs[0]));
+	for (size_t i = 0; node->pod_cidrs && i < n; i++) {
+		const char *text = json_string_value(json_array_get(cidrs, i));
+
+		if (text && prefix_parse(text, &node->pod_cidrs[node->n_pod_cidrs], NULL))
+			node->n_pod_cidrs++;
+	}
+}
+
 struct node *decode_node(struct decoder *d, const json_t *json, const char *name)
 {
 	struct node *node = decode_alloc(d, 1, sizeof(*node));
@@ -50,6 +65,7 @@ struct node *decode_node(struct decoder *d, const json_t *json, const char *name
 	path_key(d, "metadata");
 	decode_labels(d, get_object(d, json, "metadata"), "labels", &node->labels);
 	path_pop(d);
+	decode_pod_cidrs(d, json, node);
 	const json_t *status = get_object(d, json, "status");
 	path_key(d, "status");
 	const json_t *addresses = get_array(d, status, "addresses");

@@ -79,6 +79,7 @@ void node_free(struct intern *strings, struct node *node)
 	intern_put(strings, node->name);
 	intern_put(strings, node->origin.file);
 	free(node->addrs);
+	free(node->pod_cidrs);
 	free(node);
 }
 

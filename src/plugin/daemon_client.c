@@ -139,7 +139,7 @@ int plugin_ask_ready(const struct plugin_request *r, struct plugin_error *error)
 
 	if (!curl)
 		return -ENOMEM;
-	rc = ask(r, curl, "http://netpold/readyz", PLUGIN_NOT_AVAILABLE, error);
+	rc = ask(r, curl, "http://netpold/enforced", PLUGIN_NOT_AVAILABLE, error);
 	curl_easy_cleanup(curl);
 	return rc;
 }

@@ -14,7 +14,8 @@ int plugin_ask_enforced(const struct plugin_request *request, enum plugin_code c
 /* The same, asked until it is, or the time is over. */
 int plugin_wait_enforced(const struct plugin_request *request, struct plugin_error *error);
 
-/* Does the daemon enforce what it should? */
+/* Can the daemon enforce new pods? Not the same as /readyz: a finding about the host must not take
+ * the whole node from the cluster. */
 int plugin_ask_ready(const struct plugin_request *request, struct plugin_error *error);
 
 #endif

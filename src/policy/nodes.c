@@ -182,3 +182,10 @@ const struct node *graph_find_node(const struct graph *g, const char *name)
 
 	return entry ? entry->object : NULL;
 }
+
+const struct node *graph_next_node(const struct graph *g, const struct node *node)
+{
+	const struct graph_node *entry = node ? find_node(g, node->name)->hh.next : g->nodes;
+
+	return entry ? entry->object : NULL;
+}

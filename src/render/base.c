@@ -39,7 +39,7 @@ static const struct nft_stmt accept_stmt = {.kind = NFT_STMT_VERDICT,
 					    .verdict = {.kind = NFT_VERDICT_ACCEPT}};
 
 /* What IPv6 needs on a link, whatever the policies say. */
-static int add_discovery(struct nft_chain *chain)
+int add_discovery(struct nft_chain *chain)
 {
 	uint8_t nd[] = {ND_ROUTER_SOLICIT, ND_ROUTER_ADVERT, ND_NEIGHBOR_SOLICIT,
 			ND_NEIGHBOR_ADVERT};
@@ -68,7 +68,7 @@ static int add_discovery(struct nft_chain *chain)
 
 static int add_forward(struct render *r)
 {
-	struct nft_chain *chain = nft_chain_new("forward", "");
+	struct nft_chain *chain = nft_chain_new(CHAIN_FORWARD, "");
 	int rc;
 
 	if (!chain)

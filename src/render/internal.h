@@ -112,6 +112,10 @@ enum nft_dir peer_dir(enum direction dir);
 /* What lets a direction's packet pass: accept for ingress; for egress the destination's turn. */
 struct nft_verdict allowed_verdict(enum direction dir);
 
+/* base.c: accepts what IPv6 needs on a link. 0 or -ENOMEM. */
+int add_discovery(struct nft_chain *chain);
+
+#define CHAIN_FORWARD         "forward"
 #define CHAIN_TO_POD          "to_pod"
 #define CHAIN_UNKNOWN         "unknown"
 #define MAP_EGRESS_INTERFACE  "egress_if"

@@ -58,7 +58,7 @@ static const struct keep job_spec[] = {{"template", template}, {NULL, NULL}};
 static const struct keep job_template[] = {{"spec", job_spec}, {NULL, NULL}};
 
 static const struct keep spec[] = {
-	POD_SPEC,           {"jobTemplate", job_template}, {"ordinals", NULL},
+	POD_SPEC,           {"jobTemplate", job_template}, {"ordinals", NULL}, {"podCIDRs", NULL},
 	{"replicas", NULL}, {"template", template},        {NULL, NULL},
 };
 

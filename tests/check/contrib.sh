@@ -25,8 +25,8 @@ options() # PROGRAM
 {
 	{
 		"$top_builddir/$1" --help | sed -n 's/^  \(    \|-., \)\(--[a-z-]*\).*/\2/p'
-		[ "$1" != netpold ] || sed -n '/^static const struct setting settings_table/,/^};/s/^\t{"\([a-z-]*\)",.*/--\1/p' \
-			"$top_srcdir/src/daemon/settings.c"
+		[ "$1" != netpold ] || sed -n -e 's/^\t{MODE_[A-Z_]*, "\([a-z-]*\)",.*/--\1/p' \
+			-e '/^static const struct setting settings_table/,/^};/s/^\t{"\([a-z-]*\)",.*/--\1/p' "$top_srcdir/src/daemon/settings.c"
 	} | sort -u
 }
 
@@ -51,6 +51,7 @@ known_options()
 	{
 		grep -rhoE '\bnetpold --[a-z-]+' "$contrib" --include='*.md' --include='*.yaml' | sed 's/.* //'
 		sed -n 's/^ExecStart=//p' "$contrib/systemd/netpold.service" | grep -oE -- '--[a-z-]+'
+		sed -n 's/^ExecStart=//p' "$contrib/systemd/netpold-lockdown.service" | grep -oE -- '--[a-z-]+'
 		sed -nE 's/^ *(- |args: \[)(--[a-z-]+).*/\2/p' "$contrib"/kubernetes/*.yaml
 	} | sort -u > "$tmp/used"
 	options netpold > "$tmp/known"
@@ -170,9 +171,11 @@ completion()
 unit()
 {
 	without systemd-analyze "the unit" && return
-	sed "s|/usr/local/sbin/netpold|$netpold|" "$contrib/systemd/netpold.service" > "$tmp/netpold.service"
-	# What it does not know it only tells; and it tells of other units of this machine, too.
-	systemd-analyze verify --man=no "$tmp/netpold.service" 2>&1 | grep -F netpold.service && fail "the unit"
+	for name in netpold netpold-lockdown; do
+		sed "s|/usr/local/sbin/netpold|$netpold|" "$contrib/systemd/$name.service" > "$tmp/$name.service"
+		# What it does not know it only tells; and it tells of other units of this machine, too.
+		systemd-analyze verify --man=no "$tmp/$name.service" 2>&1 | grep -F "$name.service" && fail "the unit $name"
+	done
 	if ! systemd-analyze --help | grep -q threshold; then
 		echo "systemd-analyze knows no --threshold: not checked: how hard the unit is"
 	elif ! systemd-analyze security --offline=true --threshold=20 --no-pager "$tmp/netpold.service" > "$tmp/out" 2>&1; then

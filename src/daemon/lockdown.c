@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "daemon/lockdown.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "nft/kernel.h"
+#include "render/lockdown.h"
+
+struct networks {
+	VEC(struct prefix) all;
+};
+
+/* 0; -EINVAL or -ENOMEM after a message. */
+static int parse_line(char *line, unsigned number, const char *path, struct networks *ret)
+{
+	struct prefix prefix;
+
+	line[strcspn(line, "#\r\n")] = '\0';
+	if (line[strspn(line, " \t")] == '\0')
+		return 0;
+	if (!prefix_parse(line, &prefix, NULL)) {
+		log_err("netpold",
+			"%s:%u: expected an address and the length of its prefix, such as "
+			"10.244.0.0/16",
+			path, number);
+		return -EINVAL;
+	}
+	return vec_push(&ret->all, prefix);
+}
+
+static int read_lines(FILE *in, const char *path, struct networks *ret)
+{
+	size_t bytes = 0;
+	unsigned number = 0;
+	char line[256];
+	int rc = 0;
+
+	while (rc == 0 && fgets(line, sizeof(line), in)) {
+		bytes += strlen(line);
+		if (bytes > POD_NETWORKS_BYTES_MAX)
+			return -EFBIG;
+		rc = parse_line(line, ++number, path, ret);
+	}
+	return rc == 0 && ferror(in) ? -EIO : rc;
+}
+
+/* What the last run of the daemon has saved. 0; a negative errno, said. */
+static int read_saved(const struct settings *settings, struct networks *ret)
+{
+	char path[PATH_MAX];
+	FILE *in;
+	int rc;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", settings->state_directory, POD_NETWORKS_FILE);
+	in = settings->state_directory[0] ? fopen(path, "re") : NULL;
+	if (!in) {
+		rc = settings->state_directory[0] ? -errno : -ENOENT;
+		log_err("netpold",
+			"%s: %s: the networks of pods are not known, and nothing is locked: "
+			"expected "
+			"them in pod-networks, or an earlier run of the daemon",
+			settings->state_directory[0] ? path : "state-directory: off",
+			strerror(-rc));
+		return rc;
+	}
+	rc = read_lines(in, path, ret);
+	(void)fclose(in); /* only read */
+	if (rc == -EFBIG || rc == -EIO)
+		log_err("netpold", "%s: %s", path, strerror(-rc));
+	return rc;
+}
+
+static int find_networks(const struct settings *settings, struct networks *ret)
+{
+	int rc = settings->pod_networks.n > 0 ? 0 : read_saved(settings, ret);
+
+	for (size_t i = 0; i < settings->pod_networks.n && rc == 0; i++)
+		rc = vec_push(&ret->all, settings->pod_networks.v[i]);
+	if (rc == 0 && ret->all.n == 0) {
+		log_err("netpold", "no network of pods is known, and nothing is locked");
+		rc = -ENOENT;
+	}
+	return rc;
+}
+
+static int load(struct nft_kernel *kernel, const struct networks *networks, struct err *err)
+{
+	struct ruleset nothing = {0}, ruleset = {0};
+	struct nft_plan plan = {0};
+	int rc = render_lockdown(&ruleset, networks->all.v, networks->all.n);
+
+	if (rc == 0)
+		rc = nft_plan_full(&plan, &nothing, &ruleset);
+	if (rc == 0)
+		rc = nft_kernel_apply(kernel, &plan, err);
+	nft_plan_done(&plan);
+	ruleset_done(&ruleset);
+	return rc;
+}
+
+/* What is there may be more than a lockdown: the rules of a daemon. */
+static int load_unless_there(const struct networks *networks, struct err *err)
+{
+	struct nft_kernel kernel;
+	bool has = false;
+	int rc = nft_kernel_open(&kernel, err);
+
+	if (rc < 0)
+		return rc;
+	rc = nft_kernel_has_rules(&kernel, &has);
+	if (rc < 0)
+		err_set(err, rc, "cannot read nftables: %s", strerror(-rc));
+	else if (has)
+		log_notice("netpold", "there are rules of an earlier run: they stay as they are");
+	else
+		rc = load(&kernel, networks, err);
+	if (rc == 0 && !has)
+		log_notice("netpold",
+			   "locked: nothing is forwarded from pods or to them until netpold has "
+			   "read their policies; netpold --cleanup removes this");
+	nft_kernel_close(&kernel);
+	return rc;
+}
+
+int lockdown(const struct settings *settings)
+{
+	struct networks networks = {0};
+	struct err err = {0};
+	int rc = find_networks(settings, &networks);
+	bool unusable = rc == -EINVAL;
+
+	if (rc == 0) {
+		rc = load_unless_there(&networks, &err);
+		if (rc < 0)
+			log_err("nft", "%s", err.text[0] ? err.text : strerror(-rc));
+	} else if (rc == -ENOMEM) {
+		log_err("netpold", "out of memory");
+	}
+	vec_free(&networks.all);
+	return rc == 0 ? 0 : unusable ? 2 : 1;
+}
