@@ -91,8 +91,11 @@ struct pod {
 	/* The device of this node that the pod is behind, interned; NULL: unknown. From what the
 	 * node has seen, or from the annotation of trusted sources. */
 	const char *interface;
-	bool bridged;         /* it is a bridge's port: packets show the bridge, not it */
-	uint8_t mac[6];       /* of a bridged pod; zeros: unknown */
+	bool bridged;   /* it is a bridge's port: packets show the bridge, not it */
+	uint8_t mac[6]; /* of a bridged pod; zeros: unknown */
+	/* Bits by enum family: addresses that this node has at a device of its own; and
+	 * OBSERVED_DEVICE: `interface` is what the node has seen. Never from an object. */
+	uint8_t observed;
 	const char *workload; /* "Deployment": a stand-in for the pods of one; NULL: a pod */
 	struct labels labels;
 	struct pod_port *ports; /* the named ones */
@@ -107,6 +110,8 @@ struct pod {
 	bool replicated; /* a stand-in for any number of pods: one may meet another */
 	struct origin origin;
 };
+
+#define OBSERVED_DEVICE (1u << FAMILY_COUNT)
 
 /* A finished pod is neither subject nor peer: its address may be another's by now. */
 bool pod_finished(const struct pod *pod);

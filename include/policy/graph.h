@@ -142,7 +142,16 @@ struct graph_namespace {
 	UT_hash_handle hh;
 };
 
-/* An address or an interface name, and who says that it is theirs: one of them has it. */
+/* An address that the node has seen behind one of its own devices, and whose it is. */
+struct observed_addr {
+	struct addr addr;
+	const char *ns, *name,
+		*uid; /* interned; NULL each: of some pod of this node; uid "": any */
+	UT_hash_handle hh;
+};
+
+/* An address or an interface name, and who says that it is theirs: one of them has it, or none if
+ * the node knows better. */
 struct claim {
 	struct claim_key {
 		uint8_t kind;      /* enum family, or CLAIM_INTERFACE */
@@ -152,7 +161,11 @@ struct claim {
 		struct claim *claim; /* NULL: unused */
 		struct graph_pod *pod;
 		struct claim_link *next;
-	} * holders; /* the first has it */
+	} * holders;                          /* in their order, see claims.c */
+	struct graph_pod *owner;              /* NULL: none of them */
+	const struct observed_addr *observed; /* NULL: the node has not seen it */
+	struct claim *prev, *next;            /* in the graph's list of contested ones */
+	bool contested;                       /* somebody claims it and does not have it */
 	UT_hash_handle hh;
 };
 
@@ -220,6 +233,16 @@ int graph_put(struct graph *graph, struct object object);
  * none. */
 int graph_remove(struct graph *graph, enum kind kind, const char *ns, const char *name);
 
+/* Whose an address is, by what the node has seen; it goes before what any object says. */
+struct observed_pod {
+	const char *ns, *name; /* NULL both: of a pod of this node, it is not known which */
+	const char *uid;       /* "": not known */
+};
+
+/* Takes in what the node has seen of an address; `pod` NULL: nothing any more. 0 or -ENOMEM, as
+ * graph_put(). */
+int graph_observe(struct graph *graph, const struct addr *addr, const struct observed_pod *pod);
+
 /* NULL: not there. */
 struct graph_pod *graph_find_pod(const struct graph *graph, const char *ns, const char *name);
 const struct graph_namespace *graph_find_namespace(const struct graph *graph, const char *name);
@@ -233,8 +256,18 @@ const char *graph_pod_interface(const struct graph_pod *pod);
 /* The pod's address of a family, owned or not; NULL: none. */
 const struct addr *pod_addr(const struct pod *pod, enum family family);
 
-/* Who owns an address; NULL: no pod. */
+/* Who owns an address; NULL: no pod, or one that only the node knows. */
 struct graph_pod *graph_addr_owner(const struct graph *graph, const struct addr *addr);
+
+/* What the node has seen of the address; NULL: nothing. */
+const struct observed_addr *graph_observed(const struct graph *graph, const struct addr *addr);
+
+/* Each address that a pod on the pod network claims and does not have, with its claim and that pod.
+ */
+void graph_each_contested(const struct graph *graph,
+			  void (*fn)(void *ctx, const struct addr *addr, const struct claim *claim,
+				     const struct graph_pod *pod),
+			  void *ctx);
 
 /* The nodes that an address belongs to (interned names); 0: none. */
 size_t graph_addr_nodes(const struct graph *graph, const struct addr *addr,

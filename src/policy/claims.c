@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Who has an address or an interface when several pods say that they do: a dying pod's address may
- * have been given to the next one already. */
+/* Who has an address or an interface when several pods say that they do. What the node has seen
+ * decides; where it has seen nothing, a dying pod's address may have been given to the next one
+ * already. */
+#include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
 
+#include "base/intern.h"
 #include "claims.h"
 
 bool graph_pod_is_peer(const struct pod *pod)
@@ -28,7 +32,7 @@ static bool owns(const struct graph_pod *pod, size_t kind)
 {
 	const struct claim_link *link = &pod->claims[kind];
 
-	return link->claim && link->claim->holders == link;
+	return link->claim && link->claim->owner == pod;
 }
 
 bool graph_pod_owns(const struct graph_pod *pod, enum family family)
@@ -46,13 +50,16 @@ const char *graph_pod_interface(const struct graph_pod *pod)
 	return pod->object->bridged ? NULL : graph_pod_device(pod);
 }
 
-/* The living before the dying, running before starting, young before old; then by name, so that the
- * order of events decides nothing. */
-static bool goes_first(const struct graph_pod *left, const struct graph_pod *right)
+/* Those that the node has at a device before all others; the living before the dying, running
+ * before starting, young before old; then by name, so that the order of events decides nothing. */
+static bool goes_first(const struct graph_pod *left, const struct graph_pod *right, size_t kind)
 {
 	const struct pod *a = left->object, *b = right->object;
 	bool a_runs = a->phase == POD_RUNNING, b_runs = b->phase == POD_RUNNING;
+	unsigned bit = 1u << kind;
 
+	if ((a->observed & bit) != (b->observed & bit))
+		return a->observed & bit;
 	if (a->terminating != b->terminating)
 		return b->terminating;
 	if (a_runs != b_runs)
@@ -93,6 +100,51 @@ static struct claim *find_claim(const struct graph *g, const struct claim_key *k
 	return claim;
 }
 
+static bool is_uid(const char *observed, const char *uid)
+{
+	return !observed[0] || !uid || strcmp(observed, uid) == 0;
+}
+
+/* May the pod have what it claims, by what the node has seen of it? */
+static bool may_own(const struct graph *g, const struct observed_addr *observed,
+		    const struct graph_pod *pod)
+{
+	const struct pod *object = pod->object;
+
+	if (!observed)
+		return true;
+	if (!is_local(g, object))
+		return false;
+	return !observed->name ||
+	       (observed->ns == object->ns && strcmp(observed->name, object->name) == 0 &&
+		is_uid(observed->uid, object->uid));
+}
+
+/* The first who may have it; `except` is on the way out, NULL: nobody is. */
+static struct graph_pod *find_owner(const struct graph *g, const struct claim *claim,
+				    const struct observed_addr *observed,
+				    const struct graph_pod *except)
+{
+	for (const struct claim_link *link = claim->holders; link; link = link->next) {
+		if (link->pod != except && may_own(g, observed, link->pod))
+			return link->pod;
+	}
+	return NULL;
+}
+
+static void settle(struct graph *g, struct claim *claim)
+{
+	bool contested;
+
+	claim->owner = find_owner(g, claim, claim->observed, NULL);
+	contested = claim->holders && (claim->holders->next || !claim->owner);
+	if (contested && !claim->contested)
+		DL_APPEND(g->contested, claim);
+	else if (!contested && claim->contested)
+		DL_DELETE(g->contested, claim);
+	claim->contested = contested;
+}
+
 size_t claims_rivals(const struct graph *g, const struct graph_pod *pod,
 		     struct graph_pod *rivals[CLAIMS_MAX])
 {
@@ -103,15 +155,18 @@ size_t claims_rivals(const struct graph *g, const struct graph_pod *pod,
 
 		if (pod->claims[kind].claim) {
 			/* Leaving: who has it next. */
-			if (owns(pod, kind) && pod->claims[kind].next)
-				rival = pod->claims[kind].next->pod;
+			const struct claim *claim = pod->claims[kind].claim;
+
+			if (owns(pod, kind))
+				rival = find_owner(g, claim, claim->observed, pod);
 		} else if (claims_kind(g, pod->object, kind)) {
 			/* Coming: who has it now and will not any more. */
 			struct claim_key key = claim_key(pod->object, kind);
 			const struct claim *claim = find_claim(g, &key);
 
-			if (claim && goes_first(pod, claim->holders->pod))
-				rival = claim->holders->pod;
+			if (claim && claim->owner && may_own(g, claim->observed, pod) &&
+			    goes_first(pod, claim->owner, kind))
+				rival = claim->owner;
 		}
 		for (size_t i = 0; rival && i < n; i++) {
 			if (rivals[i] == rival)
@@ -123,31 +178,42 @@ size_t claims_rivals(const struct graph *g, const struct graph_pod *pod,
 	return n;
 }
 
+static struct claim *get_claim(struct graph *g, const struct pod *pod, size_t kind)
+{
+	struct claim_key key = claim_key(pod, kind);
+	struct claim *claim = find_claim(g, &key);
+
+	if (claim)
+		return claim;
+	claim = calloc(1, sizeof(*claim));
+	if (!claim)
+		return NULL;
+	claim->key = key;
+	if (kind != CLAIM_INTERFACE)
+		claim->observed = graph_observed(g, pod_addr(pod, (enum family)kind));
+	HASH_ADD(hh, g->claims, key, sizeof(claim->key), claim);
+	if (table_added(claim))
+		return claim;
+	free(claim);
+	return NULL;
+}
+
 static int add_claim(struct graph *g, struct graph_pod *pod, size_t kind)
 {
-	struct claim_key key = claim_key(pod->object, kind);
-	struct claim *claim = find_claim(g, &key);
+	struct claim *claim = get_claim(g, pod->object, kind);
 	struct claim_link *link = &pod->claims[kind], **place;
 
-	if (!claim) {
-		claim = calloc(1, sizeof(*claim));
-		if (!claim)
-			return -ENOMEM;
-		claim->key = key;
-		HASH_ADD(hh, g->claims, key, sizeof(claim->key), claim);
-		if (!table_added(claim)) {
-			free(claim);
-			return -ENOMEM;
-		}
-	}
+	if (!claim)
+		return -ENOMEM;
 	for (place = &claim->holders; *place; place = &(*place)->next) {
-		if (goes_first(pod, (*place)->pod))
+		if (goes_first(pod, (*place)->pod, kind))
 			break;
 	}
 	link->claim = claim;
 	link->pod = pod;
 	link->next = *place;
 	*place = link;
+	settle(g, claim);
 	return 0;
 }
 
@@ -172,6 +238,7 @@ void claims_remove(struct graph *g, struct graph_pod *pod)
 			place = &(*place)->next;
 		*place = link->next;
 		*link = (struct claim_link){0};
+		settle(g, claim);
 		if (!claim->holders) {
 			HASH_DEL(g->claims, claim);
 			free(claim);
@@ -179,12 +246,58 @@ void claims_remove(struct graph *g, struct graph_pod *pod)
 	}
 }
 
-struct graph_pod *graph_addr_owner(const struct graph *g, const struct addr *addr)
+static struct claim *find_addr_claim(const struct graph *g, const struct addr *addr)
 {
 	struct claim_key key = {.kind = addr->family};
-	const struct claim *claim;
 
 	memcpy(key.bytes, addr->b, sizeof(key.bytes));
-	claim = find_claim(g, &key);
-	return claim ? claim->holders->pod : NULL;
+	return find_claim(g, &key);
+}
+
+int claims_follow(struct graph *g, const struct addr *addr, const struct observed_addr *observed)
+{
+	struct claim *claim = find_addr_claim(g, addr);
+	struct graph_pod *before, *after;
+	int rc = 0;
+
+	if (!claim)
+		return 0;
+	before = claim->owner;
+	after = find_owner(g, claim, observed, NULL);
+	if (before && before != after)
+		unpublish(g, before);
+	if (after && before != after)
+		unpublish(g, after);
+	claim->observed = observed;
+	settle(g, claim);
+	if (before && before != after)
+		rc = publish(g, before);
+	if (rc == 0 && after && before != after)
+		rc = publish(g, after);
+	return rc;
+}
+
+struct graph_pod *graph_addr_owner(const struct graph *g, const struct addr *addr)
+{
+	const struct claim *claim = find_addr_claim(g, addr);
+
+	return claim ? claim->owner : NULL;
+}
+
+void graph_each_contested(const struct graph *g,
+			  void (*fn)(void *ctx, const struct addr *addr, const struct claim *claim,
+				     const struct graph_pod *pod),
+			  void *ctx)
+{
+	for (const struct claim *claim = g->contested; claim; claim = claim->next) {
+		struct addr addr = {.family = claim->key.kind};
+
+		if (claim->key.kind == CLAIM_INTERFACE)
+			continue;
+		memcpy(addr.b, claim->key.bytes, sizeof(addr.b));
+		for (const struct claim_link *link = claim->holders; link; link = link->next) {
+			if (link->pod != claim->owner)
+				fn(ctx, &addr, claim, link->pod);
+		}
+	}
 }

@@ -112,6 +112,20 @@ static int dump_pod(const struct graph_pod *pod, struct blocks *to)
 	return block_close(&block, to);
 }
 
+static int dump_observed(const struct observed_addr *observed, struct blocks *to)
+{
+	struct block block;
+	char text[ADDR_TEXT_MAX];
+
+	if (block_open(&block) < 0)
+		return -ENOMEM;
+	fprintf(block.out, "observed %s:", addr_format(&observed->addr, text));
+	if (observed->name)
+		fprintf(block.out, " %s/%s %s", observed->ns, observed->name, observed->uid);
+	fputc('\n', block.out);
+	return block_close(&block, to);
+}
+
 static int dump_selector(const struct selector *selector, struct blocks *to)
 {
 	struct blocks members = {0};
@@ -196,6 +210,8 @@ int graph_dump(const struct graph *g, FILE *out)
 		for (const struct graph_pod *pod = ns->pods; pod && rc == 0; pod = pod->hh.next)
 			rc = dump_pod(pod, &blocks);
 	}
+	for (const struct observed_addr *o = g->observed; o && rc == 0; o = o->hh.next)
+		rc = dump_observed(o, &blocks);
 	for (const struct selector *s = g->selectors; s && rc == 0; s = s->hh.next)
 		rc = s->active > 0 ? dump_selector(s, &blocks) : 0;
 	for (const struct profile *p = g->profiles; p && rc == 0; p = p->hh.next)

@@ -68,9 +68,15 @@ static int resolve_pod(const struct graph *g, struct graph_pod *pod, struct flow
 	if (rc == 0 && ret->all.n == 0) {
 		const struct graph_pod *owner = graph_addr_owner(g, &object->addrs[0]);
 
-		(void)snprintf(reason, reason_len, "%s of %s/%s belongs to %s/%s now",
-			       addr_format(&object->addrs[0], text), object->ns, object->name,
-			       owner->object->ns, owner->object->name);
+		if (owner)
+			(void)snprintf(reason, reason_len, "%s of %s/%s belongs to %s/%s now",
+				       addr_format(&object->addrs[0], text), object->ns,
+				       object->name, owner->object->ns, owner->object->name);
+		else
+			(void)snprintf(
+				reason, reason_len,
+				"%s of %s/%s is at a device of this node, and not this pod's",
+				addr_format(&object->addrs[0], text), object->ns, object->name);
 	}
 	return rc;
 }

@@ -327,6 +327,7 @@ void graph_free(struct graph *g)
 		drop_namespace_if_empty(g, ns);
 	}
 	nodes_free(g);
+	observed_free(g);
 	intern_put(g->strings, g->ns_name_key);
 	intern_put(g->strings, g->node);
 	free(g);

@@ -66,7 +66,8 @@ struct graph {
 	struct graph_namespace *namespaces;
 	struct graph_node *nodes;
 	struct node_addr *node_addrs;
-	struct claim *claims;
+	struct claim *claims, *contested;
+	struct observed_addr *observed;
 	struct posting *postings;
 	struct posting_list *posting_lists;
 	struct anchor *anchors;

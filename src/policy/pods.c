@@ -71,19 +71,26 @@ static bool same_ports(const struct pod *a, const struct pod *b)
 	return true;
 }
 
+/* A CNI result is one pod's of a name, not the next one's. */
+static bool same_uid(const struct pod *a, const struct pod *b)
+{
+	return a->uid && b->uid ? strcmp(a->uid, b->uid) == 0 : a->uid == b->uid;
+}
+
 static bool same_device(const struct pod *a, const struct pod *b)
 {
 	return a->interface == b->interface && a->bridged == b->bridged &&
-	       memcmp(a->mac, b->mac, sizeof(a->mac)) == 0;
+	       a->observed == b->observed && memcmp(a->mac, b->mac, sizeof(a->mac)) == 0;
 }
 
 /* In all that policy sees: most of a pod's updates are about other things. */
 static bool same_pod(const struct pod *a, const struct pod *b)
 {
-	return a->node == b->node && same_device(a, b) && a->created == b->created &&
-	       a->phase == b->phase && a->host_network == b->host_network &&
-	       a->terminating == b->terminating && same_labels(&a->labels, &b->labels) &&
-	       same_ports(a, b) && same_addrs(a->addrs, a->n_addrs, b->addrs, b->n_addrs) &&
+	return a->node == b->node && same_uid(a, b) && same_device(a, b) &&
+	       a->created == b->created && a->phase == b->phase &&
+	       a->host_network == b->host_network && a->terminating == b->terminating &&
+	       same_labels(&a->labels, &b->labels) && same_ports(a, b) &&
+	       same_addrs(a->addrs, a->n_addrs, b->addrs, b->n_addrs) &&
 	       same_addrs(a->host_addrs, a->n_host_addrs, b->host_addrs, b->n_host_addrs);
 }
 

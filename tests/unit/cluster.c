@@ -56,6 +56,8 @@ static int put_document(void *ctx, const json_t *root, struct yaml_lines *lines)
 		struct object object = decoded.objects.v[i];
 
 		decoded.objects.v[i] = (struct object){.kind = KIND_COUNT};
+		if (object.kind == KIND_POD && p->c->prepare)
+			p->c->prepare(object.pod);
 		rc = graph_put(p->c->graph, object);
 	}
 	decoded_done(p->c->strings, &decoded);

@@ -17,6 +17,7 @@ struct cluster {
 	struct intern *strings;
 	struct render *render; /* NULL: nobody listens */
 	struct graph *graph;
+	void (*prepare)(struct pod *pod); /* what no document can say; NULL: nothing */
 };
 
 /* `listens`: a ruleset is rendered. false: no memory, and nothing to stop. */

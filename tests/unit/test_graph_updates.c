@@ -33,7 +33,7 @@ static char *text_from_scratch(const struct world *world, const char *node,
 
 	unit_cluster_start(&c, node, true);
 	for (size_t i = 0; i < WORLD_SLOTS; i++) {
-		size_t slot = (i * 7 + shift) % WORLD_SLOTS; /* 7 and 26 have no common factor */
+		size_t slot = (i * 7 + shift) % WORLD_SLOTS; /* 7 does not divide it */
 
 		if (i == sync_at)
 			assert_int_equal(graph_sync(c.graph), 0);

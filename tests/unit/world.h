@@ -15,10 +15,12 @@ struct picker {
 	void *ctx;
 };
 
-#define WORLD_SLOTS 26
+#define WORLD_SLOTS 33
 
 struct world {
-	char *yaml[WORLD_SLOTS]; /* NULL: not there */
+	/* NULL: not there. Of an address that the node has seen, namespace, name and UID of its
+	 * pod. */
+	char *yaml[WORLD_SLOTS];
 };
 
 /* Makes, changes or removes one object; returns its slot. */
