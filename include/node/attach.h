@@ -30,6 +30,7 @@ struct attachment {
 	uint8_t mac[MAC_BYTES]; /* the pod's, behind ifname */
 	struct addr addrs[CNI_ADDRS_MAX];
 	size_t n_addrs;
+	bool routed_to;            /* known by a route, which no pod can make; without a result */
 	struct cni_result *result; /* NULL: known by its address only */
 };
 
@@ -72,6 +73,17 @@ const struct attachment *attach_by_pod(const struct attach *attach, const char *
 
 /* Whoever has the address, as above. */
 const struct attachment *attach_by_addr(const struct attach *attach, const struct addr *addr);
+
+/* Would the host send what is for the address to a device that only pods are behind: by a route to
+ * one of them or to a bridge, or because it is in the subnet of a bridge? No pod can make that up.
+ */
+bool attach_leads_to_pods(const struct attach *attach, const struct addr *addr);
+
+/* Are there results at all, of pods that are attached? */
+bool attach_has_results(const struct attach *attach);
+
+/* Changes with whatever a look-up may answer. */
+uint64_t attach_generation(const struct attach *attach);
 
 /* All of them: named ones in the order of their names, then those by address. */
 const struct attachment *attach_all(const struct attach *attach, size_t *ret_n);

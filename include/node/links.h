@@ -12,9 +12,10 @@
 struct nlmsghdr;
 
 /* What is beyond is left out, and that is logged once. */
-#define LINKS_MAX        16384
-#define LINKS_ADDRS_MAX  65536
-#define LINKS_ROUTES_MAX 64 /* of one address, and default routes of a family */
+#define LINKS_MAX         16384
+#define LINKS_ADDRS_MAX   65536
+#define LINKS_ROUTES_MAX  64 /* of one address, and default routes of a family */
+#define LINKS_SUBNETS_MAX 4096
 
 enum link_kind {
 	LINK_KIND_PAIR, /* veth or netkit: its other end may be a pod's */
@@ -52,6 +53,11 @@ bool links_is_uplink(const struct links *links, unsigned index);
 /* The link that a route for this very address leads to, without a gateway; 0: there is no such
  * route. The host's own addresses have none. */
 unsigned links_route(const struct links *links, const struct addr *addr);
+
+/* Does the host send what is for the address to where only pods are: by such a route to one of a
+ * pair or to a bridge, or because it is in a subnet of a bridge? Never by its way out, and never
+ * its own addresses. */
+bool links_leads_to_pods(const struct links *links, const struct addr *addr);
 
 /* All addresses that have such a route, in no order. */
 void links_each_route(const struct links *links,

@@ -239,8 +239,8 @@ struct observed_pod {
 	const char *uid;       /* "": not known */
 };
 
-/* Takes in what the node has seen of an address; `pod` NULL: nothing any more. 0 or -ENOMEM, as
- * graph_put(). */
+/* Takes in what the node has seen of an address; `pod` NULL: nothing any more. 1; 0: it is what was
+ * known; or -ENOMEM, as graph_put(). */
 int graph_observe(struct graph *graph, const struct addr *addr, const struct observed_pod *pod);
 
 /* NULL: not there. */

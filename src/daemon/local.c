@@ -76,6 +76,27 @@ static int keep(struct daemon *d, struct pod *pod)
 	return -ENOMEM;
 }
 
+static bool is_pods(const struct attachment *attachment, const struct pod *pod)
+{
+	const char *uid = attachment->uid;
+
+	return strcmp(attachment->ns, pod->ns) == 0 && strcmp(attachment->name, pod->name) == 0 &&
+	       (!uid[0] || !pod->uid || strcmp(uid, pod->uid) == 0);
+}
+
+/* A device that a CNI result says is a pod's. */
+static const struct attachment *find_device(const struct daemon *d, const char *ifname)
+{
+	size_t n = 0;
+	const struct attachment *all = attach_all(d->attach, &n);
+
+	for (size_t i = 0; i < n && all[i].name[0]; i++) {
+		if (ifname[0] && strcmp(all[i].ifname, ifname) == 0)
+			return &all[i];
+	}
+	return NULL;
+}
+
 static const struct attachment *find_attachment(const struct daemon *d, const struct pod *pod)
 {
 	const struct attachment *found =
@@ -83,11 +104,50 @@ static const struct attachment *find_attachment(const struct daemon *d, const st
 
 	for (size_t i = 0; i < pod->n_addrs && !found; i++)
 		found = attach_by_addr(d->attach, &pod->addrs[i]);
-	/* Another pod's: the address was given on, and this one's end has not been told yet. */
-	if (found && found->name[0] &&
-	    (strcmp(found->ns, pod->ns) != 0 || strcmp(found->name, pod->name) != 0))
-		return NULL;
-	return found;
+	/* Another pod's: the address was given on, and this one's end has not been told yet; or it
+	 * never was this one's. */
+	if (found && found->name[0])
+		return is_pods(found, pod) ? found : NULL;
+	return found && find_device(d, found->ifname) ? NULL : found;
+}
+
+static bool has_addr(const struct attachment *attachment, const struct addr *addr)
+{
+	for (size_t i = 0; i < attachment->n_addrs; i++) {
+		if (addr_compare(&attachment->addrs[i], addr) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Which addresses of the object does the node have at a device of a pod? Where it has results, it
+ * has an address that is at none nowhere. */
+static void look_for_addrs(const struct daemon *d, const struct attachment *attachment,
+			   const struct pod *pod, uint8_t *ret_seen, uint8_t *ret_unseen)
+{
+	*ret_seen = *ret_unseen = 0;
+	for (size_t i = 0; i < pod->n_addrs; i++) {
+		const struct addr *addr = &pod->addrs[i];
+		bool own = attachment && attachment->name[0] && has_addr(attachment, addr);
+
+		if (own || attach_leads_to_pods(d->attach, addr))
+			*ret_seen |= (uint8_t)(1u << addr->family);
+		else if (attach_has_results(d->attach))
+			*ret_unseen |= (uint8_t)(1u << addr->family);
+	}
+}
+
+/* An address that is nowhere on this node is anybody's but a pod's of this node: an outside host's,
+ * another node's pod's. Dispatched, it would cut all pods from it, or open them to it. */
+static void drop_unseen(struct pod *pod, uint8_t unseen)
+{
+	uint8_t kept = 0;
+
+	for (uint8_t i = 0; i < pod->n_addrs; i++) {
+		if (!(unseen & (1u << pod->addrs[i].family)))
+			pod->addrs[kept++] = pod->addrs[i];
+	}
+	pod->n_addrs = kept;
 }
 
 /* A pod has one address of each family, as Kubernetes has it: the first. */
@@ -101,11 +161,19 @@ static void take_addresses(struct pod *pod, const struct attachment *attachment)
 }
 
 /* What was seen goes before what an annotation says: dispatch by a device that is not the pod's
- * would leave the pod open. */
-static int take_device(struct daemon *d, struct pod *pod, const struct attachment *attachment)
+ * would leave the pod open, and the other pod whose it is. */
+static int apply_device(struct daemon *d, struct pod *pod, const struct attachment *attachment)
 {
-	if (attachment->kind != ATTACH_ROUTED && attachment->kind != ATTACH_BRIDGED)
+	const struct attachment *others = pod->interface ? find_device(d, pod->interface) : NULL;
+
+	if (others && others != attachment) {
+		intern_put(d->strings, pod->interface);
+		pod->interface = NULL;
+	}
+	if (!attachment ||
+	    (attachment->kind != ATTACH_ROUTED && attachment->kind != ATTACH_BRIDGED))
 		return 0;
+	pod->observed |= OBSERVED_DEVICE;
 	intern_put(d->strings, pod->interface);
 	pod->interface = intern_get(d->strings, attachment->ifname);
 	pod->bridged = attachment->kind == ATTACH_BRIDGED;
@@ -114,30 +182,69 @@ static int take_device(struct daemon *d, struct pod *pod, const struct attachmen
 	return pod->interface ? 0 : -ENOMEM;
 }
 
-/* The pod as policy sees it, into the graph. */
-static int publish(struct daemon *d, const struct pod *as_told)
+/* To the pod of an object, what the node has seen of it. 0 or -ENOMEM. */
+static int apply_observed(struct daemon *d, struct local_pod *local, struct pod *pod)
 {
-	struct pod *pod = pod_copy(d->strings, as_told);
-	const struct attachment *attachment = NULL;
+	const struct attachment *attachment = find_attachment(d, pod);
+
+	look_for_addrs(d, attachment, pod, &local->seen, &local->unseen);
+	pod->observed = local->seen;
+	/* One that is known by its address alone has only that one. */
+	if (attachment && attachment->name[0] && attachment->n_addrs > 0) {
+		take_addresses(pod, attachment);
+		pod->observed = (1u << FAMILY_COUNT) - 1;
+	} else {
+		drop_unseen(pod, local->unseen);
+	}
+	return apply_device(d, pod, attachment);
+}
+
+/* The pod as policy sees it, into the graph. */
+static int publish(struct daemon *d, struct local_pod *local)
+{
+	struct pod *pod = pod_copy(d->strings, local->pod);
 	int rc = 0;
 
 	if (!pod)
 		return -ENOMEM;
-	if (d->attach && !pod->host_network && !pod_finished(pod))
-		attachment = find_attachment(d, pod);
-	/* One that is known by its address alone has only that one. */
-	if (attachment && attachment->name[0] && attachment->n_addrs > 0)
-		take_addresses(pod, attachment);
-	if (attachment)
-		rc = take_device(d, pod, attachment);
+	if (d->attach && graph_pod_is_peer(pod))
+		rc = apply_observed(d, local, pod);
 	if (rc == 0)
 		return graph_put(d->graph, (struct object){.kind = KIND_POD, .pod = pod});
 	pod_free(d->strings, pod);
 	return rc;
 }
 
+/* Whose the address is, by what the node has seen. What only a neighbour entry says a pod can have
+ * made up: it is no word against what objects say. As graph_observe(). */
+static int observe(struct daemon *d, const struct addr *addr)
+{
+	const struct attachment *attachment = attach_by_addr(d->attach, addr);
+	struct observed_pod pod = {0};
+
+	if (!attachment || (!attachment->name[0] && !attachment->routed_to))
+		return graph_observe(d->graph, addr, NULL);
+	if (attachment->name[0])
+		pod = (struct observed_pod){attachment->ns, attachment->name, attachment->uid};
+	return graph_observe(d->graph, addr, &pod);
+}
+
+static int observe_all(struct daemon *d)
+{
+	size_t n = 0;
+	const struct attachment *all = attach_all(d->attach, &n);
+	int rc = 0;
+
+	for (size_t i = 0; i < n && rc >= 0; i++) {
+		for (size_t k = 0; k < all[i].n_addrs && rc >= 0; k++)
+			rc = observe(d, &all[i].addrs[k]);
+	}
+	return rc < 0 ? rc : 0;
+}
+
 int local_put(struct daemon *d, struct object object)
 {
+	const char *ns, *name;
 	int rc;
 
 	d->nodes_changed |= object.kind == KIND_NODE;
@@ -147,8 +254,10 @@ int local_put(struct daemon *d, struct object object)
 		forget(d, object.pod->ns, object.pod->name); /* it was, before it had a node */
 		return graph_put(d->graph, object);
 	}
+	ns = object.pod->ns;
+	name = object.pod->name;
 	rc = keep(d, object.pod);
-	return rc == 0 ? publish(d, object.pod) : rc;
+	return rc == 0 ? publish(d, local_find(d, ns, name)) : rc;
 }
 
 int local_remove(struct daemon *d, struct object object)
@@ -177,9 +286,9 @@ size_t local_with_device(const struct daemon *d)
 	return n;
 }
 
-static void publish_again(struct daemon *d, const struct local_pod *local)
+static void publish_again(struct daemon *d, struct local_pod *local)
 {
-	if (publish(d, local->pod) < 0)
+	if (publish(d, local) < 0)
 		daemon_give_up(d);
 	reconcile_urgent(d);
 	look_soon(d); /* the first pod on a bridge makes that bridge matter */
@@ -189,7 +298,7 @@ static void publish_again(struct daemon *d, const struct local_pod *local)
 static void on_pod(void *ctx, const char *ns, const char *name)
 {
 	struct daemon *d = ctx;
-	const struct local_pod *local = local_find(d, ns, name);
+	struct local_pod *local = local_find(d, ns, name);
 
 	if (local)
 		publish_again(d, local);
@@ -201,19 +310,39 @@ static void on_addr(void *ctx, const struct addr *addr)
 {
 	struct daemon *d = ctx;
 
+	int rc = observe(d, addr);
+
+	if (rc < 0)
+		daemon_give_up(d);
 	for (struct local_pod *local = d->local; local; local = local->hh.next) {
 		const struct addr *own = pod_addr(local->pod, (enum family)addr->family);
 
 		if (own && addr_compare(own, addr) == 0)
 			publish_again(d, local);
 	}
-	if (d->settings->drop_unknown_pods || d->broken_here > 0)
+	if (rc != 0 || d->settings->drop_unknown_pods || d->broken_here > 0)
 		reconcile_urgent(d);
+}
+
+/* What the node has seen of addresses that no attachment has: routes and subnets of bridges, and
+ * whether there are results at all. */
+static void look_again_for_addrs(struct daemon *d)
+{
+	for (struct local_pod *local = d->local; local; local = local->hh.next) {
+		uint8_t seen, unseen;
+
+		if (!graph_pod_is_peer(local->pod))
+			continue;
+		look_for_addrs(d, find_attachment(d, local->pod), local->pod, &seen, &unseen);
+		if (seen != local->seen || unseen != local->unseen)
+			publish_again(d, local);
+	}
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *ctx)
 {
 	struct daemon *d = ctx;
+	uint64_t before = attach_generation(d->attach);
 	int rc, wait_ms;
 
 	(void)fd;
@@ -224,6 +353,8 @@ static void on_readable(evutil_socket_t fd, short what, void *ctx)
 		log_warning("node",
 			    "cannot follow this host's interfaces: %s: keeping what is known",
 			    strerror(-rc));
+	if (attach_generation(d->attach) != before)
+		look_again_for_addrs(d);
 	wait_ms = attach_wait_ms(d->attach);
 	if (wait_ms >= 0)
 		arm(d->attach_due, wait_ms);
@@ -248,6 +379,9 @@ int local_start(struct daemon *d)
 		if (!d->attach_readable[i] || event_add(d->attach_readable[i], NULL) < 0)
 			return -ENOMEM;
 	}
+	rc = observe_all(d);
+	if (rc < 0)
+		return rc;
 	d->attach_due = evtimer_new(d->base, on_readable, d);
 	return d->attach_due ? look_start(d) : -ENOMEM;
 }

@@ -9,6 +9,9 @@
 struct local_pod {
 	char *key; /* namespace/name */
 	struct pod *pod;
+	/* Families, as bits, whose address of the object the node has at a device, and whose it
+	 * has nowhere. */
+	uint8_t seen, unseen;
 	bool told_closed[DIR_COUNT]; /* that its policies are too complicated */
 	UT_hash_handle hh;
 };

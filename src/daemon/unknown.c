@@ -62,7 +62,16 @@ static bool is_unknown(const struct daemon *d, const struct attachment *attachme
 	return true;
 }
 
-static int add_unknown(struct unknown_pods *list, const struct attachment *attachment)
+/* A neighbour entry alone says nothing: a pod could make one up for an outside host, and cut all
+ * pods from it. */
+static bool may_close(const struct daemon *d, const struct attachment *attachment,
+		      const struct addr *addr)
+{
+	return attachment->name[0] || attach_leads_to_pods(d->attach, addr);
+}
+
+static int add_unknown(const struct daemon *d, struct unknown_pods *list,
+		       const struct attachment *attachment)
 {
 	struct render_unknown one = {0};
 	int rc = 0;
@@ -76,12 +85,20 @@ static int add_unknown(struct unknown_pods *list, const struct attachment *attac
 	}
 	for (size_t i = 0; i < attachment->n_addrs && rc == 0; i++) {
 		one.addr = attachment->addrs[i];
-		rc = vec_push(list, one);
+		if (may_close(d, attachment, &one.addr))
+			rc = vec_push(list, one);
 	}
 	return rc;
 }
 
-/* Such pods' addresses of which the node knows nothing. */
+/* Such pods' addresses that no attachment has. One that is nowhere on this node is no pod's of it,
+ * where there are results: see local.c. */
+static bool is_unseen(const struct daemon *d, const struct addr *addr)
+{
+	return !attach_by_addr(d->attach, addr) &&
+	       (attach_leads_to_pods(d->attach, addr) || !attach_has_results(d->attach));
+}
+
 static int add_unseen(const struct daemon *d, struct unknown_pods *list)
 {
 	int rc = 0;
@@ -93,7 +110,7 @@ static int add_unseen(const struct daemon *d, struct unknown_pods *list)
 			(void)snprintf(one.comment, sizeof(one.comment), "%.*s/%.*s",
 				       (int)sizeof(one.comment) / 3, broken->pod->ns,
 				       (int)sizeof(one.comment) / 3, broken->pod->name);
-			if (!attach_by_addr(d->attach, &one.addr))
+			if (is_unseen(d, &one.addr))
 				rc = vec_push(list, one);
 			if (rc < 0)
 				return rc;
@@ -117,7 +134,7 @@ int unknown_close(struct daemon *d)
 							     : is_broken(d, &all[i]);
 
 		if (closed)
-			rc = add_unknown(&list, &all[i]);
+			rc = add_unknown(d, &list, &all[i]);
 	}
 	if (rc == 0)
 		rc = add_unseen(d, &list);

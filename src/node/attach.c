@@ -24,8 +24,9 @@ struct attach {
 	struct rtnl *links, *neigh;
 	struct cni_dir *dirs[RESULT_DIRS];
 	struct join join;
-	bool dirty; /* the join is older than what it is made of */
-	bool retry; /* something could not be read */
+	uint64_t generation; /* of the join */
+	bool dirty;          /* the join is older than what it is made of */
+	bool retry;          /* something could not be read */
 };
 
 static void *new_links(void)
@@ -143,8 +144,8 @@ static bool is_equal(const struct attachment *a, const struct attachment *b)
 	return strcmp(a->ns, b->ns) == 0 && strcmp(a->name, b->name) == 0 &&
 	       strcmp(a->uid, b->uid) == 0 && a->kind == b->kind && a->index == b->index &&
 	       strcmp(a->ifname, b->ifname) == 0 && strcmp(a->master, b->master) == 0 &&
-	       a->has_mac == b->has_mac && memcmp(a->mac, b->mac, sizeof(a->mac)) == 0 &&
-	       a->n_addrs == b->n_addrs &&
+	       a->has_mac == b->has_mac && a->routed_to == b->routed_to &&
+	       memcmp(a->mac, b->mac, sizeof(a->mac)) == 0 && a->n_addrs == b->n_addrs &&
 	       memcmp(a->addrs, b->addrs, a->n_addrs * sizeof(a->addrs[0])) == 0;
 }
 
@@ -230,6 +231,7 @@ static int rejoin(struct attach *attach)
 	if (rc < 0)
 		return rc;
 	attach->dirty = false;
+	attach->generation++;
 	say_notes(&before, &attach->join);
 	tell_pods(attach, &before, &attach->join);
 	tell_addrs(attach, &before, &attach->join);
@@ -302,6 +304,22 @@ const struct attachment *attach_all(const struct attach *attach, size_t *ret_n)
 {
 	*ret_n = attach->join.attachments.n;
 	return attach->join.attachments.v;
+}
+
+bool attach_leads_to_pods(const struct attach *attach, const struct addr *addr)
+{
+	return links_leads_to_pods(rtnl_state(attach->links), addr);
+}
+
+bool attach_has_results(const struct attach *attach)
+{
+	/* Named ones come first. */
+	return attach->join.attachments.n > 0 && *attach->join.attachments.v[0].name != '\0';
+}
+
+uint64_t attach_generation(const struct attach *attach)
+{
+	return attach->generation;
 }
 
 bool attach_has_cni_dir(const struct attach *attach)

@@ -338,6 +338,7 @@ static int add_sighting(struct builder *b, const struct sighting *one)
 
 	a.addrs[0] = one->addr;
 	a.has_mac = one->has_mac;
+	a.routed_to = !one->has_mac;
 	memcpy(a.mac, one->mac, sizeof(a.mac));
 	set_link(b, &a, links_by_index(b->links, one->index));
 	return vec_push(&b->join->attachments, a);

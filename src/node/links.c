@@ -28,8 +28,16 @@ struct place {
 	UT_hash_handle hh;
 };
 
+/* What an address of the host says of its neighbours: 10.1.0.1/24. */
+struct subnet {
+	unsigned index;
+	struct addr addr; /* the host's */
+	uint8_t len;
+};
+
 struct links {
 	struct link_row *rows, *names;
+	VEC(struct subnet) subnets;
 	struct place *places;
 	struct routes defaults[FAMILY_COUNT];
 	bool said_full;
@@ -151,6 +159,20 @@ static void drop_owner(struct links *links, struct place *place, unsigned index)
 	}
 }
 
+/* `addr` NULL: all of the link. */
+static void drop_subnets(struct links *links, unsigned index, const struct addr *addr)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < links->subnets.n; i++) {
+		const struct subnet *one = &links->subnets.v[i];
+
+		if (one->index != index || (addr && addr_compare(&one->addr, addr) != 0))
+			links->subnets.v[kept++] = *one;
+	}
+	links->subnets.n = kept;
+}
+
 static void drop_link(struct links *links, struct link_row *row)
 {
 	struct place *place, *next;
@@ -158,6 +180,7 @@ static void drop_link(struct links *links, struct link_row *row)
 	(void)drop_routes(links, stands_on_link, &row->link.index, false);
 	HASH_ITER (hh, links->places, place, next)
 		drop_owner(links, place, row->link.index);
+	drop_subnets(links, row->link.index, NULL);
 	if (row->by_name.tbl)
 		HASH_DELETE(by_name, links->names, row);
 	HASH_DEL(links->rows, row);
@@ -321,6 +344,30 @@ static int add_owner(struct links *links, const struct addr *addr, unsigned inde
 	return code;
 }
 
+/* 0 or -ENOMEM. An address that stands alone has no subnet. */
+static int add_subnet(struct links *links, const struct addr *addr, uint8_t len, unsigned index,
+		      bool *ret_changed)
+{
+	struct subnet subnet = {.index = index, .addr = *addr, .len = len};
+
+	bool link_local = addr->family == FAMILY_V6 && addr->b[0] == 0xfe && (addr->b[1] >> 6) == 2;
+
+	if (len == 0 || len >= addr_bytes((enum family)addr->family) * 8 || link_local)
+		return 0;
+	for (size_t i = 0; i < links->subnets.n; i++) {
+		const struct subnet *one = &links->subnets.v[i];
+
+		if (one->index == index && one->len == len && addr_compare(&one->addr, addr) == 0)
+			return 0;
+	}
+	if (links->subnets.n >= LINKS_SUBNETS_MAX) {
+		say_full(links);
+		return 0;
+	}
+	*ret_changed = true;
+	return vec_push(&links->subnets, subnet);
+}
+
 static bool has_v4(const struct links *links, unsigned index)
 {
 	for (const struct place *place = links->places; place; place = place->hh.next) {
@@ -338,6 +385,7 @@ static void end_owner(struct links *links, const struct addr *addr, unsigned ind
 
 	if (place)
 		drop_owner(links, place, index);
+	drop_subnets(links, index, addr);
 	if (addr->family != FAMILY_V4)
 		return;
 	if (!links_is_host(links, addr))
@@ -353,8 +401,13 @@ static int apply_addr(struct links *links, const struct nlmsghdr *message, bool 
 
 	if (mnl_nlmsg_get_payload_len(message) < sizeof(*ifa) || !parse_owner(message, &addr))
 		return 0;
-	if (message->nlmsg_type == RTM_NEWADDR)
-		return add_owner(links, &addr, ifa->ifa_index, ret_changed);
+	if (message->nlmsg_type == RTM_NEWADDR) {
+		int rc = add_owner(links, &addr, ifa->ifa_index, ret_changed);
+
+		return rc == 0 ? add_subnet(links, &addr, ifa->ifa_prefixlen, ifa->ifa_index,
+					    ret_changed)
+			       : rc;
+	}
 	*ret_changed = true;
 	end_owner(links, &addr, ifa->ifa_index);
 	return 0;
@@ -455,6 +508,44 @@ unsigned links_route(const struct links *links, const struct addr *addr)
 	return place ? route_of(place) : 0;
 }
 
+static bool is_in(const struct subnet *subnet, const struct addr *addr)
+{
+	struct prefix prefix = {.addr = subnet->addr, .len = subnet->len};
+
+	if (subnet->addr.family != addr->family)
+		return false;
+	/* prefix_contains() wants the bits beyond its length to be zero. */
+	for (unsigned bit = subnet->len; bit < addr_bytes((enum family)addr->family) * 8; bit++)
+		prefix.addr.b[bit / 8] &= (uint8_t) ~(0x80u >> (bit % 8));
+	return prefix_contains(&prefix, addr);
+}
+
+/* `index` 0: none. */
+static bool is_pods_bridge(const struct links *links, unsigned index)
+{
+	const struct link *link = links_by_index(links, index);
+
+	return link && link->kind == LINK_KIND_BRIDGE && !links_is_uplink(links, index);
+}
+
+bool links_leads_to_pods(const struct links *links, const struct addr *addr)
+{
+	unsigned index = links_route(links, addr);
+	const struct link *link = links_by_index(links, index);
+
+	if (link && link->kind == LINK_KIND_PAIR)
+		return !links_is_uplink(links, index);
+	if (index || links_is_host(links, addr))
+		return is_pods_bridge(links, index);
+	for (size_t i = 0; i < links->subnets.n; i++) {
+		const struct subnet *subnet = &links->subnets.v[i];
+
+		if (is_pods_bridge(links, subnet->index) && is_in(subnet, addr))
+			return true;
+	}
+	return false;
+}
+
 void links_each_route(const struct links *links,
 		      void (*fn)(void *ctx, const struct addr *addr, unsigned index), void *ctx)
 {
@@ -489,5 +580,6 @@ void links_free(struct links *links)
 	}
 	for (size_t family = 0; family < FAMILY_COUNT; family++)
 		vec_free(&links->defaults[family]);
+	vec_free(&links->subnets);
 	free(links);
 }

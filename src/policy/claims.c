@@ -84,12 +84,26 @@ static struct claim_key claim_key(const struct pod *pod, size_t kind)
 	return key;
 }
 
+/* Addresses that are no pod's alone: unspecified, loopback, link-local of IPv6, multicast and
+ * broadcast. The API server takes them in a pod's status all the same. */
+static bool is_usable(const struct addr *addr)
+{
+	static const struct addr loopback = {.family = FAMILY_V6, .b = {[15] = 1}};
+	static const struct addr unspecified = {.family = FAMILY_V6};
+	const uint8_t *b = addr->b;
+
+	if (addr->family == FAMILY_V4)
+		return b[0] != 0 && b[0] != 127 && b[0] < 224;
+	return b[0] != 0xff && (b[0] != 0xfe || b[1] >> 6 != 2) &&
+	       addr_compare(addr, &loopback) != 0 && addr_compare(addr, &unspecified) != 0;
+}
+
 /* Interfaces are this node's: only its pods can have one. */
 static bool claims_kind(const struct graph *g, const struct pod *pod, size_t kind)
 {
 	if (kind == CLAIM_INTERFACE)
 		return pod->interface && is_local(g, pod);
-	return pod_addr(pod, (enum family)kind) != NULL;
+	return pod_addr(pod, (enum family)kind) && is_usable(pod_addr(pod, (enum family)kind));
 }
 
 static struct claim *find_claim(const struct graph *g, const struct claim_key *key)

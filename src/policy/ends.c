@@ -73,10 +73,10 @@ static int resolve_pod(const struct graph *g, struct graph_pod *pod, struct flow
 				       addr_format(&object->addrs[0], text), object->ns,
 				       object->name, owner->object->ns, owner->object->name);
 		else
-			(void)snprintf(
-				reason, reason_len,
-				"%s of %s/%s is at a device of this node, and not this pod's",
-				addr_format(&object->addrs[0], text), object->ns, object->name);
+			(void)snprintf(reason, reason_len,
+				       "%s of %s/%s is not this pod's: expected its own",
+				       addr_format(&object->addrs[0], text), object->ns,
+				       object->name);
 	}
 	return rc;
 }

@@ -91,7 +91,7 @@ int graph_observe(struct graph *g, const struct addr *addr, const struct observe
 		rc = -ENOMEM;
 	}
 	entry_free(g, old);
-	return rc;
+	return rc < 0 ? rc : 1;
 }
 
 void observed_free(struct graph *g)

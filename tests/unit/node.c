@@ -157,8 +157,14 @@ static void make_link(struct nlmsghdr *message, const struct words *w)
 static void make_addr(struct nlmsghdr *message, const struct words *w)
 {
 	struct ifaddrmsg *ifa = mnl_nlmsg_put_extra_header(message, sizeof(*ifa));
-	struct addr addr = addr_word(word(w, 2));
+	const char *slash = strchr(word(w, 2), '/');
+	char text[ADDR_TEXT_MAX];
+	struct addr addr;
 
+	(void)snprintf(text, sizeof(text), "%.*s", (int)strcspn(word(w, 2), "/"), word(w, 2));
+	addr = addr_word(text);
+	ifa->ifa_prefixlen =
+		slash ? (uint8_t)atoi(slash + 1) : (uint8_t)(addr_bytes(addr.family) * 8);
 	ifa->ifa_family = af_of(&addr);
 	ifa->ifa_index = number(w, 1);
 	if (addr.family == FAMILY_V4)

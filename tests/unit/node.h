@@ -36,7 +36,7 @@ void node_host_done(struct node_host *host);
 
 /* Lets things happen on the host, each a line, as the kernel or a runtime would tell it:
  *	link INDEX NAME veth|bridge|- [MASTER] [down]		unlink INDEX
- *	addr INDEX ADDRESS					unaddr INDEX ADDRESS
+ *	addr INDEX ADDRESS[/LEN]				unaddr INDEX ADDRESS
  *	route DST WORD...					unroute DST WORD...
  *		DST: ADDRESS[/LEN], default, default6; WORD: dev INDEX, hop INDEX, via, nhid, metric
  *N, table N, src ADDRESS, tos N, blackhole, local, host, replace, cloned neigh INDEX ADDRESS

@@ -305,6 +305,40 @@ static const struct host_row hosts[] = {
 	 "shop/x u1 routed a 10.0.0.5\nshop/y u2 routed c 10.0.0.6\n"},
 };
 
+/* Where the host sends what is for an address. */
+struct way_row {
+	const char *name, *lines, *addr;
+	bool to_pods;
+};
+
+#define SUBNET UPLINK "link 5 cni0 bridge; addr 5 10.0.0.1/24; addr 5 fd00::1/64;"
+
+static const struct way_row ways[] = {
+	{"an outside host is no pod", UPLINK, "198.51.100.7", false},
+	{"a host of the node's own network is none", UPLINK, "192.168.0.9", false},
+	{"a route to one of a pair leads to a pod", UPLINK "link 6 a veth; route 10.0.0.5 dev 6",
+	 "10.0.0.5", true},
+	{"a route that is gone does not", UPLINK "link 6 a veth; route 10.0.0.5 dev 6; unlink 6",
+	 "10.0.0.5", false},
+	{"a route to something else does not", UPLINK "link 6 a -; route 10.0.0.5 dev 6",
+	 "10.0.0.5", false},
+	{"a route to a bridge leads to pods", UPLINK "link 5 cni0 bridge; route 10.0.0.5 dev 5",
+	 "10.0.0.5", true},
+	{"so does a bridge's subnet", SUBNET, "10.0.0.5", true},
+	{"of IPv6 as well", SUBNET, "fd00::5", true},
+	{"but not beyond it", SUBNET, "10.0.1.5", false},
+	{"nor to the host itself", SUBNET, "10.0.0.1", false},
+	{"a more precise route goes first", SUBNET "route 10.0.0.5 dev 2", "10.0.0.5", false},
+	{"a subnet ends with its address", SUBNET "unaddr 5 10.0.0.1", "10.0.0.5", false},
+	{"and with its link", SUBNET "unlink 5", "10.0.0.5", false},
+	{"all of a link-local network is no subnet", UPLINK "link 5 cni0 bridge; addr 5 fe80::1/64",
+	 "fe80::5", false},
+	{"the subnet of another link is none of pods", UPLINK "addr 2 10.0.0.1/24", "10.0.0.5",
+	 false},
+	{"nor is that of a bridge that is the way out",
+	 "link 5 br0 bridge; addr 5 10.0.0.1/24; route default dev 5 via", "10.0.0.5", false},
+};
+
 static void build(struct node_host *host, struct join *join)
 {
 	assert_int_equal(
@@ -499,6 +533,18 @@ static void what_is_malformed_is_ignored(void **state)
 	node_host_done(&host);
 }
 
+static void leads_to_pods_or_not(void **state)
+{
+	const struct way_row *row = *state;
+	struct node_host host;
+	struct addr addr;
+
+	start(&host, row->lines);
+	assert_true(addr_parse(row->addr, &addr));
+	assert_int_equal(links_leads_to_pods(host.links, &addr), row->to_pods);
+	node_host_done(&host);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -508,6 +554,7 @@ int main(void)
 	};
 	int failed = RUN_ROWS("hosts", hosts, is_shown);
 
+	failed += RUN_ROWS("ways", ways, leads_to_pods_or_not);
 	failed += RUN_ROWS("changes", changes, says_whether_it_changes);
 	return failed + cmocka_run_group_tests_name("join", tests, NULL, NULL);
 }

@@ -321,13 +321,13 @@ static int apply_observed(const char *text, const char *name, struct cluster *c)
 	char ns[8] = "", pod_name[8] = "", uid[8] = "";
 	struct observed_pod pod = {0};
 	struct addr addr;
+	int rc;
 
 	(void)addr_parse(name, &addr);
-	if (!text)
-		return graph_observe(c->graph, &addr, NULL);
-	if (sscanf(text, "%7s %7s %7s", ns, pod_name, uid) >= 2)
+	if (text && sscanf(text, "%7s %7s %7s", ns, pod_name, uid) >= 2)
 		pod = (struct observed_pod){.ns = ns, .name = pod_name, .uid = uid};
-	return graph_observe(c->graph, &addr, &pod);
+	rc = graph_observe(c->graph, &addr, text ? &pod : NULL);
+	return rc < 0 ? rc : 0;
 }
 
 int world_apply(const struct world *world, size_t slot, struct cluster *c, struct faults *faults)
