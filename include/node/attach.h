@@ -42,15 +42,26 @@ struct attach_listener {
 	void (*addr)(void *ctx, const struct addr *addr);
 };
 
+/* An interface of a pod whose packets pass by this host's netfilter. */
+struct attach_unseen {
+	struct cni_result *result; /* whose pod, and which network */
+	/* Not that of the pod network: a further one of the pod, which Multus or the plugin has
+	 * made. */
+	bool further;
+	char ifname[IFNAMSIZ];   /* in the pod */
+	char type[CNI_TYPE_MAX]; /* the plugin's, see cni_result; "": not known */
+	char master[IFNAMSIZ]; /* the switch that its interface of this host is a port of, or "" */
+};
+
 struct attach;
 
-#define ATTACH_FDS 4
+#define ATTACH_FDS 5
 
 /* Reads what is there; the listener, which is copied, hears of what comes after. `cni_dir` is
  * libcni's cache, mostly CNI_DIR_DEFAULT, which has what whole chains of plugins have set up;
- * `plugin_dir` what netpold-cni was handed before its chain was through, mostly
- * CNI_PLUGIN_DIR_DEFAULT. 0, -ENOMEM, or another error with err. Close with
- * attach_close(). */
+ * Multus has its own, multus/results beside it, which says which further networks a pod has.
+ * `plugin_dir` is what netpold-cni was handed before its chain was through, mostly
+ * CNI_PLUGIN_DIR_DEFAULT. 0, -ENOMEM, or another error with err. Close with attach_close(). */
 int attach_open(const char *cni_dir, const char *plugin_dir, const struct attach_listener *listener,
 		struct attach **ret_attach, struct err *err);
 void attach_close(struct attach *attach);
@@ -87,6 +98,11 @@ uint64_t attach_generation(const struct attach *attach);
 
 /* All of them: named ones in the order of their names, then those by address. */
 const struct attachment *attach_all(const struct attach *attach, size_t *ret_n);
+
+/* Interfaces that policy does not reach, in the order of pods and names. A result is written once
+ * the interface is there, so this is no matter of time; but while a pod ends its interface may go
+ * before its result. */
+const struct attach_unseen *attach_unseen(const struct attach *attach, size_t *ret_n);
 
 /* For status and metrics: is the directory of results there; how often all was read anew. */
 bool attach_has_cni_dir(const struct attach *attach);

@@ -21,6 +21,8 @@
 /* More than these of one result are left out. */
 #define CNI_LINKS_MAX 8
 #define CNI_ADDRS_MAX 16
+/* Of the name of a plugin, which is a program's: longer ones are cut. */
+#define CNI_TYPE_MAX 32
 
 /* Shared and never changed: see cni_result_ref(). */
 struct cni_result {
@@ -33,6 +35,13 @@ struct cni_result {
 	 * is one. */
 	char links[CNI_LINKS_MAX][IFNAMSIZ];
 	size_t n_links;
+	/* Further interfaces that the plugin has made in the pod, beside ifname. */
+	char others[CNI_LINKS_MAX][IFNAMSIZ];
+	size_t n_others;
+	bool in_sandbox; /* the plugin names ifname, as the pod's */
+	/* The first plugin of the network's configuration: "bridge", "macvlan"; of one that only
+	 * calls others, what it calls; "": not known. */
+	char type[CNI_TYPE_MAX];
 	struct addr addrs[CNI_ADDRS_MAX]; /* of ifname */
 	size_t n_addrs;
 	bool has_mac;

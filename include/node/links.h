@@ -20,6 +20,7 @@ struct nlmsghdr;
 enum link_kind {
 	LINK_KIND_PAIR, /* veth or netkit: its other end may be a pod's */
 	LINK_KIND_BRIDGE,
+	LINK_KIND_VRF,
 	LINK_KIND_OTHER,
 };
 

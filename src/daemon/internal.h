@@ -67,6 +67,7 @@ struct daemon {
 	struct attach *attach;
 	struct event *attach_readable[ATTACH_FDS], *attach_due, *look;
 	struct local_pod *local; /* pods of this node, by name */
+	size_t unseen;           /* interfaces that policy does not reach, when last checked */
 	int64_t looked_ms;       /* when the host was last looked at, CLOCK_MONOTONIC */
 	size_t unknown;          /* closed, because no source knows them */
 	bool told_closed;        /* some pods are, by policies that are too complicated */
@@ -143,6 +144,10 @@ typedef void (*closed_fn)(void *ctx, const char *pod, const struct profile *prof
 void closed_each(const struct daemon *d, closed_fn fn, void *ctx);
 /* Says in the log what is new of that. */
 void closed_tell(struct daemon *d);
+
+/* interfaces.c: findings about pods that policies select, at interfaces that policy does not reach.
+ * After each change of the graph or of what the node has seen. */
+void interfaces_check(struct daemon *d);
 
 /* look.c: looks at this host for what is in the way of enforcing: findings of the part "host". */
 int look_start(struct daemon *d);

@@ -353,8 +353,10 @@ static void on_readable(evutil_socket_t fd, short what, void *ctx)
 		log_warning("node",
 			    "cannot follow this host's interfaces: %s: keeping what is known",
 			    strerror(-rc));
-	if (attach_generation(d->attach) != before)
+	if (attach_generation(d->attach) != before) {
 		look_again_for_addrs(d);
+		interfaces_check(d); /* a further network of a pod is no news of its own */
+	}
 	wait_ms = attach_wait_ms(d->attach);
 	if (wait_ms >= 0)
 		arm(d->attach_due, wait_ms);

@@ -80,6 +80,7 @@ void look_at_host(struct daemon *d)
 	}
 	host.bridges = bridges;
 	d->looked_ms = monotonic_ms();
+	interfaces_check(d);
 	if (d->api)
 		count_results(d, &host);
 	if (preflight_run(&host, &found) < 0) {

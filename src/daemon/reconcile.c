@@ -154,6 +154,7 @@ int reconcile_now(struct daemon *d)
 	d->dirty = false;
 	note_latency(d, changed);
 	closed_tell(d);
+	interfaces_check(d);
 	if (changed)
 		log_commit(d);
 	if (d->touched && changed) {

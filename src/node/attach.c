@@ -5,9 +5,11 @@
 
 #include <errno.h>
 #include <linux/rtnetlink.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/log.h"
 #include "join.h"
 #include "node/cni_dir.h"
@@ -16,8 +18,11 @@
 /* After an error that is not a lack of news. */
 #define RETRY_MS 1000
 
-/* libcni's cache, and netpold-cni's. */
-#define RESULT_DIRS 2
+/* libcni's cache, netpold-cni's, and that of Multus, which only says what the others do not. */
+#define RESULT_DIRS 3
+#define MULTUS_DIR  2
+/* Beside libcni's cache. */
+#define MULTUS_RESULTS "multus/results"
 
 struct attach {
 	struct attach_listener listener;
@@ -205,20 +210,68 @@ static void tell_addrs(const struct attach *attach, const struct join *before,
 	}
 }
 
-static int build(const struct attach *attach, struct join *ret_join)
+struct results {
+	VEC(struct cni_result *) all;
+	size_t n_own; /* those of the container runtime, by container */
+};
+
+static int by_container(const void *x, const void *y)
 {
-	VEC(struct cni_result *) results = {0};
+	const struct cni_result *a = *(struct cni_result *const *)x;
+	const struct cni_result *b = *(struct cni_result *const *)y;
+
+	return strcmp(a->container, b->container);
+}
+
+/* Multus caches the pod network as well, and leaves files of pods that are gone: only what it says
+ * of a container that the runtime knows counts, and only beside what the runtime says. */
+static bool is_further(const struct results *results, struct cni_result *result)
+{
+	struct cni_result *const *own = results->n_own > 0
+						? bsearch(&result, results->all.v, results->n_own,
+							  sizeof(result), by_container)
+						: NULL;
+	struct cni_result *const *end = results->all.v + results->n_own;
+
+	while (own && own > results->all.v && by_container(own - 1, &result) == 0)
+		own--;
+	for (; own && own < end && by_container(own, &result) == 0; own++) {
+		if (strcmp((*own)->ifname, result->ifname) == 0)
+			return false;
+		if (own + 1 == end || by_container(own + 1, &result) != 0)
+			return true;
+	}
+	return false;
+}
+
+static int gather(const struct attach *attach, struct results *results)
+{
 	struct cni_result *result = NULL;
 	int rc = 0;
 
-	for (size_t i = 0; i < RESULT_DIRS; i++) {
+	for (size_t i = 0; i < MULTUS_DIR; i++) {
 		while (rc == 0 && (result = cni_dir_next(attach->dirs[i], result)))
-			rc = vec_push(&results, result);
+			rc = vec_push(&results->all, result);
 	}
+	results->n_own = results->all.n;
+	if (results->n_own > 0)
+		qsort(results->all.v, results->n_own, sizeof(result), by_container);
+	while (rc == 0 && (result = cni_dir_next(attach->dirs[MULTUS_DIR], result))) {
+		if (is_further(results, result))
+			rc = vec_push(&results->all, result);
+	}
+	return rc;
+}
+
+static int build(const struct attach *attach, struct join *ret_join)
+{
+	struct results results = {0};
+	int rc = gather(attach, &results);
+
 	if (rc == 0)
-		rc = join_build(results.v, results.n, rtnl_state(attach->links),
+		rc = join_build(results.all.v, results.all.n, rtnl_state(attach->links),
 				rtnl_state(attach->neigh), ret_join);
-	vec_free(&results);
+	vec_free(&results.all);
 	return rc;
 }
 
@@ -322,6 +375,12 @@ uint64_t attach_generation(const struct attach *attach)
 	return attach->generation;
 }
 
+const struct attach_unseen *attach_unseen(const struct attach *attach, size_t *ret_n)
+{
+	*ret_n = attach->join.unseen.n;
+	return attach->join.unseen.v;
+}
+
 bool attach_has_cni_dir(const struct attach *attach)
 {
 	return cni_dir_is_there(attach->dirs[0]);
@@ -344,6 +403,24 @@ void attach_close(struct attach *attach)
 	free(attach);
 }
 
+/* Multus calls plugins by a libcni of its own, whose cache is in its "cniDir": /var/lib/cni/multus
+ * unless it is configured (its pkg/types/conf.go). */
+static int open_multus(struct attach *attach, const char *cni_dir, struct err *err)
+{
+	size_t len = strlen(cni_dir);
+	AUTO_FREE char *path = NULL;
+
+	while (len > 1 && cni_dir[len - 1] == '/')
+		len--;
+	while (len > 0 && cni_dir[len - 1] != '/')
+		len--;
+	if (asprintf(&path, "%.*s" MULTUS_RESULTS, (int)len, cni_dir) < 0) {
+		path = NULL;
+		return -ENOMEM;
+	}
+	return cni_dir_open(path, true, &attach->dirs[MULTUS_DIR], err);
+}
+
 int attach_open(const char *cni_dir, const char *plugin_dir, const struct attach_listener *listener,
 		struct attach **ret_attach, struct err *err)
 {
@@ -357,6 +434,8 @@ int attach_open(const char *cni_dir, const char *plugin_dir, const struct attach
 	rc = cni_dir_open(cni_dir, false, &attach->dirs[0], err);
 	if (rc == 0)
 		rc = cni_dir_open(plugin_dir, true, &attach->dirs[1], err);
+	if (rc == 0)
+		rc = open_multus(attach, cni_dir, err);
 	if (rc == 0)
 		rc = rtnl_open(&links_kind, &attach->links, err);
 	if (rc == 0)

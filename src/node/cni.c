@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/vec.h"
+#include "cni_config.h"
 
 /* The longest name or identifier of Kubernetes and of container runtimes. */
 #define TEXT_MAX 253
@@ -59,7 +60,10 @@ bool cni_result_equal(const struct cni_result *a, const struct cni_result *b)
 	       strcmp(a->ns, b->ns) == 0 && strcmp(a->name, b->name) == 0 &&
 	       strcmp(a->uid, b->uid) == 0 && strcmp(a->container, b->container) == 0 &&
 	       strcmp(a->network, b->network) == 0 && strcmp(a->ifname, b->ifname) == 0 &&
-	       a->n_links == b->n_links && a->n_addrs == b->n_addrs && a->has_mac == b->has_mac &&
+	       a->n_others == b->n_others && a->in_sandbox == b->in_sandbox &&
+	       strcmp(a->type, b->type) == 0 &&
+	       memcmp(a->others, b->others, sizeof(a->others)) == 0 && a->n_links == b->n_links &&
+	       a->n_addrs == b->n_addrs && a->has_mac == b->has_mac &&
 	       memcmp(a->links, b->links, sizeof(a->links)) == 0 &&
 	       memcmp(a->addrs, b->addrs, sizeof(a->addrs)) == 0 &&
 	       memcmp(a->mac, b->mac, sizeof(a->mac)) == 0;
@@ -134,6 +138,7 @@ static void take_interfaces(struct cni_result *result, const json_t *interfaces)
 		const char *name = text_of(interface, "name");
 
 		if (is_our_interface(result, interface)) {
+			result->in_sandbox = true;
 			result->has_mac = parse_mac(text_of(interface, "mac"), result->mac);
 			continue;
 		}
@@ -141,6 +146,38 @@ static void take_interfaces(struct cni_result *result, const json_t *interfaces)
 		    strlen(name) >= IFNAMSIZ || result->n_links == CNI_LINKS_MAX)
 			continue;
 		(void)snprintf(result->links[result->n_links++], IFNAMSIZ, "%s", name);
+	}
+}
+
+/* The sandbox of ifname; "": the plugin does not say. */
+static const char *own_sandbox(const struct cni_result *result, const json_t *interfaces)
+{
+	const json_t *interface;
+	size_t i;
+
+	json_array_foreach (interfaces, i, interface) {
+		if (is_our_interface(result, interface))
+			return text_of(interface, "sandbox");
+	}
+	return "";
+}
+
+/* What else is in the pod's sandbox. A sandbox of another name is none: plugins keep notes there.
+ */
+static void take_others(struct cni_result *result, const json_t *interfaces)
+{
+	const char *own = own_sandbox(result, interfaces);
+	const json_t *interface;
+	size_t i;
+
+	json_array_foreach (interfaces, i, interface) {
+		const char *name = text_of(interface, "name");
+
+		if (*own == '\0' || strcmp(text_of(interface, "sandbox"), own) != 0 ||
+		    is_our_interface(result, interface) || !is_name(name) ||
+		    strlen(name) >= IFNAMSIZ || result->n_others == CNI_LINKS_MAX)
+			continue;
+		(void)snprintf(result->others[result->n_others++], IFNAMSIZ, "%s", name);
 	}
 }
 
@@ -273,6 +310,10 @@ int cni_parse(const char *file, const char *text, size_t len, const struct times
 	if (!json_is_object(answer))
 		return err_set(err, -EINVAL, "result is missing");
 	take_interfaces(result, json_object_get(answer, "interfaces"));
+	take_others(result, json_object_get(answer, "interfaces"));
+	rc = cni_config_type(text_of(root, "config"), result->type);
+	if (rc < 0)
+		return rc;
 	rc = take_addrs(result, answer, err);
 	if (rc < 0)
 		return rc;

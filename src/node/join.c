@@ -460,7 +460,9 @@ static int build(struct builder *b)
 		return rc;
 	neigh_each(b->neigh, see_neighbour, b);
 	rc = take_sightings(b);
-	return rc == 0 ? finish(b) : rc;
+	if (rc == 0)
+		rc = finish(b);
+	return rc == 0 ? join_unseen(b->join, b->results.v, b->results.n, b->links) : rc;
 }
 
 int join_build(struct cni_result *const *results, size_t n, const struct links *links,
@@ -492,6 +494,9 @@ void join_done(struct join *join)
 		cni_result_put(join->notes.v[i].result);
 		cni_result_put(join->notes.v[i].other);
 	}
+	for (size_t i = 0; i < join->unseen.n; i++)
+		cni_result_put(join->unseen.v[i].result);
+	vec_free(&join->unseen);
 	vec_free(&join->attachments);
 	vec_free(&join->addrs);
 	vec_free(&join->notes);

@@ -32,12 +32,18 @@ struct join {
 	VEC(struct attachment) attachments;
 	VEC(struct join_addr) addrs;
 	VEC(struct join_note) notes;
+	VEC(struct attach_unseen) unseen;
 };
 
 /* 0 or -ENOMEM. The order of results does not matter. Free with join_done(). */
 int join_build(struct cni_result *const *results, size_t n, const struct links *links,
 	       const struct neigh *neigh, struct join *ret_join);
 void join_done(struct join *join);
+
+/* join_unseen.c: adds what this host does not see of the results that count, when all else is done.
+ * 0 or -ENOMEM. */
+int join_unseen(struct join *join, struct cni_result *const *results, size_t n,
+		const struct links *links);
 
 const struct attachment *join_by_pod(const struct join *join, const char *ns, const char *name,
 				     const char *uid);

@@ -229,6 +229,8 @@ static enum link_kind kind_of(const struct nlattr *info)
 			continue;
 		if (strcmp(kind, "bridge") == 0)
 			return LINK_KIND_BRIDGE;
+		if (strcmp(kind, "vrf") == 0)
+			return LINK_KIND_VRF;
 		if (strcmp(kind, "veth") == 0 || strcmp(kind, "netkit") == 0)
 			return LINK_KIND_PAIR;
 	}

@@ -9,9 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/base64.h"
 #include "base/cleanup.h"
-
-static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 void secret_done(struct secret *secret)
 {
@@ -103,51 +102,14 @@ int secret_read_file(struct secret *secret, const char *path, struct err *err)
 	return rc;
 }
 
-static int digit_of(char c)
-{
-	const char *at = c ? strchr(alphabet, c) : NULL;
-
-	return at ? (int)(at - alphabet) : -1;
-}
-
-static bool is_space(char c)
-{
-	return c == '\n' || c == '\r' || c == ' ' || c == '\t';
-}
-
-/* Returns how many bytes came out, -1 for text that is no base64. */
-static ssize_t decode(const char *text, unsigned char *out)
-{
-	size_t n = 0, digits = 0, padding = 0;
-	uint32_t bits = 0;
-
-	for (; *text; text++) {
-		int digit = digit_of(*text);
-
-		if (is_space(*text))
-			continue;
-		if (*text == '=')
-			padding++;
-		else if (digit < 0 || padding > 0)
-			return -1;
-		bits = bits << 6 | (uint32_t)(digit < 0 ? 0 : digit);
-		if (++digits % 4 != 0)
-			continue;
-		for (int shift = 16; shift >= 0; shift -= 8)
-			out[n++] = (unsigned char)(bits >> shift & 0xff);
-		bits = 0;
-	}
-	return digits % 4 == 0 && padding <= 2 ? (ssize_t)(n - padding) : -1;
-}
-
 int secret_from_base64(struct secret *secret, const char *text)
 {
-	char *v = malloc(strlen(text) / 4 * 3 + 4);
+	char *v = malloc(BASE64_DECODED_MAX(strlen(text)));
 	ssize_t n;
 
 	if (!v)
 		return -ENOMEM;
-	n = decode(text, (unsigned char *)v);
+	n = base64_decode(text, (unsigned char *)v);
 	if (n < 0) {
 		free(v);
 		return -EINVAL;
@@ -168,10 +130,10 @@ char *secret_to_base64(const struct secret *secret)
 		uint32_t bits = (uint32_t)in[i] << 16 | (left > 1 ? (uint32_t)in[i + 1] << 8 : 0) |
 				(left > 2 ? in[i + 2] : 0);
 
-		*to++ = alphabet[bits >> 18];
-		*to++ = alphabet[bits >> 12 & 63];
-		*to++ = left > 1 ? alphabet[bits >> 6 & 63] : '=';
-		*to++ = left > 2 ? alphabet[bits & 63] : '=';
+		*to++ = base64_digit(bits >> 18);
+		*to++ = base64_digit(bits >> 12);
+		*to++ = left > 1 ? base64_digit(bits >> 6) : '=';
+		*to++ = left > 2 ? base64_digit(bits) : '=';
 	}
 	*to = '\0';
 	return text;

@@ -6,6 +6,8 @@
 #include <libmnl/libmnl.h>
 #include <linux/rtnetlink.h>
 
+#include "base/base64.h"
+
 void node_cni_text(char text[static CNI_TEXT_MAX], const char *ns, const char *name,
 		   const char *uid, const char *container, const char *ifname, const char *result)
 {
@@ -335,6 +337,24 @@ static void drop_result(struct node_host *host, const char *file)
 	}
 }
 
+/* Puts a configuration of one plugin in place of the empty one. */
+static void set_type(char text[CNI_TEXT_MAX], const char *type)
+{
+	char config[128], base64[200] = "", *at = strstr(text, "e30="), rest[CNI_TEXT_MAX];
+	size_t len = (size_t)snprintf(config, sizeof(config), "{\"type\":\"%s\"}  ", type);
+
+	for (size_t i = 0; i + 2 < len; i += 3) {
+		unsigned bits = (unsigned)config[i] << 16 | (unsigned)config[i + 1] << 8 |
+				(unsigned)config[i + 2];
+
+		for (unsigned shift = 24; shift > 0; shift -= 6)
+			base64[strlen(base64)] = base64_digit(bits >> (shift - 6));
+	}
+	assert_non_null(at);
+	(void)snprintf(rest, sizeof(rest), "%s", at + 4);
+	(void)snprintf(at, CNI_TEXT_MAX - (size_t)(at - text), "%s%s", base64, rest);
+}
+
 static int add_result(struct node_host *host, const struct words *w)
 {
 	char result[CNI_LINE_MAX] = "{\"interfaces\":[", text[CNI_TEXT_MAX], ns[64];
@@ -354,6 +374,8 @@ static int add_result(struct node_host *host, const struct words *w)
 	add(result, "]}");
 	node_cni_text(text, ns, name, strcmp(word(w, 4), "-") == 0 ? NULL : word(w, 4), word(w, 5),
 		      word(w, 6), result);
+	if (w->n > 10)
+		set_type(text, word(w, 10));
 	drop_result(host, word(w, 1));
 	rc = cni_parse(word(w, 1), text, strlen(text), &written, &parsed, &err);
 	if (rc == 0 && vec_push(&host->results, parsed) < 0) {

@@ -43,8 +43,8 @@ void node_host_done(struct node_host *host);
  *MAC|failed
  *unneigh INDEX ADDRESS fdb PORT BRIDGE MAC [vlan N] [self] [permanent]		unfdb PORT BRIDGE
  *MAC [vlan N]
- *	cni FILE SECONDS NS/NAME UID CONTAINER IFNAME LINKS ADDRS MAC	(- for none; LINKS and ADDRS
- *with commas) uncni FILE 0, or the first error of what heard of it. */
+ *	cni FILE SECONDS NS/NAME UID CONTAINER IFNAME LINKS ADDRS MAC [TYPE]	(- for none; LINKS
+ *and ADDRS with commas) uncni FILE 0, or the first error of what heard of it. */
 int node_host_do(struct node_host *host, const char *lines);
 
 #endif

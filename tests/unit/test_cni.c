@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 
+#include "cni_config.h"
 #include "node.h"
 
 #define PTP                                                                                     \
@@ -292,6 +293,77 @@ static void real_files_are_read(void **state)
 		print_message("%u files of real nodes\n", n);
 }
 
+struct type_row {
+	const char *name, *config; /* in base64 */
+	const char *type;
+};
+
+static const struct type_row types[] = {
+	{"one plugin alone", /* {"type": "macvlan"} */
+	 "eyJ0eXBlIjoibWFjdmxhbiJ9", "macvlan"},
+	{"the first of a list", /* {"plugins": [{"type": "bridge"}, {"type": "portmap"}]} */
+	 "eyJwbHVnaW5zIjpbeyJ0eXBlIjoiYnJpZGdlIn0seyJ0eXBlIjoicG9ydG1hcCJ9XX0=", "bridge"},
+	{"what flannel calls", /* {"plugins": [{"type": "flannel", "delegate": {"type": "ipvlan"}},
+				  {"type": "portmap"}]} */
+	 "eyJwbHVnaW5zIjpbeyJ0eXBlIjoiZmxhbm5lbCIsImRlbGVnYXRlIjp7InR5cGUiOiJpcHZsYW4ifX0seyJ0eXBlI"
+	 "joicG9ydG1hcCJ9XX0=",
+	 "ipvlan"},
+	{"flannel by its defaults", /* {"plugins": [{"type": "flannel", "delegate": {"hairpinMode":
+				       true}}]} */
+	 "eyJwbHVnaW5zIjpbeyJ0eXBlIjoiZmxhbm5lbCIsImRlbGVnYXRlIjp7ImhhaXJwaW5Nb2RlIjp0cnVlfX1dfQ==",
+	 "flannel"},
+	{"what Multus calls first", /* {"type": "multus", "delegates": [{"name": "x", "plugins":
+				       [{"type": "ptp"}, {"type": "portmap"}]}, {"type": "sriov"}]}
+				     */
+	 "eyJ0eXBlIjoibXVsdHVzIiwiZGVsZWdhdGVzIjpbeyJuYW1lIjoieCIsInBsdWdpbnMiOlt7InR5cGUiOiJwdHAif"
+	 "Sx7InR5cGUiOiJwb3J0bWFwIn1dfSx7InR5cGUiOiJzcmlvdiJ9XX0=",
+	 "ptp"},
+	{"no more than so many calls", /* {"type": "a", "delegate": {"type": "b", "delegate":
+					  {"type": "c", "delegate": {"type": "d", "delegate":
+					  {"type": "e"}}}}} */
+	 "eyJ0eXBlIjoiYSIsImRlbGVnYXRlIjp7InR5cGUiOiJiIiwiZGVsZWdhdGUiOnsidHlwZSI6ImMiLCJkZWxlZ2F0Z"
+	 "SI6eyJ0eXBlIjoiZCIsImRlbGVnYXRlIjp7InR5cGUiOiJlIn19fX19",
+	 "d"},
+	{"a type that is no word", /* {"type": "a b\n"} */
+	 "eyJ0eXBlIjoiYSBiXG4ifQ==", ""},
+	{"a long one is cut", /* {"type": "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"} */
+	 "eyJ0eXBlIjoieHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eCJ9",
+	 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"},
+	{"no type", /* {} */
+	 "e30=", ""},
+	{"no object", /* [7] */
+	 "Wzdd", ""},
+	{"no base64", "e30", ""},
+	{"no JSON", "e30gfQ==", ""},
+	{"nothing", "", ""},
+};
+
+static void has_type(void **state)
+{
+	const struct type_row *row = *state;
+	char type[CNI_TYPE_MAX];
+
+	assert_int_equal(cni_config_type(row->config, type), 0);
+	assert_string_equal(type, row->type);
+}
+
+static void what_else_is_in_the_pod_is_known(void **state)
+{
+	char text[CNI_TEXT_MAX];
+	struct cni_result *result;
+
+	(void)state;
+	node_cni_text(text, "shop", "web", "u1", "c1", "eth0",
+		      "{\"interfaces\":[{\"name\":\"net1\",\"sandbox\":\"/x\"},{\"name\":\"eth0\","
+		      "\"sandbox\":\"/x\"},{\"name\":\"dummy1\",\"sandbox\":\"0\"},{\"name\":\"a "
+		      "b\",\"sandbox\":\"/x\"}],\"ips\":[]}");
+	result = node_cni_result("file", text, 1);
+	assert_true(result->in_sandbox);
+	assert_int_equal(result->n_others, 1);
+	assert_string_equal(result->others[0], "net1");
+	cni_result_put(result);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -299,9 +371,11 @@ int main(void)
 		cmocka_unit_test(a_runtime_may_leave_the_uid_out),
 		cmocka_unit_test(the_newer_file_wins_and_names_decide_between_equals),
 		cmocka_unit_test(real_files_are_read),
+		cmocka_unit_test(what_else_is_in_the_pod_is_known),
 	};
 	int failed = RUN_ROWS("results", results, is_result);
 
+	failed += RUN_ROWS("types", types, has_type);
 	failed += RUN_ROWS("files", files, is_refused);
 	return failed + cmocka_run_group_tests_name("cni", tests, NULL, NULL);
 }

@@ -431,6 +431,82 @@ static void a_pod_is_found_by_its_uid(void **state)
 	node_host_done(&host);
 }
 
+struct unseen_row {
+	const char *name;
+	const char *lines;
+	const char *shown; /* POD IFNAME TYPE own|further MASTER, a line each */
+};
+
+static const struct unseen_row unseen[] = {
+	{"a routed pod",
+	 UPLINK "link 6 veth6 veth; cni f 1 shop/web u1 c1 eth0 veth6 10.0.0.5 - ptp", ""},
+	{"a bridged pod", BRIDGE "cni f 1 shop/web u1 c1 eth0 cni0,veth6 10.0.0.5 - bridge", ""},
+	{"macvlan", UPLINK "cni f 1 shop/web u1 c1 eth0 - 192.168.0.5 02:00:00:00:00:05 macvlan",
+	 "shop/web eth0 macvlan own -\n"},
+	{"macvlan with an address of the host's network that it has talked to",
+	 UPLINK "neigh 2 192.168.0.5 02:00:00:00:00:05;"
+		"cni f 1 shop/web u1 c1 eth0 - 192.168.0.5 02:00:00:00:00:05 macvlan",
+	 "shop/web eth0 macvlan own -\n"},
+	{"SR-IOV without addresses", UPLINK "cni f 1 shop/web u1 c1 eth0 - - - sriov",
+	 "shop/web eth0 sriov own -\n"},
+	{"a plugin that nobody knows", UPLINK "cni f 1 shop/web u1 c1 eth0 - 10.0.0.5 -",
+	 "shop/web eth0 - own -\n"},
+	{"one whose route is there",
+	 UPLINK "link 6 cali6 veth; route 10.0.0.5 dev 6;"
+		"cni f 1 shop/web u1 c1 eth0 - 10.0.0.5 - azure",
+	 ""},
+	{"an interface of the host that has gone",
+	 UPLINK "cni f 1 shop/web u1 c1 eth0 veth6 10.0.0.5 - ptp", ""},
+	{"a further network",
+	 BRIDGE "cni f 1 shop/web u1 c1 eth0 cni0,veth6 10.0.0.5 - multus;"
+		"cni g 1 shop/web u1 c1 net1 - 192.168.0.5 - ipvlan",
+	 "shop/web net1 ipvlan further -\n"},
+	{"a further network that is bridged is not the pod's either",
+	 BRIDGE "cni f 1 shop/web u1 c1 eth0 veth6 10.0.0.5 - multus;"
+		"cni g 1 shop/web u1 c1 net1 veth7 10.9.0.5 - bridge",
+	 "shop/web net1 bridge further -\n"},
+	{"both unseen",
+	 UPLINK "cni f 2 shop/web u1 c1 eth0 - 10.0.0.5 - host-device;"
+		"cni g 1 shop/web u1 c1 net1 - 10.9.0.5 - macvlan",
+	 "shop/web eth0 host-device own -\nshop/web net1 macvlan further -\n"},
+	{"the further network of a container that is gone",
+	 BRIDGE "cni f 2 shop/web u1 c2 eth0 veth6 10.0.0.5 - multus;"
+		"cni g 1 shop/web u1 c1 eth0 veth7 10.0.0.6 - multus;"
+		"cni h 1 shop/web u1 c1 net1 - 10.9.0.5 - macvlan",
+	 ""},
+	{"Open vSwitch",
+	 UPLINK "link 5 ovs-system openvswitch; link 6 veth6 veth 5;"
+		"cni f 1 shop/web u1 c1 eth0 veth6 10.0.0.5 - ovs",
+	 "shop/web eth0 ovs own ovs-system\n"},
+	{"a VRF",
+	 UPLINK "link 5 red vrf; link 6 veth6 veth 5;"
+		"cni f 1 shop/web u1 c1 eth0 veth6 10.0.0.5 - ptp",
+	 ""},
+};
+
+static void is_unseen(void **state)
+{
+	const struct unseen_row *row = *state;
+	struct node_host host;
+	struct join join;
+	char shown[1024] = "";
+
+	start(&host, row->lines);
+	build(&host, &join);
+	for (size_t i = 0; i < join.unseen.n; i++) {
+		const struct attach_unseen *one = &join.unseen.v[i];
+		size_t used = strlen(shown);
+
+		(void)snprintf(shown + used, sizeof(shown) - used, "%s/%s %s %s %s %s\n",
+			       one->result->ns, one->result->name, one->ifname,
+			       one->type[0] ? one->type : "-", one->further ? "further" : "own",
+			       one->master[0] ? one->master : "-");
+	}
+	assert_string_equal(shown, row->shown);
+	join_done(&join);
+	node_host_done(&host);
+}
+
 static void an_operator_is_told_who_lost_what(void **state)
 {
 	struct node_host host;
@@ -555,6 +631,7 @@ int main(void)
 	int failed = RUN_ROWS("hosts", hosts, is_shown);
 
 	failed += RUN_ROWS("ways", ways, leads_to_pods_or_not);
+	failed += RUN_ROWS("unseen", unseen, is_unseen);
 	failed += RUN_ROWS("changes", changes, says_whether_it_changes);
 	return failed + cmocka_run_group_tests_name("join", tests, NULL, NULL);
 }
