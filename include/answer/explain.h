@@ -26,10 +26,6 @@ int explain_flow(struct graph *graph, const struct flow *flow, enum explain_form
 		 size_t rules_max, struct explanation *ret);
 void explanation_done(struct explanation *explanation);
 
-/* A string, with '?' for what is not ASCII if it is no UTF-8: files may be called so. NULL: no
- * memory. */
-json_t *explain_json_text(const char *text);
-
 /* allow or deny, in its colour. */
 void explain_verdict_word(enum verdict verdict, bool colour, FILE *out);
 

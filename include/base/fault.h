@@ -21,7 +21,7 @@ struct fault {
 	unsigned line; /* 1-based, 0: unknown */
 	char *object;  /* "NetworkPolicy shop/web", NULL: none */
 	char *field;   /* "spec.ingress[0].ports[1].port", NULL: none */
-	char *value;   /* as JSON, NULL: none */
+	char *value;   /* as JSON or as it was written, NULL: none */
 	char *text;    /* what was expected */
 };
 
@@ -43,7 +43,7 @@ struct fault_place {
 void faults_add(struct faults *faults, enum fault_level level, const struct fault_place *place,
 		const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
-/* One line each, in the order of file, line and field:
+/* One line each whatever it names (base/escape.h), in the order of file, line and field:
  * FILE:LINE: error: OBJECT: FIELD: VALUE: expected ... */
 void faults_print(struct faults *faults, FILE *out);
 

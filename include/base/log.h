@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Log lines on stderr: for journald with its syslog prefixes, for people with words. Only the code
- * that decides what happens next logs; everybody else returns an error. */
+ * that decides what happens next logs; everybody else returns an error. What a message names is
+ * escaped here, see base/escape.h: each message is one line. */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 

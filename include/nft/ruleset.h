@@ -230,7 +230,8 @@ const char *nft_stmt_set(const struct nft_stmt *stmt);
 /* Takes the rule's content over in any case. 0 or -ENOMEM. */
 int nft_chain_add(struct nft_chain *chain, struct nft_rule *rule);
 
-/* Copies, cut with "..." where it is too long. */
+/* What text there is, as nft can quote it and list it: escaped, cut with "..." where it is too
+ * long. A comment that has been made is copied by memcpy(). */
 void nft_comment(char to[static NFT_COMMENT_MAX + 1], const char *text);
 
 #endif

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "describe.h"
 
+#include "base/escape.h"
+
 static void describe_requirement(FILE *out, const struct requirement *req)
 {
 	static const char *const words[] = {
@@ -12,16 +14,19 @@ static void describe_requirement(FILE *out, const struct requirement *req)
 
 	if (req->op == LABEL_DOES_NOT_EXIST)
 		fputc('!', out);
-	fputs(req->key, out);
+	print_word(out, req->key);
 	if (req->op == LABEL_IN && req->n_values == 1) {
-		fprintf(out, "=%s", req->values[0]);
+		fputc('=', out);
+		print_word(out, req->values[0]);
 		return;
 	}
 	if (req->n_values == 0)
 		return;
 	fprintf(out, " %s (", words[req->op]);
-	for (size_t i = 0; i < req->n_values; i++)
-		fprintf(out, "%s%s", i > 0 ? "," : "", req->values[i]);
+	for (size_t i = 0; i < req->n_values; i++) {
+		fputs(i > 0 ? "," : "", out);
+		print_word(out, req->values[i]);
+	}
 	fputc(')', out);
 }
 
@@ -71,6 +76,12 @@ void describe_peers(FILE *out, const struct policy_rule *rule)
 	}
 }
 
+static void describe_named(FILE *out, const char *proto, const char *name)
+{
+	fprintf(out, "%s/", proto);
+	print_word(out, name);
+}
+
 void describe_ports(FILE *out, const struct policy_rule *rule)
 {
 	if (rule->n_ports == 0)
@@ -82,7 +93,7 @@ void describe_ports(FILE *out, const struct policy_rule *rule)
 		if (i > 0)
 			fputs(", ", out);
 		if (port->name)
-			fprintf(out, "%s/%s", proto, port->name);
+			describe_named(out, proto, port->name);
 		else if (port->first == 0)
 			fputs(proto, out);
 		else if (port->first == port->last)
@@ -96,8 +107,17 @@ static void describe_nodes(FILE *out, const struct flow_end *end)
 {
 	if (end->n_nodes == 0)
 		fputs("a node", out);
-	for (size_t i = 0; i < end->n_nodes; i++)
-		fprintf(out, "%s %s", i > 0 ? " or" : "node", end->nodes[i]);
+	for (size_t i = 0; i < end->n_nodes; i++) {
+		fputs(i > 0 ? " or " : "node ", out);
+		print_word(out, end->nodes[i]);
+	}
+}
+
+static void describe_pod(FILE *out, const struct pod *pod)
+{
+	print_word(out, pod->ns);
+	fputc('/', out);
+	print_word(out, pod->name);
 }
 
 void describe_end(FILE *out, const struct flow_end *end)
@@ -107,12 +127,13 @@ void describe_end(FILE *out, const struct flow_end *end)
 
 	switch (end->kind) {
 	case END_POD:
-		fprintf(out, "%s/%s", end->pod->object->ns, end->pod->object->name);
+		describe_pod(out, end->pod->object);
 		break;
 	case END_NODE:
-		if (end->pod)
-			fprintf(out, "%s/%s on the network of ", end->pod->object->ns,
-				end->pod->object->name);
+		if (end->pod) {
+			describe_pod(out, end->pod->object);
+			fputs(" on the network of ", out);
+		}
 		describe_nodes(out, end);
 		break;
 	case END_EXTERNAL:

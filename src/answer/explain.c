@@ -8,23 +8,6 @@
 #include "base/cleanup.h"
 #include "report.h"
 
-static bool is_ascii(const char *text)
-{
-	while (*text && (unsigned char)*text < 0x80)
-		text++;
-	return *text == '\0';
-}
-
-json_t *explain_json_text(const char *text)
-{
-	json_t *json = json_string(text);
-	AUTO_FREE char *plain = json || is_ascii(text) ? NULL : strdup(text);
-
-	for (char *at = plain; at && *at; at++)
-		*at = (unsigned char)*at < 0x80 ? *at : '?';
-	return plain ? json_string(plain) : json;
-}
-
 static int write_text(struct graph *graph, const struct flow *flow,
 		      const struct flow_result *result, bool colour, char **ret)
 {

@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/escape.h"
+#include "base/json_text.h"
 #include "tree.h"
 
 struct namespaces {
@@ -80,13 +82,17 @@ static void print_text(const struct graph_pod *pod, struct profile *const profil
 	const struct pod *object = pod->object;
 	char text[ADDR_TEXT_MAX];
 
-	fprintf(out, "%s/%s", object->ns, object->name);
+	print_word(out, object->ns);
+	fputc('/', out);
+	print_word(out, object->name);
 	for (size_t i = 0; i < object->n_addrs; i++) {
 		if (counts(pod, (enum family)object->addrs[i].family))
 			fprintf(out, " %s", addr_format(&object->addrs[i], text));
 	}
-	if (object->node)
-		fprintf(out, " on %s", object->node);
+	if (object->node) {
+		fputs(" on ", out);
+		print_word(out, object->node);
+	}
 	if (strcmp(role(object), "pod") != 0)
 		fprintf(out, " (%s)", role(object));
 	fputc('\n', out);
@@ -94,8 +100,10 @@ static void print_text(const struct graph_pod *pod, struct profile *const profil
 		if (!profiles[dir])
 			continue;
 		fprintf(out, "  %s isolated by", direction_name((enum direction)dir));
-		for (size_t i = 0; i < profiles[dir]->n_policies; i++)
-			fprintf(out, " %s", profiles[dir]->policies[i]->name);
+		for (size_t i = 0; i < profiles[dir]->n_policies; i++) {
+			fputc(' ', out);
+			print_word(out, profiles[dir]->policies[i]->name);
+		}
 		fputc('\n', out);
 	}
 }
@@ -152,18 +160,15 @@ static int print_json(const struct graph_pod *pod, struct profile *const profile
 {
 	const struct pod *object = pod->object;
 	AUTO_JSON json_t *json =
-		json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:s?, s:s?, s:o, s:o}", "namespace",
+		json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:s?, s:o, s:o, s:o}", "namespace",
 			  object->ns, "name", object->name, "role", role(object), "labels",
 			  json_labels(object), "ports", json_ports(object), "addresses",
 			  json_addrs(pod, true), "lost", json_addrs(pod, false), "node",
-			  object->node, "interface", graph_pod_interface(pod), "ingress",
+			  object->node, "interface", json_text(graph_pod_interface(pod)), "ingress",
 			  json_isolation(profiles[DIR_INGRESS]), "egress",
 			  json_isolation(profiles[DIR_EGRESS]));
 
-	if (!json || json_dumpf(json, out, JSON_COMPACT) < 0)
-		return -ENOMEM;
-	fputc('\n', out);
-	return 0;
+	return json_print(json, out);
 }
 
 static int print_pod(struct graph *graph, struct graph_pod *pod, bool json, FILE *out)

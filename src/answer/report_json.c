@@ -5,6 +5,7 @@
 
 #include "answer/explain.h"
 #include "base/cleanup.h"
+#include "base/json_text.h"
 #include "report.h"
 #include "tree.h"
 
@@ -53,7 +54,7 @@ static json_t *json_rule(const struct rule_report *report, enum direction dir)
 					   answer_name(report->peer), "port", report->port);
 
 	if (policy->origin.file &&
-	    (!tree_put(json, "file", explain_json_text(policy->origin.file)) ||
+	    (!tree_put(json, "file", json_text(policy->origin.file)) ||
 	     !tree_put(json, "line", json_integer(line ? line : policy->origin.line))))
 		return NULL;
 	return TAKE(json);
@@ -187,14 +188,14 @@ int report_json(struct graph *graph, const struct flow *flow, const struct flow_
 	if (rc < 0)
 		return rc;
 	AUTO_JSON json_t *json = json_pack(
-		"{s:o, s:o, s:s, s:s, s:s, s:s, s:o}", "from", explain_json_text(flow->from), "to",
-		explain_json_text(flow->to), "protocol", flow_proto_text(flow, proto), "verdict",
+		"{s:o, s:o, s:s, s:s, s:s, s:s, s:o}", "from", json_text(flow->from), "to",
+		json_text(flow->to), "protocol", flow_proto_text(flow, proto), "verdict",
 		verdict_name(result->verdict), "egress", verdict_name(result->dir[DIR_EGRESS]),
 		"ingress", verdict_name(result->dir[DIR_INGRESS]), "pairs",
 		json_pairs(graph, result));
 
 	if (!json || (result->verdict == VERDICT_NONE &&
-		      !tree_put(json, "reason", explain_json_text(result->reason))))
+		      !tree_put(json, "reason", json_text(result->reason))))
 		return -ENOMEM;
 	*ret = TAKE(json);
 	return 0;

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "answer/explain.h"
+#include "base/escape.h"
 #include "describe.h"
 #include "report.h"
 
@@ -18,10 +19,13 @@ static void print_rule_place(const struct rule_report *report, enum direction di
 	const struct network_policy *policy = report->rule->policy;
 	const struct policy_rule *rule = &policy->rules[dir][report->rule->index];
 
-	fprintf(out, "%s %s rule %zu", policy->name, direction_name(dir), report->rule->index);
-	if (policy->origin.file)
-		fprintf(out, " (%s:%u)", policy->origin.file,
-			rule->line ? rule->line : policy->origin.line);
+	print_word(out, policy->name);
+	fprintf(out, " %s rule %zu", direction_name(dir), report->rule->index);
+	if (policy->origin.file) {
+		fputs(" (", out);
+		print_word(out, policy->origin.file);
+		fprintf(out, ":%u)", rule->line ? rule->line : policy->origin.line);
+	}
 }
 
 /* With many ports asked about at once, only the peer can be said to match or not. */
@@ -59,8 +63,10 @@ static void print_rule(const struct rule_report *report, enum direction dir, boo
 
 static void print_policies(const struct profile *profile, FILE *out)
 {
-	for (size_t i = 0; i < profile->n_policies; i++)
-		fprintf(out, "%s%s", i > 0 ? ", " : "", profile->policies[i]->name);
+	for (size_t i = 0; i < profile->n_policies; i++) {
+		fputs(i > 0 ? ", " : "", out);
+		print_word(out, profile->policies[i]->name);
+	}
 }
 
 /* What allowed it; or all that was there and did not. */
@@ -201,9 +207,9 @@ int report_text(struct graph *graph, bool colour, const struct flow *flow,
 	int rc = 0;
 
 	explain_verdict_word(result->verdict, colour, out);
-	fprintf(out, " %s -> %s %s\n", flow->from, flow->to, flow_proto_text(flow, proto));
+	print_line(out, " %s -> %s %s", flow->from, flow->to, flow_proto_text(flow, proto));
 	if (result->verdict == VERDICT_NONE)
-		fprintf(out, "  %s\n", result->reason);
+		print_line(out, "  %s", result->reason);
 	for (size_t i = 0; i < result->pairs.n && result->verdict != VERDICT_NONE && rc == 0; i++)
 		rc = print_pair(graph, result, i, out);
 	return rc;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/escape.h"
 #include "base/vec.h"
 
 static char *copy(const char *text)
@@ -69,6 +70,12 @@ static int compare(const void *left, const void *right)
 	return order != 0 ? order : compare_text(a->text, b->text);
 }
 
+static void print_part(const char *text, const char *after, FILE *out)
+{
+	print_word(out, text);
+	fputs(after, out);
+}
+
 static void print_one(const struct fault *fault, bool colour, FILE *out)
 {
 	static const char *const word[] = {[FAULT_ERROR] = "error", [FAULT_WARNING] = "warning"};
@@ -76,7 +83,7 @@ static void print_one(const struct fault *fault, bool colour, FILE *out)
 		[FAULT_ERROR] = "\033[1;31m", [FAULT_WARNING] = "\033[1;33m"};
 
 	if (fault->file)
-		fprintf(out, "%s:", fault->file);
+		print_part(fault->file, ":", out);
 	if (fault->file && fault->line)
 		fprintf(out, "%u:", fault->line);
 	if (fault->file)
@@ -84,12 +91,14 @@ static void print_one(const struct fault *fault, bool colour, FILE *out)
 	fprintf(out, "%s%s:%s ", colour ? paint[fault->level] : "", word[fault->level],
 		colour ? "\033[0m" : "");
 	if (fault->object)
-		fprintf(out, "%s: ", fault->object);
+		print_part(fault->object, ": ", out);
 	if (fault->field)
-		fprintf(out, "%s: ", fault->field);
-	if (fault->value)
-		fprintf(out, "%s: ", fault->value);
-	fprintf(out, "%s\n", fault->text);
+		print_part(fault->field, ": ", out);
+	if (fault->value) {
+		escape_print(out, ESCAPE_JSON, fault->value);
+		fputs(": ", out);
+	}
+	print_part(fault->text, "\n", out);
 }
 
 void faults_print(struct faults *faults, FILE *out)

@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/escape.h"
+
 static enum log_level threshold = LOG_LEVEL_NOTICE;
 
 static const char *const words[] = {
@@ -58,8 +60,7 @@ __attribute__((format(printf, 3, 0))) static void emit(enum log_level level, con
 		fprintf(stderr, "%s%s: ", syslog_prefix[level], subsystem);
 	else
 		fprintf(stderr, "%s: %s: ", words[level], subsystem);
-	vfprintf(stderr, fmt, ap);
-	fputc('\n', stderr);
+	vprint_line(stderr, fmt, ap);
 }
 
 void log_err(const char *subsystem, const char *fmt, ...)

@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "base/cleanup.h"
+#include "base/escape.h"
 
 #define ANSWER_BYTES_MAX (64u << 20)
 #define TIMEOUT_S        30L
@@ -99,13 +100,16 @@ void control_free(struct control *control)
 
 void control_warn(const struct control *control)
 {
-	if (control->behind[0])
-		fprintf(stderr, "netpolctl: the kernel is behind: %s\n", control->behind);
+	if (control->behind[0]) {
+		fputs("netpolctl: the kernel is behind: ", stderr);
+		escape_print(stderr, ESCAPE_JSON, control->behind); /* escaped by the daemon */
+		fputc('\n', stderr);
+	}
 }
 
 int control_complain(const struct control *control, const char *reason)
 {
-	fprintf(stderr, "netpolctl: %s: %s\n", control->socket, reason);
+	print_line(stderr, "netpolctl: %s: %s", control->socket, reason);
 	return -EIO;
 }
 
@@ -122,7 +126,7 @@ static int tell_failure(const struct control *control, CURLcode code)
 		what = strerror((int)os_errno);
 	if (os_errno == EACCES || os_errno == EPERM)
 		todo = "expected root, or the user that netpold runs as";
-	fprintf(stderr, "netpolctl: %s: %s: %s%s\n", control->socket, what, todo, control->hint);
+	print_line(stderr, "netpolctl: %s: %s: %s%s", control->socket, what, todo, control->hint);
 	return -EIO;
 }
 
@@ -131,11 +135,11 @@ static int tell_status(const struct control *control, long status)
 	int len = (int)strcspn(control->answer.bytes, "\r\n");
 
 	if (status == 503)
-		fprintf(stderr, "netpolctl: %s: %.*s: try again soon%s\n", control->socket, len,
-			control->answer.bytes, control->hint);
+		print_line(stderr, "netpolctl: %s: %.*s: try again soon%s", control->socket, len,
+			   control->answer.bytes, control->hint);
 	else
-		fprintf(stderr, "netpolctl: %s: unexpected answer %ld: %.*s\n", control->socket,
-			status, len < 200 ? len : 200, control->answer.bytes);
+		print_line(stderr, "netpolctl: %s: unexpected answer %ld: %.*s", control->socket,
+			   status, len < 200 ? len : 200, control->answer.bytes);
 	return -EIO;
 }
 

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/escape.h"
+#include "base/json_text.h"
 #include "base/options.h"
 
 static const struct option_spec specs[] = {
@@ -81,7 +83,7 @@ static int take_option(void *ctx, const char *name, const char *value)
 	else if (strcmp(value, "json") == 0)
 		inv->ctl.output = OUTPUT_JSON;
 	else if (strcmp(value, "text") != 0) {
-		fprintf(stderr, "netpolctl: --output %s: expected text or json\n", value);
+		print_line(stderr, "netpolctl: --output %s: expected text or json", value);
 		return -EINVAL;
 	}
 	return 0;
@@ -116,11 +118,11 @@ static int load_objects(struct ctl *ctl, int argc, char *argv[])
 	int rc;
 
 	if (api && ctl->manifests.n > 0) {
-		fprintf(stderr, "netpolctl: expected -f PATH or an API server, not both\n");
+		print_line(stderr, "netpolctl: expected -f PATH or an API server, not both");
 		return CTL_UNUSABLE;
 	}
 	if (reads_stdin_twice(ctl, argc, argv)) {
-		fprintf(stderr, "netpolctl: standard input (-) can be read only once\n");
+		print_line(stderr, "netpolctl: standard input (-) can be read only once");
 		return CTL_UNUSABLE;
 	}
 	if (!api && ctl->manifests.n == 0)
@@ -131,7 +133,7 @@ static int load_objects(struct ctl *ctl, int argc, char *argv[])
 	else
 		rc = offline_load(&ctl->cluster, ctl->manifests.v, ctl->manifests.n, NULL, NULL);
 	if (err.code)
-		fprintf(stderr, "netpolctl: %s\n", err.text);
+		print_line(stderr, "netpolctl: %s", err.text);
 	if (rc < 0 && rc != -ENOMEM)
 		return rc == -EINVAL ? CTL_UNUSABLE : CTL_FAILED;
 	if (rc == 0)
@@ -141,10 +143,7 @@ static int load_objects(struct ctl *ctl, int argc, char *argv[])
 
 int ctl_print_json(const json_t *json)
 {
-	if (json_dumpf(json, stdout, JSON_COMPACT) < 0)
-		return -ENOMEM;
-	putchar('\n');
-	return 0;
+	return json_print(json, stdout);
 }
 
 int ctl_status_of(int rc, int other)
@@ -160,13 +159,13 @@ static int run_command(struct ctl *ctl, const struct command *command, int argc,
 	if (status == CTL_OK)
 		status = command->run(ctl, argc, argv);
 	if (fflush(stdout) != 0) {
-		fprintf(stderr, "netpolctl: cannot write: %s\n", strerror(errno));
+		print_line(stderr, "netpolctl: cannot write: %s", strerror(errno));
 		return CTL_FAILED;
 	}
 	faults->colour = isatty(STDERR_FILENO) && !getenv("NO_COLOR");
 	faults_print(faults, stderr);
 	if (status == CTL_NO_MEMORY) {
-		fprintf(stderr, "netpolctl: out of memory\n");
+		print_line(stderr, "netpolctl: out of memory");
 		return CTL_FAILED;
 	}
 	return faults->errors > 0 ? CTL_UNUSABLE : status;
@@ -194,12 +193,12 @@ int ctl_main(int argc, char *argv[], const char *version)
 	if (command)
 		status = run_command(&inv.ctl, command, argc - first - 1, argv + first + 1);
 	else if (first < argc)
-		fprintf(stderr, "netpolctl: %s: expected explain, test, graph or status\n",
-			argv[first]);
+		print_line(stderr, "netpolctl: %s: expected explain, test, graph or status",
+			   argv[first]);
 	else
-		fprintf(stderr,
-			"netpolctl: expected a command: explain, test, graph or status; see "
-			"netpolctl --help\n");
+		print_line(stderr,
+			   "netpolctl: expected a command: explain, test, graph or status; see "
+			   "netpolctl --help");
 out:
 	offline_done(&inv.ctl.cluster);
 	vec_free(&inv.ctl.manifests);

@@ -7,6 +7,7 @@
 
 #include "ask.h"
 #include "base/err.h"
+#include "base/escape.h"
 
 struct explain {
 	struct ctl *ctl;
@@ -35,13 +36,14 @@ static int explain_one(struct ask *ask, char *argv[])
 	struct err err = {0};
 
 	if (strlen(argv[0]) >= sizeof(line.flow.from) || strlen(argv[1]) >= sizeof(line.flow.to)) {
-		fprintf(stderr, "netpolctl: name too long: expected namespace/pod or an address\n");
+		print_line(stderr,
+			   "netpolctl: name too long: expected namespace/pod or an address");
 		return -EINVAL;
 	}
 	memcpy(line.flow.from, argv[0], strlen(argv[0]) + 1);
 	memcpy(line.flow.to, argv[1], strlen(argv[1]) + 1);
 	if (flow_parse_proto(argv[2], &line.flow, &err) < 0) {
-		fprintf(stderr, "netpolctl: %s\n", err.text);
+		print_line(stderr, "netpolctl: %s", err.text);
 		return -EINVAL;
 	}
 	return ask_flow(ask, &line);
@@ -55,9 +57,9 @@ int ctl_explain(struct ctl *ctl, int argc, char *argv[])
 	int rc;
 
 	if (!is_stdin && argc != 3) {
-		fprintf(stderr,
-			"netpolctl: expected explain FROM TO PROTO[/PORT], or explain - for "
-			"flows on standard input\n");
+		print_line(stderr,
+			   "netpolctl: expected explain FROM TO PROTO[/PORT], or explain - for "
+			   "flows on standard input");
 		return CTL_UNUSABLE;
 	}
 	ask = ask_new(ctl, isatty(STDIN_FILENO), print_answer, &explain);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "answer/pods.h"
+#include "base/escape.h"
 #include "control.h"
 #include "ctl/ctl.h"
 
@@ -47,7 +48,7 @@ int ctl_graph(struct ctl *ctl, int argc, char *argv[])
 
 	(void)argv;
 	if (argc > 0) {
-		fprintf(stderr, "netpolctl: expected graph without operands\n");
+		print_line(stderr, "netpolctl: expected graph without operands");
 		return CTL_UNUSABLE;
 	}
 	if (ctl->cluster.graph)

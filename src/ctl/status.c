@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/escape.h"
 #include "control.h"
 #include "ctl/ctl.h"
 
@@ -25,6 +26,15 @@ static const char *text(const json_t *in, const char *key, const char *absent)
 	return value ? value : absent;
 }
 
+/* A part of a line. */
+static void print_item(const char *before, const json_t *item)
+{
+	const char *value = json_string_value(item);
+
+	fputs(before, stdout);
+	print_word(stdout, value ? value : "");
+}
+
 static void print_files(const json_t *files)
 {
 	size_t i;
@@ -32,15 +42,18 @@ static void print_files(const json_t *files)
 
 	printf("manifests ");
 	json_array_foreach (json_object_get(files, "paths"), i, path)
-		printf(" %s", json_string_value(path));
-	printf("\n           read %s: files %lld, errors %lld, warnings %lld\n",
-	       text(files, "read", "never"), (long long)number(files, "files"),
-	       (long long)number(files, "errors"), (long long)number(files, "warnings"));
+		print_item(" ", path);
+	putchar('\n');
+	print_line(stdout, "           read %s: files %lld, errors %lld, warnings %lld",
+		   text(files, "read", "never"), (long long)number(files, "files"),
+		   (long long)number(files, "errors"), (long long)number(files, "warnings"));
 	if (number(files, "kept") > 0)
-		printf("           enforced as before, because their file cannot be read: %lld\n",
-		       (long long)number(files, "kept"));
+		print_line(stdout,
+			   "           enforced as before, because their file cannot be read: %lld",
+			   (long long)number(files, "kept"));
 	if (text(files, "blind", NULL))
-		printf("           changes are not noticed: %s\n", text(files, "blind", ""));
+		print_line(stdout, "           changes are not noticed: %s",
+			   text(files, "blind", ""));
 }
 
 static void print_api(const json_t *api)
@@ -48,15 +61,15 @@ static void print_api(const json_t *api)
 	size_t i;
 	json_t *one;
 
-	printf("api        %s%s%s\n", text(api, "server", ""),
-	       text(api, "context", NULL) ? ", context " : "", text(api, "context", ""));
+	print_line(stdout, "api        %s%s%s", text(api, "server", ""),
+		   text(api, "context", NULL) ? ", context " : "", text(api, "context", ""));
 	json_array_foreach (json_object_get(api, "resources"), i, one)
-		printf("           %s %s, objects %lld%s%s\n", text(one, "resource", ""),
-		       text(one, "state", ""), (long long)number(one, "objects"),
-		       text(one, "error", NULL) ? ": " : "", text(one, "error", ""));
+		print_line(stdout, "           %s %s, objects %lld%s%s", text(one, "resource", ""),
+			   text(one, "state", ""), (long long)number(one, "objects"),
+			   text(one, "error", NULL) ? ": " : "", text(one, "error", ""));
 	json_array_foreach (json_object_get(api, "broken"), i, one)
-		printf("           NOT UNDERSTOOD: %s: %s\n", text(one, "object", ""),
-		       text(one, "reason", ""));
+		print_line(stdout, "           NOT UNDERSTOOD: %s: %s", text(one, "object", ""),
+			   text(one, "reason", ""));
 }
 
 /* "before a, b", where there are any, and the end of the line. */
@@ -66,8 +79,8 @@ static void print_words(const json_t *list, const char *before)
 	json_t *one;
 
 	json_array_foreach ((json_t *)list, i, one)
-		printf("%s%s", i > 0 ? ", " : before, json_string_value(one));
-	printf("\n");
+		print_item(i > 0 ? ", " : before, one);
+	putchar('\n');
 }
 
 /* Before the first sync of all sources there is nothing to be behind of. */
@@ -82,23 +95,29 @@ static void print_kernel(const json_t *status)
 {
 	const json_t *kernel = json_object_get(status, "kernel");
 	const char *committed = text(kernel, "committed", NULL);
+	const char *up_to_date = kernel_state(status, kernel);
 	size_t i;
 	json_t *one;
 
-	printf("kernel     %s, ", kernel_state(status, kernel));
 	if (committed)
-		printf("last change %s in %lld us\n", committed,
-		       (long long)number(kernel, "lastMicroseconds"));
+		print_line(stdout, "kernel     %s, last change %s in %lld us", up_to_date,
+			   committed, (long long)number(kernel, "lastMicroseconds"));
 	else
-		printf("nothing had to be changed yet\n");
-	printf("           changes %lld, failures %lld, changes by others put right %lld\n",
-	       (long long)number(kernel, "commits"), (long long)number(kernel, "failures"),
-	       (long long)number(kernel, "repairs"));
+		print_line(stdout, "kernel     %s, nothing had to be changed yet", up_to_date);
+	print_line(stdout,
+		   "           changes %lld, failures %lld, changes by others put right %lld",
+		   (long long)number(kernel, "commits"), (long long)number(kernel, "failures"),
+		   (long long)number(kernel, "repairs"));
 	if (text(kernel, "problem", NULL))
-		printf("           PROBLEM: %s\n", text(kernel, "problem", ""));
+		print_line(stdout, "           PROBLEM: %s", text(kernel, "problem", ""));
 	json_array_foreach (json_object_get(kernel, "refused"), i, one) {
-		printf("           REFUSED by the kernel: %s %s (%s)", text(one, "what", ""),
-		       text(one, "name", ""), text(one, "closes", ""));
+		fputs("           REFUSED by the kernel: ", stdout);
+		print_word(stdout, text(one, "what", ""));
+		fputc(' ', stdout);
+		print_word(stdout, text(one, "name", ""));
+		fputs(" (", stdout);
+		print_word(stdout, text(one, "closes", ""));
+		fputs(")", stdout);
 		print_words(json_object_get(one, "pods"), ", for pods ");
 	}
 }
@@ -109,10 +128,12 @@ static void print_closed(const json_t *list)
 	json_t *one;
 
 	if (json_array_size(list) > 0)
-		printf("CLOSED, as their policies are too complicated\n");
+		print_line(stdout, "CLOSED, as their policies are too complicated");
 	json_array_foreach ((json_t *)list, i, one) {
-		printf("           pod %s for %s", text(one, "pod", ""),
-		       text(one, "direction", ""));
+		fputs("           pod ", stdout);
+		print_word(stdout, text(one, "pod", ""));
+		fputs(" for ", stdout);
+		print_word(stdout, text(one, "direction", ""));
 		print_words(json_object_get(one, "policies"), ": policies ");
 	}
 }
@@ -124,19 +145,20 @@ static void print_list(const json_t *list, const char *heading, const char *firs
 	json_t *one;
 
 	if (json_array_size(list) > 0)
-		printf("%s\n", heading);
+		print_line(stdout, "%s", heading);
 	json_array_foreach ((json_t *)list, i, one)
-		printf("           %s%s%s\n", text(one, first, ""), between, text(one, second, ""));
+		print_line(stdout, "           %s%s%s", text(one, first, ""), between,
+			   text(one, second, ""));
 }
 
 static void print_finding(const json_t *one)
 {
 	const char *subject = text(one, "subject", "");
 
-	printf("           %s %s%s%s%s, since %s\n           %s %s\n", text(one, "level", ""),
-	       text(one, "id", ""), json_is_true(json_object_get(one, "open")) ? " (OPEN)" : "",
-	       subject[0] ? ": " : "", subject, text(one, "since", "?"), text(one, "text", ""),
-	       text(one, "fix", ""));
+	print_line(stdout, "           %s %s%s%s%s, since %s", text(one, "level", ""),
+		   text(one, "id", ""), json_is_true(json_object_get(one, "open")) ? " (OPEN)" : "",
+		   subject[0] ? ": " : "", subject, text(one, "since", "?"));
+	print_line(stdout, "           %s %s", text(one, "text", ""), text(one, "fix", ""));
 }
 
 static void print_findings(const json_t *status)
@@ -146,11 +168,12 @@ static void print_findings(const json_t *status)
 	json_t *one;
 
 	if (json_array_size(list) > 0)
-		printf("findings\n");
+		print_line(stdout, "findings");
 	json_array_foreach ((json_t *)list, i, one)
 		print_finding(one);
 	if (number(status, "findingsLeftOut") > 0)
-		printf("           and %lld more\n", (long long)number(status, "findingsLeftOut"));
+		print_line(stdout, "           and %lld more",
+			   (long long)number(status, "findingsLeftOut"));
 }
 
 /* What needs attention is in capitals. */
@@ -161,7 +184,7 @@ static void print_state(const char *state)
 	printf("state      ");
 	for (; *state; state++)
 		putchar(fine ? *state : toupper((unsigned char)*state));
-	printf("\n");
+	putchar('\n');
 }
 
 static void print_status(const json_t *status)
@@ -169,18 +192,19 @@ static void print_status(const json_t *status)
 	const json_t *pods = json_object_get(status, "pods");
 
 	print_state(text(status, "state", "?"));
-	printf("netpold    %s, node %s, since %s\n", text(status, "version", "?"),
-	       text(status, "node", "(every pod is local)"), text(status, "started", "?"));
+	print_line(stdout, "netpold    %s, node %s, since %s", text(status, "version", "?"),
+		   text(status, "node", "(every pod is local)"), text(status, "started", "?"));
 	if (json_is_object(json_object_get(status, "files")))
 		print_files(json_object_get(status, "files"));
 	if (json_is_object(json_object_get(status, "api")))
 		print_api(json_object_get(status, "api"));
-	printf("pods       known %lld, here %lld, isolated for ingress %lld, for egress %lld\n",
-	       (long long)number(pods, "known"), (long long)number(pods, "here"),
-	       (long long)number(pods, "isolatedIngress"),
-	       (long long)number(pods, "isolatedEgress"));
-	printf("policies   %lld\n",
-	       (long long)number(json_object_get(status, "policies"), "enforced"));
+	print_line(stdout,
+		   "pods       known %lld, here %lld, isolated for ingress %lld, for egress %lld",
+		   (long long)number(pods, "known"), (long long)number(pods, "here"),
+		   (long long)number(pods, "isolatedIngress"),
+		   (long long)number(pods, "isolatedEgress"));
+	print_line(stdout, "policies   %lld",
+		   (long long)number(json_object_get(status, "policies"), "enforced"));
 	print_kernel(status);
 	print_closed(json_object_get(status, "tooComplicated"));
 	print_findings(status);
@@ -210,7 +234,7 @@ int ctl_status(struct ctl *ctl, int argc, char *argv[])
 
 	(void)argv;
 	if (argc > 0) {
-		fprintf(stderr, "netpolctl: status: expected no operands\n");
+		print_line(stderr, "netpolctl: status: expected no operands");
 		return CTL_UNUSABLE;
 	}
 	control = control_new(ctl->control, "");

@@ -4,6 +4,8 @@
 #include <stdio.h>
 
 #include "ask.h"
+#include "base/escape.h"
+#include "base/json_text.h"
 
 struct test {
 	struct ctl *ctl;
@@ -16,10 +18,15 @@ static void say(const struct test *test, const struct flow_line *line, enum verd
 	bool holds = verdict == line->expected;
 	char proto[32];
 
-	printf("%s%s%s %s:%u: %s -> %s %s: expected %s, is ",
-	       !ctl->colour ? "" : (holds ? "\033[32m" : "\033[31m"), holds ? "ok  " : "FAIL",
-	       ctl->colour ? "\033[0m" : "", line->file, line->line, line->flow.from, line->flow.to,
-	       flow_proto_text(&line->flow, proto), verdict_name(line->expected));
+	printf("%s%s%s ", !ctl->colour ? "" : (holds ? "\033[32m" : "\033[31m"),
+	       holds ? "ok  " : "FAIL", ctl->colour ? "\033[0m" : "");
+	print_word(stdout, line->file);
+	printf(":%u: ", line->line);
+	print_word(stdout, line->flow.from);
+	fputs(" -> ", stdout);
+	print_word(stdout, line->flow.to);
+	printf(" %s: expected %s, is ", flow_proto_text(&line->flow, proto),
+	       verdict_name(line->expected));
 	explain_verdict_word(verdict, ctl->colour, stdout);
 	putchar('\n');
 }
@@ -45,7 +52,7 @@ static int judge_json(const struct flow_line *line, const struct explanation *an
 {
 	json_t *judged = json_pack("{s:s, s:b, s:o, s:I}", "expected", verdict_name(line->expected),
 				   "holds", line->expected == answer->verdict, "file",
-				   explain_json_text(line->file), "line", (json_int_t)line->line);
+				   json_text(line->file), "line", (json_int_t)line->line);
 	int rc = judged && json_object_update(answer->json, judged) == 0 ? 0 : -ENOMEM;
 
 	json_decref(judged);
@@ -85,8 +92,8 @@ int ctl_test(struct ctl *ctl, int argc, char *argv[])
 	int rc = 0;
 
 	if (argc == 0) {
-		fprintf(stderr, "netpolctl: expected test FLOWS..., files of expectations (- is "
-				"standard input)\n");
+		print_line(stderr, "netpolctl: expected test FLOWS..., files of expectations (- is "
+				   "standard input)");
 		return CTL_UNUSABLE;
 	}
 	ask = ask_new(ctl, false, judge, &test);

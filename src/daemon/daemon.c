@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/escape.h"
 #include "base/intern.h"
 #include "base/log.h"
 #include "daemon/notify.h"
@@ -213,9 +214,9 @@ int daemon_run(const struct settings *settings)
 	for (size_t i = 0; i < settings->manifests.n && settings->mode == MODE_DAEMON; i++) {
 		if (strcmp(settings->manifests.v[i], "-") != 0)
 			continue;
-		fprintf(stderr,
-			"netpold: -f -: standard input can be read only once: expected paths "
-			"that can be followed, or --once\n");
+		print_line(stderr,
+			   "netpold: -f -: standard input can be read only once: expected paths "
+			   "that can be followed, or --once");
 		return 2;
 	}
 	rc = find_user(settings, &user);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/escape.h"
 #include "base/log.h"
 #include "nft/print.h"
 #include "offline/offline.h"
@@ -35,8 +36,8 @@ static int need_manifests(const struct settings *settings)
 {
 	if (settings->manifests.n > 0)
 		return 0;
-	fprintf(stderr,
-		"netpold: no manifests: expected -f PATH, or manifests in the configuration\n");
+	print_line(stderr,
+		   "netpold: no manifests: expected -f PATH, or manifests in the configuration");
 	return -EINVAL;
 }
 
@@ -118,9 +119,9 @@ static int list_pods(const struct graph *graph, const char *node, pod_test_fn te
 	}
 	if (rc == 0 && list.pods.n > 0) {
 		qsort(list.pods.v, list.pods.n, sizeof(list.pods.v[0]), compare_pods);
-		fprintf(out, "# %s:\n", heading);
+		print_line(out, "# %s:", heading);
 		for (size_t i = 0; i < list.pods.n; i++)
-			fprintf(out, "#   %s/%s\n", list.pods.v[i]->ns, list.pods.v[i]->name);
+			print_line(out, "#   %s/%s", list.pods.v[i]->ns, list.pods.v[i]->name);
 	}
 	vec_free(&list.pods);
 	return rc;
@@ -148,22 +149,23 @@ static int list_unenforced(const struct files_report *files, FILE *out)
 		      out);
 	}
 	for (size_t i = 0; i < n; i++)
-		fprintf(out, "#   %s %s\n", sorted[i].kind, sorted[i].name);
+		print_line(out, "#   %s %s", sorted[i].kind, sorted[i].name);
 	free(sorted);
 	return 0;
 }
 
-/* What the ruleset is for and what is not in it. Places in files stay out: the same objects are the
- * same bytes, wherever they are written. */
+/* What the ruleset is for and what is not in it: comments, each of one line, as what they name
+ * could hold commands otherwise. Places in files stay out: the same objects are the same bytes,
+ * wherever they are written. */
 static int print_header(const struct offline *offline, const char *node, FILE *out)
 {
 	struct graph_counts counts = graph_counts(offline->graph);
 	int rc;
 
-	fprintf(out,
-		"# netpold ruleset for %s%s: pods %zu, isolated for ingress %zu, for egress %zu\n",
-		node ? "node " : "every pod as local", node ? node : "", counts.endpoints,
-		counts.isolated[DIR_INGRESS], counts.isolated[DIR_EGRESS]);
+	print_line(out,
+		   "# netpold ruleset for %s%s: pods %zu, isolated for ingress %zu, for egress %zu",
+		   node ? "node " : "every pod as local", node ? node : "", counts.endpoints,
+		   counts.isolated[DIR_INGRESS], counts.isolated[DIR_EGRESS]);
 	fputs("# load: nft -f FILE    remove: nft delete table inet " NFT_TABLE_NAME
 	      "; nft delete table netdev " NFT_TABLE_NAME "\n",
 	      out);

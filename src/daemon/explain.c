@@ -13,6 +13,8 @@
 #include "answer/flows.h"
 #include "answer/pods.h"
 #include "base/cleanup.h"
+#include "base/escape.h"
+#include "base/json_text.h"
 #include "internal.h"
 
 /* Of one request; what is left is asked again. At least one flow is answered. */
@@ -32,18 +34,13 @@ struct explain {
 	size_t answered;
 };
 
-static int add_bytes(const char *bytes, size_t len, void *ctx)
-{
-	return evbuffer_add(ctx, bytes, len);
-}
-
 /* Takes the object over. */
 static int add_answer(struct explain *explain, json_t *answer)
 {
 	AUTO_JSON json_t *json = answer;
+	AUTO_FREE char *line = json_line(json);
 
-	if (!json || json_dump_callback(json, add_bytes, explain->out, JSON_COMPACT) < 0 ||
-	    evbuffer_add(explain->out, "\n", 1) < 0)
+	if (!line || evbuffer_add(explain->out, line, strlen(line)) < 0)
 		return -ENOMEM;
 	explain->answered++;
 	return 0;
@@ -55,8 +52,8 @@ static int add_error(struct explain *explain, const char *value, const char *tex
 
 	if (asprintf(&whole, "%s%s%s", value ? value : "", value ? ": " : "", text) < 0)
 		return -ENOMEM;
-	return add_answer(explain, json_pack("{s:o, s:I}", "error", explain_json_text(whole),
-					     "line", (json_int_t)explain->line));
+	return add_answer(explain, json_pack("{s:o, s:I}", "error", json_text(whole), "line",
+					     (json_int_t)explain->line));
 }
 
 static int add_explanation(struct explain *explain, struct explanation *answer)
@@ -65,9 +62,9 @@ static int add_explanation(struct explain *explain, struct explanation *answer)
 
 	if (explain->form != EXPLAIN_JSON)
 		json = json_pack("{s:s, s:o}", "verdict", verdict_name(answer->verdict), "text",
-				 explain_json_text(answer->text));
+				 json_text(answer->text));
 	if (explain->form != EXPLAIN_JSON && answer->reason &&
-	    json_object_set_new(json, "reason", explain_json_text(answer->reason)) < 0) {
+	    json_object_set_new(json, "reason", json_text(answer->reason)) < 0) {
 		json_decref(json);
 		return -ENOMEM;
 	}
@@ -156,18 +153,17 @@ static void describe_behind(const struct daemon *d, char *to, size_t len)
 		(void)snprintf(to, len,
 			       "it refuses chains or sets, and what they would allow is closed: "
 			       "see netpolctl status");
-	for (; *to; to++) /* a header is one line */
-		*to = *to < ' ' ? ' ' : *to;
 }
 
 static void add_behind(const struct daemon *d, struct evhttp_request *request)
 {
-	char behind[512];
+	char behind[512], escaped[512]; /* a header is one line */
 
 	describe_behind(d, behind, sizeof(behind));
+	(void)escape_copy(escaped, sizeof(escaped), ESCAPE_LINE, behind);
 	if (behind[0])
 		(void)evhttp_add_header(evhttp_request_get_output_headers(request),
-					"Netpold-Behind", behind);
+					"Netpold-Behind", escaped);
 }
 
 static void reply_no_memory(struct evhttp_request *request)

@@ -6,7 +6,11 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/escape.h"
 #include "internal.h"
+
+/* Of a label's value, escaped; a pod's name with its namespace is far shorter. */
+#define METRICS_LABEL_MAX 1024
 
 /* One metric: its help, its type, its value. */
 static void put(struct evbuffer *out, const char *name, const char *type, const char *help,
@@ -225,7 +229,10 @@ static void put_findings(struct daemon *d, struct evbuffer *out)
 
 static void put_pod(struct evbuffer *out, const char *pod, const char *reason)
 {
-	(void)evbuffer_add_printf(out, "netpold_pod_finding{pod=\"%s\",reason=\"%s\"} 1\n", pod,
+	char label[METRICS_LABEL_MAX];
+
+	(void)escape_copy(label, sizeof(label), ESCAPE_LABEL, pod);
+	(void)evbuffer_add_printf(out, "netpold_pod_finding{pod=\"%s\",reason=\"%s\"} 1\n", label,
 				  reason);
 }
 

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/json_text.h"
 #include "base/log.h"
 #include "internal.h"
 
@@ -85,10 +86,10 @@ static void on_status(struct evhttp_request *request, void *ctx)
 
 	look_at_host(d);
 	json_t *json = status_json(d);
-	char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+	char *text = json_line(json);
 	struct evbuffer *body = evbuffer_new();
 
-	if (text && body && evbuffer_add_printf(body, "%s\n", text) >= 0)
+	if (text && body && evbuffer_add(body, text, strlen(text)) == 0)
 		server_reply(request, HTTP_OK, "OK", "application/json", body);
 	else
 		server_reply_text(request, HTTP_INTERNAL, "Internal Server Error", "out of memory");

@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/escape.h"
 #include "base/log.h"
 #include "base/options.h"
 #include "source/yaml.h"
@@ -237,8 +238,8 @@ static int set_mode(struct settings *s, enum mode mode)
 	bool asks = mode == MODE_HELP || mode == MODE_VERSION;
 
 	if (s->mode != MODE_DAEMON && s->mode != mode && !asks) {
-		fprintf(stderr, "netpold: expected one of --dry-run, --check, --once, "
-				"--cleanup and --lockdown, not two\n");
+		print_line(stderr, "netpold: expected one of --dry-run, --check, --once, "
+				   "--cleanup and --lockdown, not two");
 		return -EINVAL;
 	}
 	s->mode = mode;
@@ -260,7 +261,7 @@ static int take_option(void *ctx, const char *name, const char *value)
 	s->given[setting - settings_table] = true;
 	rc = setting->take(s, value);
 	if (rc == -EINVAL)
-		fprintf(stderr, "netpold: --%s %s: expected %s\n", name, value, setting->expected);
+		print_line(stderr, "netpold: --%s %s: expected %s", name, value, setting->expected);
 	return rc;
 }
 
@@ -288,8 +289,8 @@ int settings_parse(struct settings *s, int argc, char *argv[])
 	if (rc < 0 || s->mode == MODE_HELP || s->mode == MODE_VERSION)
 		return rc;
 	if (first < argc) {
-		fprintf(stderr, "netpold: %s: expected only options (paths go with -f)\n",
-			argv[first]);
+		print_line(stderr, "netpold: %s: expected only options (paths go with -f)",
+			   argv[first]);
 		return -EINVAL;
 	}
 	return 0;

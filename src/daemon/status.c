@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/json_text.h"
 #include "internal.h"
 
 /* RFC 3339, as Kubernetes writes times; null for 0. */
@@ -34,22 +35,6 @@ static void append(json_t **list, json_t *item)
 	*list = NULL;
 }
 
-/* Text that others have written: where it is no UTF-8, each byte that is not ASCII is a "?". */
-static json_t *json_text(const char *text)
-{
-	json_t *json = json_string(text);
-	char *ascii;
-
-	if (json || !text)
-		return json;
-	ascii = strdup(text);
-	for (char *c = ascii; c && *c; c++)
-		*c = (unsigned char)*c < 0x80 ? *c : '?';
-	json = ascii ? json_string(ascii) : NULL;
-	free(ascii);
-	return json;
-}
-
 static json_t *json_unenforced(const struct daemon *d)
 {
 	json_t *list = json_array();
@@ -57,15 +42,17 @@ static json_t *json_unenforced(const struct daemon *d)
 	for (size_t i = 0; i < d->report.unenforced.n; i++) {
 		const struct unenforced *one = &d->report.unenforced.v[i];
 
-		append(&list, json_pack("{s:s, s:s, s:s, s:i}", "kind", one->kind, "name",
-					one->name, "file", one->file, "line", (int)one->line));
+		append(&list, json_pack("{s:o, s:o, s:o, s:i}", "kind", json_text(one->kind),
+					"name", json_text(one->name), "file", json_text(one->file),
+					"line", (int)one->line));
 	}
 	for (const struct unenforced_api *one = d->unenforced; one; one = one->hh.next) {
 		char name[OBJECT_NAME_MAX];
 
 		append(&list,
-		       json_pack("{s:s, s:s, s:n, s:n}", "kind", one->object.unenforced->type,
-				 "name", object_name(&one->object, name), "file", "line"));
+		       json_pack("{s:o, s:o, s:n, s:n}", "kind",
+				 json_text(one->object.unenforced->type), "name",
+				 json_text(object_name(&one->object, name)), "file", "line"));
 	}
 	return list;
 }
@@ -83,26 +70,27 @@ static json_t *json_files(const struct daemon *d)
 		return json_null();
 	paths = json_array();
 	for (size_t i = 0; i < d->settings->manifests.n; i++)
-		append(&paths, json_string(d->settings->manifests.v[i]));
-	return json_pack("{s:o, s:b, s:o, s:I, s:I, s:I, s:I, s:s?}", "paths", paths, "synced",
+		append(&paths, json_text(d->settings->manifests.v[i]));
+	return json_pack("{s:o, s:b, s:o, s:I, s:I, s:I, s:I, s:o}", "paths", paths, "synced",
 			 d->synced, "read", json_time(d->read_ms), "files",
 			 (json_int_t)d->report.files, "errors", (json_int_t)d->errors, "warnings",
 			 (json_int_t)d->warnings, "kept", (json_int_t)d->kept, "blind",
-			 follow_blind(d->follow));
+			 json_text(follow_blind(d->follow)));
 }
 
 static json_t *json_resource(const struct reflector *r)
 {
 	int64_t age_ms = api_clock_ms() - r->stats.synced_ms;
 
-	return json_pack("{s:s, s:s, s:s?, s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:o}", "resource",
+	return json_pack("{s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "resource",
 			 r->resource->plural, "state", reflector_state_name(r->stats.state),
-			 "error", r->stats.error[0] ? r->stats.error : NULL, "objects",
+			 "error", json_text(r->stats.error[0] ? r->stats.error : NULL), "objects",
 			 (json_int_t)r->stats.objects, "events", (json_int_t)r->stats.events,
 			 "lists", (json_int_t)r->stats.lists, "watches",
 			 (json_int_t)r->stats.watches, "failures", (json_int_t)r->stats.failures,
-			 "broken", (json_int_t)r->stats.broken, "version", r->stats.version,
-			 "listed", json_time(r->stats.synced_ms ? realtime_ms() - age_ms : 0));
+			 "broken", (json_int_t)r->stats.broken, "version",
+			 json_text(r->stats.version), "listed",
+			 json_time(r->stats.synced_ms ? realtime_ms() - age_ms : 0));
 }
 
 static json_t *json_broken(const struct daemon *d)
@@ -110,7 +98,8 @@ static json_t *json_broken(const struct daemon *d)
 	json_t *list = json_array();
 
 	for (const struct broken *one = d->broken; one; one = one->hh.next)
-		append(&list, json_pack("{s:s, s:s}", "object", one->key, "reason", one->reason));
+		append(&list, json_pack("{s:o, s:o}", "object", json_text(one->key), "reason",
+					json_text(one->reason)));
 	return list;
 }
 
@@ -125,9 +114,9 @@ static json_t *json_api(const struct daemon *d)
 	resources = json_array();
 	for (size_t i = 0; (r = api_source_reflector(d->api, i)); i++)
 		append(&resources, json_resource(r));
-	return json_pack("{s:s, s:s?, s:b, s:o, s:o}", "server", d->api_config.server, "context",
-			 d->api_config.context, "synced", d->synced, "resources", resources,
-			 "broken", json_broken(d));
+	return json_pack("{s:o, s:o, s:b, s:o, s:o}", "server", json_text(d->api_config.server),
+			 "context", json_text(d->api_config.context), "synced", d->synced,
+			 "resources", resources, "broken", json_broken(d));
 }
 
 static json_t *json_refused_pods(const struct ruleset *ruleset, const struct nft_refused *refused)
@@ -140,7 +129,7 @@ static json_t *json_refused_pods(const struct ruleset *ruleset, const struct nft
 		list = NULL;
 	}
 	for (size_t i = 0; i < pods.names.n; i++)
-		append(&list, json_string(pods.names.v[i]));
+		append(&list, json_text(pods.names.v[i]));
 	nft_pods_done(&pods);
 	return list;
 }
@@ -173,11 +162,11 @@ static json_t *json_refused(const struct daemon *d)
 		char whom[300];
 
 		nft_refused_describe(render_ruleset(d->render), one, whom, sizeof(whom));
-		append(&list,
-		       json_pack("{s:s, s:s, s:s, s:s, s:o}", "table",
-				 one->table == NFT_TABLE_GUARD ? "netdev" : "inet", "what",
-				 one->set ? "set" : "chain", "name", one->name, "closes", whom,
-				 "pods", json_refused_pods(render_ruleset(d->render), one)));
+		append(&list, json_pack("{s:s, s:s, s:o, s:o, s:o}", "table",
+					one->table == NFT_TABLE_GUARD ? "netdev" : "inet", "what",
+					one->set ? "set" : "chain", "name", json_text(one->name),
+					"closes", json_text(whom), "pods",
+					json_refused_pods(render_ruleset(d->render), one)));
 	}
 	return list;
 }
@@ -186,13 +175,13 @@ static json_t *json_kernel(const struct daemon *d)
 {
 	const struct apply *a = &d->apply;
 
-	return json_pack("{s:b, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:s?, s:o}", "upToDate",
+	return json_pack("{s:b, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "upToDate",
 			 d->ready && !d->dirty, "committed", json_time(a->committed_ms), "commits",
 			 (json_int_t)a->commits, "lastMicroseconds", (json_int_t)a->last_us,
 			 "longestMicroseconds", (json_int_t)a->longest_us, "failures",
 			 (json_int_t)a->failures, "repairs", (json_int_t)a->repairs, "readbacks",
-			 (json_int_t)a->readbacks, "problem", a->problem[0] ? a->problem : NULL,
-			 "refused", json_refused(d));
+			 (json_int_t)a->readbacks, "problem",
+			 json_text(a->problem[0] ? a->problem : NULL), "refused", json_refused(d));
 }
 
 static json_t *json_findings(struct daemon *d)
@@ -214,12 +203,12 @@ json_t *status_json(struct daemon *d)
 	struct graph_counts counts = graph_counts(d->graph);
 
 	return json_pack(
-		"{s:s, s:s, s:s?, s:o, s:b, s:{s:I, s:I, s:I, s:I, s:I, s:I}, s:{s:I, s:I}, "
+		"{s:s, s:s, s:o, s:o, s:b, s:{s:I, s:I, s:I, s:I, s:I, s:I}, s:{s:I, s:I}, "
 		"s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:I}",
 		"state", daemon_state_name(daemon_state(d)), "version", PACKAGE_VERSION, "node",
-		d->node, "started", json_time(d->started_ms), "ready", d->ready, "pods", "known",
-		(json_int_t)counts.pods, "here", (json_int_t)counts.endpoints, "withDevice",
-		(json_int_t)local_with_device(d), "isolatedIngress",
+		json_text(d->node), "started", json_time(d->started_ms), "ready", d->ready, "pods",
+		"known", (json_int_t)counts.pods, "here", (json_int_t)counts.endpoints,
+		"withDevice", (json_int_t)local_with_device(d), "isolatedIngress",
 		(json_int_t)counts.isolated[DIR_INGRESS], "isolatedEgress",
 		(json_int_t)counts.isolated[DIR_EGRESS], "namespaces",
 		(json_int_t)counts.namespaces, "policies", "enforced", (json_int_t)counts.policies,

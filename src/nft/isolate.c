@@ -134,9 +134,10 @@ static int copy_chain(struct ruleset *to, enum nft_table table, const struct nft
 
 	if (closed && table == NFT_TABLE_GUARD)
 		return 0;
-	copy = nft_chain_new(chain->name, chain->comment);
+	copy = nft_chain_new(chain->name, "");
 	if (!copy)
 		return -ENOMEM;
+	memcpy(copy->comment, chain->comment, sizeof(copy->comment));
 	copy->hook = chain->hook;
 	memcpy(copy->device, chain->device, sizeof(copy->device));
 	for (size_t i = 0; i < chain->rules.n && rc == 0; i++) {
@@ -153,12 +154,13 @@ static int copy_chain(struct ruleset *to, enum nft_table table, const struct nft
 
 static int copy_set(struct ruleset *to, const struct nft_set *set)
 {
-	struct nft_set *copy = nft_set_new(set->name, set->type, set->comment);
+	struct nft_set *copy = nft_set_new(set->name, set->type, "");
 	const struct nft_elem *elem;
 	int rc = 0;
 
 	if (!copy)
 		return -ENOMEM;
+	memcpy(copy->comment, set->comment, sizeof(copy->comment));
 	copy->interval = set->interval;
 	copy->map = set->map;
 	for (elem = set->elems; elem && rc == 0; elem = elem->hh.next)

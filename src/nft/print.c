@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/escape.h"
+
 #define ELEMENTS_WIDTH 88 /* columns, where several elements share a line */
 
 static const char *const family_words[] = {[FAMILY_V4] = "ip", [FAMILY_V6] = "ip6"};
@@ -124,6 +126,15 @@ static void print_nd_target(const struct nft_stmt *stmt, FILE *out)
 		digits[zeros] ? digits + zeros : "0");
 }
 
+/* Comments are fit for this, and so are the names of interfaces that manifests name; the kernel
+ * lets others have almost any name. */
+static void print_quoted(const char *text, FILE *out)
+{
+	fputc('"', out);
+	escape_print(out, ESCAPE_NFT, text);
+	fputc('"', out);
+}
+
 static void print_stmt(const struct nft_stmt *stmt, enum nft_table table, FILE *out)
 {
 	const char *family = family_words[stmt->family], *addr = addr_words[stmt->dir];
@@ -165,7 +176,8 @@ static void print_stmt(const struct nft_stmt *stmt, enum nft_table table, FILE *
 		print_list(stmt, out);
 		break;
 	case NFT_STMT_INTERFACE:
-		fprintf(out, "%s \"%s\"", interface_words[stmt->dir], stmt->name);
+		fprintf(out, "%s ", interface_words[stmt->dir]);
+		print_quoted(stmt->name, out);
 		break;
 	case NFT_STMT_INTERFACE_MAP:
 		fprintf(out, "%s vmap @%s", interface_words[stmt->dir], stmt->name);
@@ -219,11 +231,11 @@ static void print_chain(const struct nft_chain *chain, enum nft_table table, FIL
 		fprintf(out, "\t\tcomment \"%s\"\n", chain->comment);
 	if (chain->hook == NFT_HOOK_FORWARD)
 		fputs("\t\ttype filter hook forward priority filter; policy accept;\n", out);
-	if (chain->hook == NFT_HOOK_INGRESS)
-		fprintf(out,
-			"\t\ttype filter hook ingress device \"%s\" priority -300; policy "
-			"accept;\n",
-			chain->device);
+	if (chain->hook == NFT_HOOK_INGRESS) {
+		fputs("\t\ttype filter hook ingress device ", out);
+		print_quoted(chain->device, out);
+		fputs(" priority -300; policy accept;\n", out);
+	}
 	for (size_t i = 0; i < chain->rules.n; i++)
 		print_rule(&chain->rules.v[i], table, out);
 	fputs("\t}\n", out);
@@ -275,6 +287,15 @@ static int format_addr(const struct nft_set *set, const struct nft_elem *elem, e
 	return snprintf(to, len, "%s/%zu", addr_format(&first, a), common);
 }
 
+static int format_interface(const struct nft_key *key, char *to, size_t len)
+{
+	char name[sizeof(key->bytes) + 1] = "", escaped[sizeof(key->bytes) * 4 + 1];
+
+	memcpy(name, key->bytes, sizeof(key->bytes));
+	(void)escape_copy(escaped, sizeof(escaped), ESCAPE_NFT, name);
+	return snprintf(to, len, "\"%s\"", escaped);
+}
+
 static int format_key(const struct nft_set *set, const struct nft_elem *elem, char *to, size_t len)
 {
 	const struct nft_key *key = &elem->key;
@@ -287,7 +308,7 @@ static int format_key(const struct nft_set *set, const struct nft_elem *elem, ch
 	case NFT_SET_TYPE_IPV6:
 		return format_addr(set, elem, FAMILY_V6, to, len);
 	case NFT_SET_TYPE_INTERFACE:
-		return snprintf(to, len, "\"%.15s\"", (const char *)key->bytes);
+		return format_interface(key, to, len);
 	case NFT_SET_TYPE_PORT_PROTO:
 		if (set->interval && elem->extra->last.port > key->port)
 			return snprintf(to, len, "%u-%u . %s", key->port, elem->extra->last.port,

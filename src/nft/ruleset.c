@@ -7,16 +7,11 @@
 #include <string.h>
 #include <utlist.h>
 
+#include "base/escape.h"
+
 void nft_comment(char to[static NFT_COMMENT_MAX + 1], const char *text)
 {
-	size_t len = strlen(text);
-
-	if (len <= NFT_COMMENT_MAX) {
-		memcpy(to, text, len + 1);
-		return;
-	}
-	memcpy(to, text, NFT_COMMENT_MAX - 3);
-	memcpy(to + NFT_COMMENT_MAX - 3, "...", 4);
+	(void)escape_copy(to, NFT_COMMENT_MAX + 1, ESCAPE_NFT, text);
 }
 
 struct nft_chain *nft_chain_new(const char *name, const char *comment)

@@ -33,21 +33,22 @@ static const char *class_prefix(enum direction dir)
 
 /* Rules. */
 
+/* What a comment has room for, and one name more. */
+#define CLASS_COMMENT_MAX (NFT_COMMENT_MAX * 2 + 300)
+
 /* "allow-web[0], monitoring[2]": the rules that a class is made of. */
-static void class_comment(char to[static NFT_COMMENT_MAX + 1], const struct profile *profile,
+static void class_comment(char to[static CLASS_COMMENT_MAX], const struct profile *profile,
 			  const struct port_class *class)
 {
-	char text[NFT_COMMENT_MAX * 2 + 300];
 	size_t used = 0;
 
-	text[0] = '\0';
+	to[0] = '\0';
 	for (size_t i = 0; i < class->n_rules && used < NFT_COMMENT_MAX + 1; i++) {
 		const struct rule_ref *ref = &profile->rules[class->rules[i]];
 
-		used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%.253s[%zu]",
+		used += (size_t)snprintf(to + used, CLASS_COMMENT_MAX - used, "%s%.253s[%zu]",
 					 used ? ", " : "", ref->policy->name, ref->index);
 	}
-	nft_comment(to, text);
 }
 
 /* The ports of one protocol at which a class holds, as the statement that comes before its peers.
@@ -83,7 +84,7 @@ static int class_ports(const struct profile *profile, uint32_t class_index, uint
 static int add_inline_class(struct rendered_profile *rp, uint32_t index, struct nft_chain *chain)
 {
 	const struct profile *profile = rp->profile;
-	char comment[NFT_COMMENT_MAX + 1];
+	char comment[CLASS_COMMENT_MAX];
 	int rc = 0;
 
 	class_comment(comment, profile, &profile->classes[index]);
@@ -161,6 +162,7 @@ static int add_map_element(struct nft_set *map, const struct rendered_profile *r
 	uint8_t proto = proto_number((enum proto)range->proto);
 	struct nft_key key = {.port = range->first, .proto = proto};
 	struct nft_elem_extra extra = {.last = {.port = range->last, .proto = proto}};
+	char comment[CLASS_COMMENT_MAX];
 
 	if (class->peers.any) {
 		extra.verdict = allowed_verdict(profile->dir);
@@ -169,7 +171,8 @@ static int add_map_element(struct nft_set *map, const struct rendered_profile *r
 		extra.verdict.kind = NFT_VERDICT_JUMP;
 		set_name(extra.verdict.chain, class_prefix(profile->dir), names->chain->id);
 	}
-	class_comment(extra.comment, profile, class);
+	class_comment(comment, profile, class);
+	nft_comment(extra.comment, comment);
 	return nft_set_add(map, &key, &extra);
 }
 
@@ -228,7 +231,7 @@ static int add_named_rules(const struct rendered_profile *rp, struct nft_chain *
 static int add_every_rules(const struct rendered_profile *rp, struct nft_chain *chain)
 {
 	const struct profile *profile = rp->profile;
-	char comment[NFT_COMMENT_MAX + 1];
+	char comment[CLASS_COMMENT_MAX];
 	struct rule_context ctx = {profile->dir, NULL, comment, chain};
 
 	class_comment(comment, profile, &profile->every);
