@@ -12,6 +12,7 @@ _netpolctl()
 		option=${COMP_WORDS[COMP_CWORD - 2]}
 	fi
 	case $option in
+	--local-node-egress) mapfile -t COMPREPLY < <(compgen -W 'policy allow' -- "$cur") ;;
 	-o | --output) mapfile -t COMPREPLY < <(compgen -W 'text json' -- "$cur") ;;
 	-f | --manifests | --control)
 		compopt -o filenames
@@ -19,7 +20,7 @@ _netpolctl()
 		;;
 	*)
 		if [[ $cur == -* ]]; then
-			mapfile -t COMPREPLY < <(compgen -W "$("$1" --help 2> /dev/null |
+			mapfile -t COMPREPLY < <(compgen -W "--local-node-egress $("$1" --help 2> /dev/null |
 				sed -n 's/^  \(    \|-., \)\(--[a-z-]*\).*/\2/p')" -- "$cur")
 		elif ((COMP_CWORD == 1)); then
 			mapfile -t COMPREPLY < <(compgen -W 'explain test graph status' -- "$cur")

@@ -13,7 +13,8 @@ _netpold()
 	fi
 	case $option in
 	--log-level) mapfile -t COMPREPLY < <(compgen -W 'err warning notice debug' -- "$cur") ;;
-	--unknown-pods) mapfile -t COMPREPLY < <(compgen -W 'allow drop' -- "$cur") ;;
+	--local-node-egress) mapfile -t COMPREPLY < <(compgen -W 'policy allow' -- "$cur") ;;
+	--unknown-pods | --pod-tunnels) mapfile -t COMPREPLY < <(compgen -W 'allow drop' -- "$cur") ;;
 	-f | --manifests | --kubeconfig | --config | --control)
 		compopt -o filenames
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
@@ -29,6 +30,7 @@ _netpold()
 	*)
 		# --help has no room for these.
 		mapfile -t COMPREPLY < <(compgen -W "--lockdown --cni-plugin-results --pod-networks --state-directory
+			--local-node-egress --pod-tunnels
 			$("$1" --help 2> /dev/null | sed -n 's/^  \(    \|-., \)\(--[a-z-]*\).*/\2/p')" -- "$cur")
 		;;
 	esac

@@ -23,6 +23,8 @@ struct ctl {
 	enum output output;
 	bool colour;            /* of standard output */
 	bool verbose;           /* test: also what holds */
+	bool has_local_node;    /* how pods reach their own node was said: */
+	bool local_node_allow;  /* whatever policies say */
 	struct offline cluster; /* without a graph: the daemon is asked */
 };
 

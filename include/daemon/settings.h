@@ -43,6 +43,8 @@ struct settings {
 	char *user;                      /* to become; NULL: nobody else */
 	unsigned commit_interval_ms;
 	bool drop_unknown_pods;
+	bool local_node_allow; /* pods may reach their own node whatever policies say */
+	bool pod_tunnels;      /* and have tunnels of their own, but to nodes */
 	enum log_level log_level;
 
 	bool given[SETTINGS_MAX]; /* on the command line, which wins; by place in the table */

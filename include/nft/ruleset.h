@@ -22,6 +22,13 @@
 
 #define NFT_ETHER_BYTES 6
 
+/* NF_IP_PRI_NAT_SRC is 100. IPVS hooks into LOCAL_IN at 98 and 99 (net/netfilter/ipvs/ip_vs_core.c,
+ * ip_vs_ops4): behind it a packet has the address of the server that IPVS has chosen, if that is
+ * this host. */
+#define NFT_INPUT_PRIORITY 101
+/* Ahead of masquerading. */
+#define NFT_POSTROUTING_PRIORITY 95
+
 enum nft_table { NFT_TABLE_POLICY, NFT_TABLE_GUARD, NFT_TABLE_COUNT }; /* inet, netdev */
 
 enum nft_verdict_kind { NFT_VERDICT_ACCEPT, NFT_VERDICT_DROP, NFT_VERDICT_JUMP, NFT_VERDICT_GOTO };
@@ -46,9 +53,15 @@ struct nft_stmt {
 		NFT_STMT_ADDR,           /* ip saddr 10.0.0.0/8; != { ... } */
 		NFT_STMT_ADDR_SET,       /* ip saddr @name */
 		NFT_STMT_TUPLE_SET,      /* ip daddr . meta l4proto . th dport @name */
-		NFT_STMT_PROTO,          /* meta l4proto tcp */
+		NFT_STMT_PROTO,          /* meta l4proto tcp; != tcp */
+		NFT_STMT_PROTOS,         /* meta l4proto { 4, 41, 47 } */
+		NFT_STMT_TCP_NOT_SYN,    /* tcp flags != syn / syn,ack */
 		NFT_STMT_PORTS,          /* tcp dport { 80, 8000-8010 } */
+		NFT_STMT_PORT_SET,       /* udp dport @name; != @name */
+		NFT_STMT_DHCP,           /* udp sport 68 udp dport 67, of IPv6 546 and 547 */
+		NFT_STMT_LOCAL_SOURCE,   /* fib saddr type local */
 		NFT_STMT_INTERFACE,      /* iifname "veth1" */
+		NFT_STMT_INTERFACE_SET,  /* iifname @name */
 		NFT_STMT_INTERFACE_MAP,  /* iifname vmap @name */
 		NFT_STMT_ADDR_MAP,       /* ip saddr vmap @name */
 		NFT_STMT_PORT_MAP,       /* th dport . meta l4proto vmap @name */
@@ -64,7 +77,7 @@ struct nft_stmt {
 	enum family family; /* of addresses */
 	enum nft_dir dir;
 	uint8_t proto; /* IP protocol number */
-	bool negate;   /* of NFT_STMT_ADDR, ETHER_SOURCE, ARP_SOURCE, ND_TARGET */
+	bool negate;   /* of NFT_STMT_ADDR, PROTO, PORT_SET, ETHER_SOURCE, ARP_SOURCE, ND_TARGET */
 	uint8_t hoplimit;
 	union {
 		char name[NFT_NAME_MAX]; /* of a set, a map or an interface */
@@ -75,8 +88,8 @@ struct nft_stmt {
 	 * than an address or a port: nft would join them. */
 	struct nft_ports *ports;
 	struct prefix *prefixes;
-	uint8_t *types;
-	size_t n; /* in that list */
+	uint8_t *types; /* of ICMPv6; of NFT_STMT_PROTOS the numbers of the protocols */
+	size_t n;       /* in that list */
 };
 
 struct nft_rule {
@@ -89,8 +102,11 @@ struct nft_chain {
 	char comment[NFT_COMMENT_MAX + 1];
 	enum nft_hook {
 		NFT_HOOK_NONE,
-		NFT_HOOK_FORWARD, /* priority filter, policy accept */
-		NFT_HOOK_INGRESS  /* of `device`, priority -300, policy accept */
+		/* All with policy accept. */
+		NFT_HOOK_FORWARD,     /* priority filter */
+		NFT_HOOK_INPUT,       /* priority NFT_INPUT_PRIORITY */
+		NFT_HOOK_POSTROUTING, /* priority NFT_POSTROUTING_PRIORITY */
+		NFT_HOOK_INGRESS      /* of `device`, priority -300 */
 	} hook;
 	char device[16];
 	VEC(struct nft_rule) rules;
@@ -104,6 +120,7 @@ enum nft_set_type {
 	NFT_SET_TYPE_IPV4,
 	NFT_SET_TYPE_IPV6,
 	NFT_SET_TYPE_INTERFACE,  /* ifname */
+	NFT_SET_TYPE_PORT,       /* inet_service */
 	NFT_SET_TYPE_PORT_PROTO, /* inet_service . inet_proto: port first, else 15 times slower */
 	NFT_SET_TYPE_IPV4_TUPLE, /* ipv4_addr . inet_proto . inet_service */
 	NFT_SET_TYPE_IPV6_TUPLE,

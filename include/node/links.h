@@ -6,7 +6,6 @@
 
 #include <net/if.h>
 #include <stdbool.h>
-#include <stdint.h>
 
 #include "base/addr.h"
 
@@ -29,8 +28,6 @@ struct link {
 	unsigned index;
 	char name[IFNAMSIZ];
 	enum link_kind kind;
-	uint8_t nf_call; /* families, a bit each, of which a bridge hands packets to netfilter by
-			    itself */
 	unsigned master; /* index of the bridge or the like that it is a port of; 0: none */
 };
 

@@ -62,16 +62,20 @@ struct flow_stretch {
 	enum proto proto;
 	uint16_t first, last;
 	enum answer dir[DIR_COUNT];
+	enum answer whole; /* both directions */
 };
 
 /* The flow between one address of FROM and one of TO. */
 struct flow_pair {
 	struct flow_end from, to;
 	enum pair_reason {
-		PAIR_POLICY,     /* policies decide */
-		PAIR_SELF,       /* a pod and itself: always allowed */
-		PAIR_NODE_LOCAL, /* a pod and the node it runs on: always allowed */
+		PAIR_POLICY, /* policies decide */
+		PAIR_SELF,   /* a pod and itself: always allowed */
+		/* From the node that the pod runs on, or also to it (graph_allow_local_node()):
+		 * always allowed. */
+		PAIR_NODE_LOCAL,
 	} reason;
+	bool node_dns; /* port 53 is open: to a link-local address that the pod's own node holds */
 	VEC(struct flow_stretch) stretches;
 };
 
@@ -86,7 +90,7 @@ struct flow_result {
 int eval_flow(struct graph *graph, const struct flow *flow, struct flow_result *ret);
 void flow_result_done(struct flow_result *result);
 
-enum answer pair_answer(const struct flow_stretch *stretch);
+bool stretch_same_answers(const struct flow_stretch *a, const struct flow_stretch *b);
 
 /* What one rule says of a stretch's first port, for explanations. */
 struct rule_report {

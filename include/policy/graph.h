@@ -213,6 +213,8 @@ struct graph_listener {
 		      bool present);
 	/* Before a change to an endpoint: false; after it: true. */
 	void (*endpoint)(void *ctx, struct graph_pod *pod, bool exists);
+	/* An address of nodes, however many have it. */
+	void (*node_addr)(void *ctx, const struct addr *addr, bool exists);
 };
 
 /* `node`: only its pods become endpoints; NULL: every pod. `listener` is copied; NULL: nobody
@@ -220,6 +222,14 @@ struct graph_listener {
 struct graph *graph_new(struct intern *strings, const char *node,
 			const struct graph_listener *listener);
 void graph_free(struct graph *graph);
+
+/* Pods may reach the node that they run on, whatever policies say: for answers, as the graph's
+ * profiles are the same. Without it, egress policy applies. */
+void graph_allow_local_node(struct graph *graph, bool allow);
+
+/* What the graph's own node has by its host's word, in place of what was said before. Without a
+ * node (graph_new()) it is nobody's. 0 or -ENOMEM, as graph_put(). */
+int graph_set_host_addrs(struct graph *graph, const struct addr addrs[], size_t n);
 
 /* Everything that was there at the start has been put in. Until then nothing becomes an endpoint
  * and the listener hears nothing. 0 or -ENOMEM, as below. */

@@ -13,9 +13,21 @@
 
 struct render;
 
-/* An empty ruleset with its base chain. NULL: no memory. */
+struct render_options {
+	bool local_node_allow; /* pods may reach their own node whatever policies say */
+	bool pod_tunnels;      /* and have tunnels of their own, but to nodes */
+};
+
+/* An empty ruleset with its base chains, without any of the options. NULL: no memory. */
 struct render *render_new(void);
 void render_free(struct render *render);
+
+/* Writes the base chains anew; pod_tunnels only before the first change is heard of. 0 or -ENOMEM.
+ */
+int render_configure(struct render *render, const struct render_options *options);
+
+/* The UDP ports that this host takes encapsulated packets at. 0 or -ENOMEM, as render_error(). */
+int render_tunnel_ports(struct render *render, const uint16_t ports[], size_t n);
 
 /* What graph_new() wants. */
 struct graph_listener render_listener(struct render *render);
@@ -30,6 +42,10 @@ struct render_unknown {
 /* Closes these, and what was closed before and is not in the list is as it was. What is a known
  * pod's own stays so. 0 or -ENOMEM, as render_error(). */
 int render_unknown(struct render *render, const struct render_unknown list[], size_t n);
+
+/* All pods that the node has, known or not, in place of those of the last call. 0 or -ENOMEM, as
+ * render_error(). */
+int render_attached(struct render *render, const struct render_unknown list[], size_t n);
 
 /* To be asked when a change (or several) has gone through the graph and before the ruleset is used.
  * 0; -ENOMEM: the ruleset is not what the graph says, and only good for render_free(). */

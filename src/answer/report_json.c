@@ -93,7 +93,7 @@ static json_t *json_stretch(struct graph *graph, const struct flow_pair *pair,
 			    const struct flow_stretch *stretch)
 {
 	AUTO_JSON json_t *json = json_pack("{s:s, s:s}", "protocol", proto_name(stretch->proto),
-					   "answer", answer_name(pair_answer(stretch)));
+					   "answer", answer_name(stretch->whole));
 
 	if (stretch->proto != PROTO_OTHER &&
 	    (!tree_put(json, "first", json_integer(stretch->first)) ||

@@ -130,11 +130,11 @@ static void print_stretches(const struct flow_pair *pair, enum answer answer, FI
 	for (size_t i = 0; i < pair->stretches.n; i++) {
 		struct flow_stretch whole = pair->stretches.v[i];
 
-		if (pair_answer(&whole) != answer)
+		if (whole.whole != answer)
 			continue;
 		/* Stretches that differ only in which direction decides read as one. */
 		while (i + 1 < pair->stretches.n && pair->stretches.v[i + 1].proto == whole.proto &&
-		       pair_answer(&pair->stretches.v[i + 1]) == answer)
+		       pair->stretches.v[i + 1].whole == answer)
 			whole.last = pair->stretches.v[++i].last;
 		if (first)
 			fprintf(out, "  %s: ", words[answer]);
@@ -156,7 +156,7 @@ static bool same_answers(const struct flow_pair *a, const struct flow_pair *b)
 		const struct flow_stretch *x = &a->stretches.v[i], *y = &b->stretches.v[i];
 
 		if (x->proto != y->proto || x->first != y->first || x->last != y->last ||
-		    memcmp(x->dir, y->dir, sizeof(x->dir)) != 0)
+		    !stretch_same_answers(x, y))
 			return false;
 	}
 	return true;
@@ -184,7 +184,9 @@ static int print_pair(struct graph *graph, const struct flow_result *result, siz
 		fputs("  a pod can always reach itself\n", out);
 		return 0;
 	case PAIR_NODE_LOCAL:
-		fputs("  a node and the pods on it can always reach each other\n", out);
+		fprintf(out, "  a node can always reach the pods on it%s\n",
+			pair->from.kind == END_POD ? ", and they it by local-node-egress = allow"
+						   : "");
 		return 0;
 	case PAIR_POLICY:
 		break;
@@ -196,6 +198,8 @@ static int print_pair(struct graph *graph, const struct flow_result *result, siz
 		print_stretches(pair, ANSWER_MAYBE, out);
 		print_stretches(pair, ANSWER_NO, out);
 	}
+	if (pair->node_dns)
+		fputs("  port 53 of a link-local address of its own node is open to a pod\n", out);
 	rc = print_direction(graph, pair, DIR_EGRESS, out);
 	return rc == 0 ? print_direction(graph, pair, DIR_INGRESS, out) : rc;
 }

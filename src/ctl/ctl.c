@@ -17,6 +17,7 @@ static const struct option_spec specs[] = {
 	{"context", 0, "NAME", "of the kubeconfig [its current one]"},
 	{"output", 'o', "FORMAT", "text (default) or json, one object a line"},
 	{"control", 0, "PATH", "the daemon's socket [" CTL_DEFAULT_CONTROL "]"},
+	{"local-node-egress", 0, "WHAT", NULL},
 	{"verbose", 'v', NULL, "test: also show what holds"},
 	{"help", 'h', NULL, "show this help and exit"},
 	{"version", 'V', NULL, "show the version and exit"},
@@ -62,6 +63,16 @@ static void print_help(FILE *out)
 	      out);
 }
 
+static int parse_local_node_egress(struct ctl *ctl, const char *value)
+{
+	ctl->has_local_node = true;
+	ctl->local_node_allow = strcmp(value, "allow") == 0;
+	if (ctl->local_node_allow || strcmp(value, "policy") == 0)
+		return 0;
+	fprintf(stderr, "netpolctl: --local-node-egress %s: expected policy or allow\n", value);
+	return -EINVAL;
+}
+
 static int take_option(void *ctx, const char *name, const char *value)
 {
 	struct invocation *inv = ctx;
@@ -80,6 +91,8 @@ static int take_option(void *ctx, const char *name, const char *value)
 		inv->ctl.context = value;
 	else if (strcmp(name, "control") == 0)
 		inv->ctl.control = value;
+	else if (strcmp(name, "local-node-egress") == 0)
+		return parse_local_node_egress(&inv->ctl, value);
 	else if (strcmp(value, "json") == 0)
 		inv->ctl.output = OUTPUT_JSON;
 	else if (strcmp(value, "text") != 0) {
@@ -125,8 +138,13 @@ static int load_objects(struct ctl *ctl, int argc, char *argv[])
 		print_line(stderr, "netpolctl: standard input (-) can be read only once");
 		return CTL_UNUSABLE;
 	}
-	if (!api && ctl->manifests.n == 0)
-		return CTL_OK;
+	if (!api && ctl->manifests.n == 0) {
+		if (!ctl->has_local_node)
+			return CTL_OK;
+		fprintf(stderr, "netpolctl: --local-node-egress: expected -f PATH or an API server "
+				"with it: the daemon has a setting of its own\n");
+		return CTL_UNUSABLE;
+	}
 	if (api)
 		rc = offline_load_api(&ctl->cluster, ctl->kubeconfig, ctl->context, NULL, NULL,
 				      &err);
@@ -138,6 +156,8 @@ static int load_objects(struct ctl *ctl, int argc, char *argv[])
 		return rc == -EINVAL ? CTL_UNUSABLE : CTL_FAILED;
 	if (rc == 0)
 		rc = offline_warn(&ctl->cluster, NULL);
+	if (rc == 0)
+		graph_allow_local_node(ctl->cluster.graph, ctl->local_node_allow);
 	return rc < 0 ? CTL_NO_MEMORY : CTL_OK;
 }
 

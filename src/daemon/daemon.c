@@ -87,15 +87,20 @@ static int start_watchdog(struct daemon *d)
 /* What policy means, held by the graph and its ruleset. */
 static int start_graph(struct daemon *d)
 {
+	struct render_options options = {.local_node_allow = d->settings->local_node_allow,
+					 .pod_tunnels = d->settings->pod_tunnels};
 	struct graph_listener listener;
 
 	d->strings = intern_new();
 	d->render = render_new();
-	if (!d->strings || !d->render)
+	if (!d->strings || !d->render || render_configure(d->render, &options) < 0)
 		return -ENOMEM;
 	listener = render_listener(d->render);
 	d->graph = graph_new(d->strings, d->node, &listener);
-	return d->graph ? 0 : -ENOMEM;
+	if (!d->graph)
+		return -ENOMEM;
+	graph_allow_local_node(d->graph, d->settings->local_node_allow);
+	return 0;
 }
 
 static int start_source(struct daemon *d)

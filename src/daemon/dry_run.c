@@ -226,10 +226,14 @@ static int render_and_print(const struct settings *settings, struct render *rend
 
 int dry_run(const struct settings *settings)
 {
+	struct render_options options = {.local_node_allow = settings->local_node_allow,
+					 .pod_tunnels = settings->pod_tunnels};
 	struct render *render = render_new();
 	struct offline offline = {0};
-	int status = render ? render_and_print(settings, render, &offline) : -ENOMEM;
+	int status = render ? render_configure(render, &options) : -ENOMEM;
 
+	if (status == 0)
+		status = render_and_print(settings, render, &offline);
 	if (status < 0)
 		status = no_memory();
 	offline_done(&offline);

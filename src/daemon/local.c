@@ -356,7 +356,6 @@ static void on_readable(evutil_socket_t fd, short what, void *ctx)
 	if (attach_generation(d->attach) != before) {
 		look_again_for_addrs(d);
 		interfaces_check(d); /* a further network of a pod is no news of its own */
-		look_soon(d);        /* nor is a bridge that netfilter no longer sees */
 	}
 	wait_ms = attach_wait_ms(d->attach);
 	if (wait_ms >= 0)

@@ -159,6 +159,23 @@ static int take_unknown_pods(struct settings *s, const char *value)
 	return s->drop_unknown_pods || strcmp(value, "allow") == 0 ? 0 : -EINVAL;
 }
 
+/* The setting is `on` when the value is that word, and off when it is the other. */
+static int parse_choice(const char *value, const char *on, const char *off, bool *ret)
+{
+	*ret = strcmp(value, on) == 0;
+	return *ret || strcmp(value, off) == 0 ? 0 : -EINVAL;
+}
+
+static int parse_local_node_egress(struct settings *s, const char *value)
+{
+	return parse_choice(value, "allow", "policy", &s->local_node_allow);
+}
+
+static int parse_pod_tunnels(struct settings *s, const char *value)
+{
+	return parse_choice(value, "allow", "drop", &s->pod_tunnels);
+}
+
 static const struct setting settings_table[] = {
 	{"manifests", 'f', "PATH", "paths of files and directories, or -", true, take_manifest,
 	 "a manifest, a directory of them, or -; repeatable"},
@@ -178,6 +195,8 @@ static const struct setting settings_table[] = {
 	 parse_state_directory, NULL},
 	{"unknown-pods", 0, "WHAT", "allow or drop", false, take_unknown_pods,
 	 "packets of pods not known yet: allow [allow], drop"},
+	{"local-node-egress", 0, "WHAT", "policy or allow", false, parse_local_node_egress, NULL},
+	{"pod-tunnels", 0, "WHAT", "drop or allow", false, parse_pod_tunnels, NULL},
 	{"commit-interval", 0, "MS", "milliseconds, 0 to 60000", false, take_commit_interval,
 	 "at least so long between two changes [100]"},
 	{"control", 0, "PATH", "a path that begins with /, or off", false, take_control,

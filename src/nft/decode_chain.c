@@ -21,6 +21,12 @@ static void decode_hook(enum nft_table table, const struct nftnl_chain *object,
 		chain->other = true;
 	} else if (table == NFT_TABLE_POLICY && hook == NF_INET_FORWARD && priority == 0) {
 		chain->hook = NFT_HOOK_FORWARD;
+	} else if (table == NFT_TABLE_POLICY && hook == NF_INET_LOCAL_IN &&
+		   priority == NFT_INPUT_PRIORITY) {
+		chain->hook = NFT_HOOK_INPUT;
+	} else if (table == NFT_TABLE_POLICY && hook == NF_INET_POST_ROUTING &&
+		   priority == NFT_POSTROUTING_PRIORITY) {
+		chain->hook = NFT_HOOK_POSTROUTING;
 	} else if (table == NFT_TABLE_GUARD && hook == NF_NETDEV_INGRESS && priority == -300 &&
 		   device) {
 		chain->hook = NFT_HOOK_INGRESS;

@@ -9,8 +9,10 @@
 #include <linux/if_ether.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
+#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <net/if_arp.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -81,6 +83,16 @@ static int take_ports(struct reader *r, const struct decoded_list *list)
 	return rc;
 }
 
+/* udp dport != @ports */
+static int take_port_set(struct reader *r, struct lookup *lookup)
+{
+	struct nft_stmt stmt = {
+		.kind = NFT_STMT_PORT_SET, .proto = (uint8_t)r->proto, .negate = lookup->negate};
+
+	lookup->negate = false;
+	return reader_take_named(r, 2, lookup, &stmt);
+}
+
 /* tcp dport 8000-8010: the port is in the register. */
 static int read_ports(struct reader *r)
 {
@@ -89,6 +101,7 @@ static int read_ports(struct reader *r)
 		.kind = NFT_STMT_PORTS, .proto = (uint8_t)r->proto, .ports = &ports, .n = 1};
 	const uint8_t *first = reader_cmp(r, 1, NFT_CMP_EQ, 2), *last = first;
 	const struct decoded_list *list;
+	struct lookup lookup;
 	bool negate = false;
 
 	if (!first) {
@@ -101,47 +114,109 @@ static int read_ports(struct reader *r)
 		return reader_take(r, first == last ? 2 : 3, &stmt);
 	}
 	list = reader_list(r, 1, NFT_TYPE_ID_INET_SERVICE, &negate);
-	return list && !negate ? take_ports(r, list) : 0;
+	if (list)
+		return negate ? 0 : take_ports(r, list);
+	return reader_lookup(r, 1, &lookup) && !lookup.verdicts ? take_port_set(r, &lookup) : 0;
+}
+
+/* A list of one byte each. */
+static int take_bytes(struct reader *r, const struct decoded_list *list, enum nft_stmt_kind kind)
+{
+	uint8_t bytes[UINT8_MAX + 1];
+	struct nft_stmt stmt = {.kind = kind, .types = bytes, .n = list->elems.n};
+
+	if (list->interval || list->elems.n > ARRAY_LEN(bytes))
+		return 0;
+	for (size_t i = 0; i < stmt.n; i++)
+		bytes[i] = list->elems.v[i].first[0];
+	return reader_take(r, 2, &stmt);
 }
 
 /* icmpv6 type { nd-router-solicit }: the type is in the register. */
 static int read_icmpv6(struct reader *r)
 {
 	const uint8_t *type = reader_cmp(r, 1, NFT_CMP_EQ, 1);
-	struct nft_stmt stmt = {.kind = NFT_STMT_ICMPV6_TYPES, .n = 1};
 	const struct decoded_list *list;
-	uint8_t types[UINT8_MAX + 1];
 	bool negate = false;
+	uint8_t one;
 
-	stmt.types = types;
 	if (type) {
-		types[0] = *type;
-		return reader_take(r, 2, &stmt);
+		one = *type;
+		return reader_take(
+			r, 2,
+			&(struct nft_stmt){.kind = NFT_STMT_ICMPV6_TYPES, .types = &one, .n = 1});
 	}
 	list = reader_list(r, 1, NFT_TYPE_ID_ICMPV6_TYPE, &negate);
-	if (!list || negate || list->elems.n > ARRAY_LEN(types))
-		return 0;
-	stmt.n = list->elems.n;
-	for (size_t i = 0; i < stmt.n; i++)
-		types[i] = list->elems.v[i].first[0];
-	return list->interval ? 0 : reader_take(r, 2, &stmt);
+	return list && !negate ? take_bytes(r, list, NFT_STMT_ICMPV6_TYPES) : 0;
 }
 
-/* meta l4proto tcp; or only what comes before the look into its header */
-static int read_proto(struct reader *r)
+/* tcp flags != syn / syn,ack */
+static int read_not_syn(struct reader *r)
 {
-	const uint8_t *proto = reader_cmp(r, 1, NFT_CMP_EQ, 1);
+	const uint8_t *mask = reader_mask(r, 1, 1), *value = reader_cmp(r, 2, NFT_CMP_NEQ, 1);
 
-	if (!proto || !reader_meta(r, 0, NFT_META_L4PROTO, NFT_REG32_00))
-		return 0;
-	r->proto = *proto;
-	r->at += 2;
+	return mask && value && *mask == (TH_SYN | TH_ACK) && *value == TH_SYN
+		       ? reader_take(r, 3, &(struct nft_stmt){.kind = NFT_STMT_TCP_NOT_SYN})
+		       : 0;
+}
+
+/* udp sport 68 udp dport 67 */
+static int read_dhcp(struct reader *r)
+{
+	static const uint8_t ports[FAMILY_COUNT][4] = {
+		[FAMILY_V4] = {0, 68, 0, 67},
+		[FAMILY_V6] = {546 >> 8, 546 & 0xff, 547 >> 8, 547 & 0xff},
+	};
+	const uint8_t *value = reader_cmp(r, 1, NFT_CMP_EQ, sizeof(ports[0]));
+	struct nft_stmt stmt = {.kind = NFT_STMT_DHCP};
+
+	for (int family = 0; family < FAMILY_COUNT; family++) {
+		stmt.family = (enum family)family;
+		if (value && memcmp(value, ports[family], sizeof(ports[0])) == 0)
+			return reader_take(r, 2, &stmt);
+	}
+	return 0;
+}
+
+/* What is said of a protocol's header. */
+static int read_transport(struct reader *r)
+{
 	if (reader_payload_is(r, 0, NFT_PAYLOAD_TRANSPORT_HEADER, TH_DPORT, 2))
 		return read_ports(r);
+	if (r->proto == IPPROTO_TCP &&
+	    reader_payload_is(r, 0, NFT_PAYLOAD_TRANSPORT_HEADER, TCP_FLAGS, 1))
+		return read_not_syn(r);
+	if (r->proto == IPPROTO_UDP && reader_payload_is(r, 0, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 4))
+		return read_dhcp(r);
 	if (r->proto == IPPROTO_ICMPV6 && r->family == FAMILY_V6 &&
 	    reader_payload_is(r, 0, NFT_PAYLOAD_TRANSPORT_HEADER, ICMPV6_TYPE, 1))
 		return read_icmpv6(r);
-	return reader_take(r, 0, &(struct nft_stmt){.kind = NFT_STMT_PROTO, .proto = *proto});
+	return reader_take(r, 0,
+			   &(struct nft_stmt){.kind = NFT_STMT_PROTO, .proto = (uint8_t)r->proto});
+}
+
+/* meta l4proto tcp, != tcp, { 4, 41, 47 }; or only what comes before the look into its header */
+static int read_proto(struct reader *r)
+{
+	struct nft_stmt stmt = {.kind = NFT_STMT_PROTO};
+	const struct decoded_list *list;
+	const uint8_t *proto;
+	bool negate = false;
+
+	if (!reader_meta(r, 0, NFT_META_L4PROTO, NFT_REG32_00))
+		return 0;
+	list = reader_list(r, 1, NFT_TYPE_ID_INET_PROTO, &negate);
+	if (list)
+		return negate ? 0 : take_bytes(r, list, NFT_STMT_PROTOS);
+	proto = reader_match(r, 1, 1, &stmt.negate);
+	if (!proto)
+		return 0;
+	stmt.proto = *proto;
+	if (stmt.negate)
+		return reader_take(r, 2, &stmt);
+	r->proto = *proto;
+	r->at += 2;
+	return read_transport(r);
 }
 
 /* @th,64,128 != 0xfd000000000000000000000000000007 */
@@ -188,7 +263,7 @@ static int read_port_map(struct reader *r)
 	return reader_take_named(r, 3 + swaps, &lookup, &stmt);
 }
 
-/* iifname "veth1"; iifname vmap @interfaces */
+/* iifname "veth1"; iifname @interfaces; iifname vmap @interfaces */
 static int read_interface(struct reader *r)
 {
 	bool in = reader_meta(r, 0, NFT_META_IIFNAME, NFT_REG32_00);
@@ -203,9 +278,9 @@ static int read_interface(struct reader *r)
 		memcpy(stmt.name, name, IFNAMSIZ - 1);
 		return reader_take(r, 2, &stmt);
 	}
-	if (!reader_lookup(r, 1, &lookup) || !lookup.verdicts)
+	if (!reader_lookup(r, 1, &lookup))
 		return 0;
-	stmt.kind = NFT_STMT_INTERFACE_MAP;
+	stmt.kind = lookup.verdicts ? NFT_STMT_INTERFACE_MAP : NFT_STMT_INTERFACE_SET;
 	return reader_take_named(r, 2, &lookup, &stmt);
 }
 
@@ -259,6 +334,22 @@ static int read_established(struct reader *r)
 	return reader_take(r, 3, &(struct nft_stmt){.kind = NFT_STMT_CT_ESTABLISHED});
 }
 
+/* fib saddr type local */
+static int read_local_source(struct reader *r)
+{
+	const struct nftnl_expr *expr = reader_expr(r, 0, "fib");
+	const uint32_t local = RTN_LOCAL;
+	const uint8_t *value = reader_cmp(r, 1, NFT_CMP_EQ, sizeof(local));
+
+	return expr && value && memcmp(value, &local, sizeof(local)) == 0 &&
+			       nftnl_expr_get_u32(expr, NFTNL_EXPR_FIB_RESULT) ==
+				       NFT_FIB_RESULT_ADDRTYPE &&
+			       nftnl_expr_get_u32(expr, NFTNL_EXPR_FIB_FLAGS) == NFTA_FIB_F_SADDR &&
+			       reader_register_is(expr, NFTNL_EXPR_FIB_DREG, NFT_REG32_00)
+		       ? reader_take(r, 2, &(struct nft_stmt){.kind = NFT_STMT_LOCAL_SOURCE})
+		       : 0;
+}
+
 /* accept, drop, jump, goto */
 static int read_verdict(struct reader *r)
 {
@@ -282,8 +373,9 @@ static int read_counter(struct reader *r)
 static int read_stmt(struct reader *r)
 {
 	static int (*const readers[])(struct reader *) = {
-		read_family,   reader_network, read_proto,   read_port_map,    read_interface,
-		read_ethernet, read_nd_target, read_counter, read_established, read_verdict,
+		read_family,      reader_network,    read_proto,     read_port_map,
+		read_interface,   read_ethernet,     read_nd_target, read_counter,
+		read_established, read_local_source, read_verdict,
 	};
 	size_t before = r->at;
 	int rc = 0;

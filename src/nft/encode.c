@@ -63,20 +63,26 @@ static size_t comment_udata(uint8_t *to, uint8_t type, const char *comment)
 	return 2 + len;
 }
 
+static const struct {
+	uint32_t number;
+	int32_t priority;
+} hooks[] = {
+	[NFT_HOOK_FORWARD] = {NF_INET_FORWARD, 0},
+	[NFT_HOOK_INPUT] = {NF_INET_LOCAL_IN, NFT_INPUT_PRIORITY},
+	[NFT_HOOK_POSTROUTING] = {NF_INET_POST_ROUTING, NFT_POSTROUTING_PRIORITY},
+	[NFT_HOOK_INGRESS] = {NF_NETDEV_INGRESS, -300},
+};
+
 /* libnftnl's setters copy texts, and its functions that free want an object. */
 static bool set_hook(struct nftnl_chain *object, const struct nft_chain *chain)
 {
 	if (nftnl_chain_set_str(object, NFTNL_CHAIN_TYPE, "filter") < 0)
 		return false;
 	nftnl_chain_set_u32(object, NFTNL_CHAIN_POLICY, NF_ACCEPT);
-	if (chain->hook == NFT_HOOK_FORWARD) {
-		nftnl_chain_set_u32(object, NFTNL_CHAIN_HOOKNUM, NF_INET_FORWARD);
-		nftnl_chain_set_s32(object, NFTNL_CHAIN_PRIO, 0);
-		return true;
-	}
-	nftnl_chain_set_u32(object, NFTNL_CHAIN_HOOKNUM, NF_NETDEV_INGRESS);
-	nftnl_chain_set_s32(object, NFTNL_CHAIN_PRIO, -300);
-	return nftnl_chain_set_str(object, NFTNL_CHAIN_DEV, chain->device) == 0;
+	nftnl_chain_set_u32(object, NFTNL_CHAIN_HOOKNUM, hooks[chain->hook].number);
+	nftnl_chain_set_s32(object, NFTNL_CHAIN_PRIO, hooks[chain->hook].priority);
+	return chain->hook != NFT_HOOK_INGRESS ||
+	       nftnl_chain_set_str(object, NFTNL_CHAIN_DEV, chain->device) == 0;
 }
 
 static struct nftnl_chain *chain_object(const struct nft_chain *chain)

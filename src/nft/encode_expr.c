@@ -8,8 +8,10 @@
 #include <linux/if_ether.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
+#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <net/if_arp.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -146,11 +148,16 @@ static int add_ethernet(struct nftnl_rule *rule)
 	return rc == 0 ? add_cmp(rule, NFT_CMP_EQ, &ethernet, sizeof(ethernet)) : rc;
 }
 
-static int add_l4proto(struct nftnl_rule *rule, uint8_t proto)
+static int add_l4proto_cmp(struct nftnl_rule *rule, uint32_t op, uint8_t proto)
 {
 	int rc = add_meta(rule, NFT_META_L4PROTO, NFT_REG_1);
 
-	return rc == 0 ? add_cmp_u8(rule, NFT_CMP_EQ, proto) : rc;
+	return rc == 0 ? add_cmp_u8(rule, op, proto) : rc;
+}
+
+static int add_l4proto(struct nftnl_rule *rule, uint8_t proto)
+{
+	return add_l4proto_cmp(rule, NFT_CMP_EQ, proto);
 }
 
 static uint32_t addr_offset(const struct nft_stmt *stmt)
@@ -292,6 +299,74 @@ static int build_ports(struct nft_batch *batch, enum nft_table table, struct nft
 	rc = look_up_list(batch, table, rule, stmt, &set, elems, stmt->n);
 	free(elems);
 	return rc;
+}
+
+/* meta l4proto { 4, 41, 47 } */
+static int build_protos(struct nft_batch *batch, enum nft_table table, struct nftnl_rule *rule,
+			const struct nft_stmt *stmt)
+{
+	struct nft_anonymous set = {.key_type = NFT_TYPE_ID_INET_PROTO, .key_len = 1};
+	struct nft_anonymous_elem *elems = calloc(stmt->n + 1, sizeof(elems[0]));
+	int rc = elems ? add_meta(rule, NFT_META_L4PROTO, NFT_REG_1) : -ENOMEM;
+
+	for (size_t i = 0; elems && i < stmt->n; i++)
+		elems[i].first[0] = elems[i].last[0] = stmt->types[i];
+	if (rc == 0)
+		rc = look_up_list(batch, table, rule, stmt, &set, elems, stmt->n);
+	free(elems);
+	return rc;
+}
+
+/* tcp flags != syn / syn,ack */
+static int build_not_syn(struct nftnl_rule *rule)
+{
+	const uint8_t mask = TH_SYN | TH_ACK;
+	int rc = add_l4proto(rule, IPPROTO_TCP);
+
+	if (rc == 0)
+		rc = add_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, TCP_FLAGS, 1, NFT_REG_1);
+	if (rc == 0)
+		rc = add_mask(rule, &mask, sizeof(mask));
+	return rc == 0 ? add_cmp_u8(rule, NFT_CMP_NEQ, TH_SYN) : rc;
+}
+
+/* udp dport != @ports */
+static int build_port_set(struct nftnl_rule *rule, const struct nft_stmt *stmt)
+{
+	int rc = add_l4proto(rule, stmt->proto);
+
+	if (rc == 0)
+		rc = add_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, TH_DPORT, 2, NFT_REG_1);
+	return rc == 0 ? add_lookup(rule,
+				    &(struct lookup){.set = stmt->name, .negate = stmt->negate})
+		       : rc;
+}
+
+/* udp sport 68 udp dport 67: nft joins what is side by side */
+static int build_dhcp(struct nftnl_rule *rule, enum family family)
+{
+	const uint16_t v4[] = {htons(68), htons(67)}, v6[] = {htons(546), htons(547)};
+	int rc = add_l4proto(rule, IPPROTO_UDP);
+
+	if (rc == 0)
+		rc = add_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, 0, sizeof(v4), NFT_REG_1);
+	return rc == 0 ? add_cmp(rule, NFT_CMP_EQ, family == FAMILY_V4 ? v4 : v6, sizeof(v4)) : rc;
+}
+
+/* fib saddr type local */
+static int build_local_source(struct nftnl_rule *rule)
+{
+	const uint32_t local = RTN_LOCAL;
+	struct nftnl_expr *expr = nftnl_expr_alloc("fib");
+	int rc;
+
+	if (expr) {
+		nftnl_expr_set_u32(expr, NFTNL_EXPR_FIB_RESULT, NFT_FIB_RESULT_ADDRTYPE);
+		nftnl_expr_set_u32(expr, NFTNL_EXPR_FIB_FLAGS, NFTA_FIB_F_SADDR);
+		nftnl_expr_set_u32(expr, NFTNL_EXPR_FIB_DREG, NFT_REG_1);
+	}
+	rc = add(rule, expr);
+	return rc == 0 ? add_cmp(rule, NFT_CMP_EQ, &local, sizeof(local)) : rc;
 }
 
 /* icmpv6 type { nd-router-solicit, nd-router-advert } */
@@ -468,14 +543,27 @@ int nft_build_stmt(struct nft_batch *batch, enum nft_table table, struct nftnl_r
 	case NFT_STMT_TUPLE_SET:
 		return build_tuple(rule, table, stmt);
 	case NFT_STMT_PROTO:
-		return add_l4proto(rule, stmt->proto);
+		return add_l4proto_cmp(rule, stmt->negate ? NFT_CMP_NEQ : NFT_CMP_EQ, stmt->proto);
+	case NFT_STMT_PROTOS:
+		return build_protos(batch, table, rule, stmt);
+	case NFT_STMT_TCP_NOT_SYN:
+		return build_not_syn(rule);
 	case NFT_STMT_PORTS:
 		return build_ports(batch, table, rule, stmt);
+	case NFT_STMT_PORT_SET:
+		return build_port_set(rule, stmt);
+	case NFT_STMT_DHCP:
+		return build_dhcp(rule, stmt->family);
+	case NFT_STMT_LOCAL_SOURCE:
+		return build_local_source(rule);
 	case NFT_STMT_INTERFACE:
 		return build_interface(rule, stmt);
+	case NFT_STMT_INTERFACE_SET:
 	case NFT_STMT_INTERFACE_MAP:
 		rc = add_meta(rule, interface_key(stmt->dir), NFT_REG_1);
-		return rc == 0 ? add_named_lookup(rule, stmt->name, true) : rc;
+		return rc == 0 ? add_named_lookup(rule, stmt->name,
+						  stmt->kind == NFT_STMT_INTERFACE_MAP)
+			       : rc;
 	case NFT_STMT_PORT_MAP:
 		return build_port_map(rule, stmt->name);
 	case NFT_STMT_COUNTER:

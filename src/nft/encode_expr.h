@@ -30,6 +30,7 @@ enum {
 #define IP6_DADDR    24
 #define IP6_HOPLIMIT 7
 #define TH_DPORT     2
+#define TCP_FLAGS    13
 #define ICMPV6_TYPE  0
 #define ND_TARGET    8
 

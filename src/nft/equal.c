@@ -34,14 +34,18 @@ static bool same_stmt(const struct nft_stmt *a, const struct nft_stmt *b)
 		return false;
 	switch (a->kind) {
 	case NFT_STMT_CT_ESTABLISHED:
+	case NFT_STMT_TCP_NOT_SYN:
+	case NFT_STMT_LOCAL_SOURCE:
 	case NFT_STMT_VLAN:
 	case NFT_STMT_COUNTER:
 		return true;
 	case NFT_STMT_ICMPV6_TYPES:
+	case NFT_STMT_PROTOS:
 		return a->n == b->n && memcmp(a->types, b->types, a->n) == 0;
 	case NFT_STMT_HOPLIMIT:
 		return a->hoplimit == b->hoplimit;
 	case NFT_STMT_FAMILY:
+	case NFT_STMT_DHCP:
 		return a->family == b->family;
 	case NFT_STMT_ADDR:
 	case NFT_STMT_ARP_SOURCE:
@@ -55,10 +59,14 @@ static bool same_stmt(const struct nft_stmt *a, const struct nft_stmt *b)
 	case NFT_STMT_TUPLE_SET:
 		return a->family == b->family && a->dir == b->dir && strcmp(a->name, b->name) == 0;
 	case NFT_STMT_PROTO:
-		return a->proto == b->proto;
+		return a->proto == b->proto && a->negate == b->negate;
+	case NFT_STMT_PORT_SET:
+		return a->proto == b->proto && a->negate == b->negate &&
+		       strcmp(a->name, b->name) == 0;
 	case NFT_STMT_PORTS:
 		return a->proto == b->proto && a->n == b->n && same_ports(a, b);
 	case NFT_STMT_INTERFACE:
+	case NFT_STMT_INTERFACE_SET:
 	case NFT_STMT_INTERFACE_MAP:
 		return a->dir == b->dir && strcmp(a->name, b->name) == 0;
 	case NFT_STMT_PORT_MAP:

@@ -72,6 +72,24 @@ static bool is_everyones(const struct ruleset *ruleset, const char *name)
 	return false;
 }
 
+/* Without a set, what a rule would have allowed is closed; but what it would have dropped is open,
+ * and without a rule of a base chain everything is another thing. */
+static bool is_needed(const struct ruleset *ruleset, const char *set)
+{
+	const struct nft_chain *chain;
+
+	for (chain = ruleset->chains[NFT_TABLE_POLICY]; chain; chain = chain->hh.next) {
+		for (size_t i = 0; i < chain->rules.n; i++) {
+			const struct nft_rule *rule = &chain->rules.v[i];
+
+			if ((chain->hook != NFT_HOOK_NONE || is_drop(rule)) &&
+			    nft_rule_looks_into(rule, set))
+				return true;
+		}
+	}
+	return false;
+}
+
 bool nft_refused_can_be_left_out(const struct ruleset *ruleset, const struct nft_refused *refused)
 {
 	const struct nft_chain *chain = ruleset_chain(ruleset, refused->table, refused->name);
@@ -80,7 +98,8 @@ bool nft_refused_can_be_left_out(const struct ruleset *ruleset, const struct nft
 	if (refused->table == NFT_TABLE_GUARD)
 		return !refused->set && chain;
 	if (refused->set)
-		return set && !(set->map && set->type != NFT_SET_TYPE_PORT_PROTO);
+		return set && !(set->map && set->type != NFT_SET_TYPE_PORT_PROTO) &&
+		       !is_needed(ruleset, refused->name);
 	return chain && chain->hook == NFT_HOOK_NONE && !is_everyones(ruleset, refused->name);
 }
 

@@ -24,14 +24,16 @@ static const struct {
 	[NFT_SET_TYPE_IPV4] = {{PART_IPV4}, 1},
 	[NFT_SET_TYPE_IPV6] = {{PART_IPV6}, 1},
 	[NFT_SET_TYPE_INTERFACE] = {{PART_INTERFACE}, 1},
+	[NFT_SET_TYPE_PORT] = {{PART_PORT}, 1},
 	[NFT_SET_TYPE_PORT_PROTO] = {{PART_PORT, PART_PROTO}, 2},
 	[NFT_SET_TYPE_IPV4_TUPLE] = {{PART_IPV4, PART_PROTO, PART_PORT}, 3},
 	[NFT_SET_TYPE_IPV6_TUPLE] = {{PART_IPV6, PART_PROTO, PART_PORT}, 3},
 };
 
-static size_t padded(size_t bytes)
+/* A field that stands alone is not padded. */
+static size_t padded(enum nft_set_type type, size_t bytes)
 {
-	return (bytes + 3) / 4 * 4;
+	return types[type].n > 1 ? (bytes + 3) / 4 * 4 : bytes;
 }
 
 uint32_t nft_key_type(enum nft_set_type type)
@@ -48,7 +50,7 @@ size_t nft_key_len(enum nft_set_type type)
 	size_t len = 0;
 
 	for (size_t i = 0; i < types[type].n; i++)
-		len += padded(parts[types[type].parts[i]].bytes);
+		len += padded(type, parts[types[type].parts[i]].bytes);
 	return len;
 }
 
@@ -89,7 +91,7 @@ size_t nft_key_encode(enum nft_set_type type, const struct nft_key *key,
 		} else {
 			memcpy(to + at, key->bytes, parts[part].bytes);
 		}
-		at += padded(parts[part].bytes);
+		at += padded(type, parts[part].bytes);
 	}
 	return at;
 }
@@ -108,7 +110,7 @@ size_t nft_key_decode(enum nft_set_type type, const uint8_t *from, struct nft_ke
 			ret->proto = from[at];
 		else
 			memcpy(ret->bytes, from + at, parts[part].bytes);
-		at += padded(parts[part].bytes);
+		at += padded(type, parts[part].bytes);
 	}
 	return at;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Keys of sets as the kernel has them: fields in network order, each padded to four bytes. */
+/* Keys of sets as the kernel has them: fields in network order, padded to four bytes where there
+ * are several. */
 #ifndef NFT_KEYS_H
 #define NFT_KEYS_H
 

@@ -9,7 +9,8 @@
 
 #include "base/escape.h"
 
-#define ELEMENTS_WIDTH 88 /* columns, where several elements share a line */
+#define SRCNAT         100 /* NF_IP_PRI_NAT_SRC */
+#define ELEMENTS_WIDTH 88  /* columns, where several elements share a line */
 
 static const char *const family_words[] = {[FAMILY_V4] = "ip", [FAMILY_V6] = "ip6"};
 static const char *const addr_words[] = {
@@ -88,6 +89,8 @@ static void print_item(const struct nft_stmt *stmt, size_t i, FILE *out)
 		print_ports(&stmt->ports[i], out);
 	else if (stmt->prefixes)
 		print_prefix(&stmt->prefixes[i], out);
+	else if (stmt->kind == NFT_STMT_PROTOS)
+		fprintf(out, "%u", stmt->types[i]);
 	else
 		fputs(icmpv6_word(stmt->types[i]), out);
 }
@@ -169,11 +172,32 @@ static void print_stmt(const struct nft_stmt *stmt, enum nft_table table, FILE *
 		fprintf(out, "%s %s . meta l4proto . th dport @%s", family, addr, stmt->name);
 		break;
 	case NFT_STMT_PROTO:
-		fprintf(out, "meta l4proto %s", proto_word(stmt->proto));
+		fprintf(out, "meta l4proto %s%s", negation, proto_word(stmt->proto));
+		break;
+	case NFT_STMT_PROTOS:
+		fputs("meta l4proto ", out);
+		print_list(stmt, out);
+		break;
+	case NFT_STMT_TCP_NOT_SYN:
+		fputs("tcp flags != syn / syn,ack", out);
 		break;
 	case NFT_STMT_PORTS:
 		fprintf(out, "%s dport ", proto_word(stmt->proto));
 		print_list(stmt, out);
+		break;
+	case NFT_STMT_PORT_SET:
+		fprintf(out, "%s dport %s@%s", proto_word(stmt->proto), negation, stmt->name);
+		break;
+	case NFT_STMT_DHCP:
+		fputs(stmt->family == FAMILY_V4 ? "udp sport 68 udp dport 67"
+						: "udp sport 546 udp dport 547",
+		      out);
+		break;
+	case NFT_STMT_LOCAL_SOURCE:
+		fputs("fib saddr type local", out);
+		break;
+	case NFT_STMT_INTERFACE_SET:
+		fprintf(out, "%s @%s", interface_words[stmt->dir], stmt->name);
 		break;
 	case NFT_STMT_INTERFACE:
 		fprintf(out, "%s ", interface_words[stmt->dir]);
@@ -224,18 +248,37 @@ static void print_rule(const struct nft_rule *rule, enum nft_table table, FILE *
 	fputc('\n', out);
 }
 
+/* Priorities as nft lists them: it has words for few hooks. */
+static void print_hook(const struct nft_chain *chain, FILE *out)
+{
+	switch (chain->hook) {
+	case NFT_HOOK_NONE:
+		return;
+	case NFT_HOOK_FORWARD:
+		fputs("\t\ttype filter hook forward priority filter", out);
+		break;
+	case NFT_HOOK_INPUT:
+		fprintf(out, "\t\ttype filter hook input priority %d", NFT_INPUT_PRIORITY);
+		break;
+	case NFT_HOOK_POSTROUTING:
+		fprintf(out, "\t\ttype filter hook postrouting priority srcnat - %d",
+			SRCNAT - NFT_POSTROUTING_PRIORITY);
+		break;
+	case NFT_HOOK_INGRESS:
+		fputs("\t\ttype filter hook ingress device ", out);
+		print_quoted(chain->device, out);
+		fputs(" priority -300", out);
+		break;
+	}
+	fputs("; policy accept;\n", out);
+}
+
 static void print_chain(const struct nft_chain *chain, enum nft_table table, FILE *out)
 {
 	fprintf(out, "\tchain %s {\n", chain->name);
 	if (chain->comment[0])
 		fprintf(out, "\t\tcomment \"%s\"\n", chain->comment);
-	if (chain->hook == NFT_HOOK_FORWARD)
-		fputs("\t\ttype filter hook forward priority filter; policy accept;\n", out);
-	if (chain->hook == NFT_HOOK_INGRESS) {
-		fputs("\t\ttype filter hook ingress device ", out);
-		print_quoted(chain->device, out);
-		fputs(" priority -300; policy accept;\n", out);
-	}
+	print_hook(chain, out);
 	for (size_t i = 0; i < chain->rules.n; i++)
 		print_rule(&chain->rules.v[i], table, out);
 	fputs("\t}\n", out);
@@ -247,6 +290,7 @@ static const char *type_words(enum nft_set_type type)
 		[NFT_SET_TYPE_IPV4] = "ipv4_addr",
 		[NFT_SET_TYPE_IPV6] = "ipv6_addr",
 		[NFT_SET_TYPE_INTERFACE] = "ifname",
+		[NFT_SET_TYPE_PORT] = "inet_service",
 		[NFT_SET_TYPE_PORT_PROTO] = "inet_service . inet_proto",
 		[NFT_SET_TYPE_IPV4_TUPLE] = "ipv4_addr . inet_proto . inet_service",
 		[NFT_SET_TYPE_IPV6_TUPLE] = "ipv6_addr . inet_proto . inet_service",
@@ -309,6 +353,8 @@ static int format_key(const struct nft_set *set, const struct nft_elem *elem, ch
 		return format_addr(set, elem, FAMILY_V6, to, len);
 	case NFT_SET_TYPE_INTERFACE:
 		return format_interface(key, to, len);
+	case NFT_SET_TYPE_PORT:
+		return snprintf(to, len, "%u", key->port);
 	case NFT_SET_TYPE_PORT_PROTO:
 		if (set->interval && elem->extra->last.port > key->port)
 			return snprintf(to, len, "%u-%u . %s", key->port, elem->extra->last.port,

@@ -55,6 +55,8 @@ const char *nft_stmt_set(const struct nft_stmt *stmt)
 	case NFT_STMT_INTERFACE_MAP:
 	case NFT_STMT_ADDR_MAP:
 	case NFT_STMT_PORT_MAP:
+	case NFT_STMT_PORT_SET:
+	case NFT_STMT_INTERFACE_SET:
 		return stmt->name;
 	case NFT_STMT_CT_ESTABLISHED:
 	case NFT_STMT_ICMPV6_TYPES:
@@ -62,7 +64,11 @@ const char *nft_stmt_set(const struct nft_stmt *stmt)
 	case NFT_STMT_FAMILY:
 	case NFT_STMT_ADDR:
 	case NFT_STMT_PROTO:
+	case NFT_STMT_PROTOS:
+	case NFT_STMT_TCP_NOT_SYN:
 	case NFT_STMT_PORTS:
+	case NFT_STMT_DHCP:
+	case NFT_STMT_LOCAL_SOURCE:
 	case NFT_STMT_INTERFACE:
 	case NFT_STMT_VLAN:
 	case NFT_STMT_ETHER_SOURCE:

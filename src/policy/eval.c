@@ -10,114 +10,8 @@
 #include <string.h>
 
 #include "ends.h"
-
-static enum answer max_answer(enum answer a, enum answer b)
-{
-	return a > b ? a : b;
-}
-
-static bool has_blocks(const struct peers *peers)
-{
-	return peers->blocks[FAMILY_V4].all.n > 0 || peers->blocks[FAMILY_V6].all.n > 0;
-}
-
-static enum answer peers_answer(const struct peers *peers, const struct flow_end *end)
-{
-	if (peers->any)
-		return ANSWER_YES;
-	for (size_t i = 0; end->kind == END_POD && peers->pods && i < peers->pods->n; i++) {
-		if (selector_matches(peers->pods->selectors[i], end->pod))
-			return ANSWER_YES;
-	}
-	if (!end->has_addr)
-		return has_blocks(peers) ? ANSWER_MAYBE : ANSWER_NO;
-	return ranges_contain(&peers->blocks[end->addr.family], &end->addr) ? ANSWER_YES
-									    : ANSWER_NO;
-}
-
-static const struct port_class *find_class(const struct profile *profile, enum proto proto,
-					   uint16_t port)
-{
-	size_t low = 0, high = profile->n_ranges;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		const struct port_range *range = &profile->ranges[middle];
-
-		if (range->proto < proto || (range->proto == proto && range->last < port))
-			low = middle + 1;
-		else if (range->proto > proto || range->first > port)
-			high = middle;
-		else
-			return &profile->classes[range->class_index];
-	}
-	return NULL;
-}
-
-static bool pod_has_port(const struct flow_end *end, const char *name, enum proto proto,
-			 uint16_t port)
-{
-	if (end->kind != END_POD)
-		return false;
-	for (size_t i = 0; i < end->pod->object->n_ports; i++) {
-		const struct pod_port *own = &end->pod->object->ports[i];
-
-		if (own->name == name && own->proto == proto && own->number == port)
-			return true;
-	}
-	return false;
-}
-
-static enum answer named_answer(const struct profile *profile, const struct flow_end *to,
-				enum proto proto, uint16_t port)
-{
-	enum answer answer = ANSWER_NO;
-
-	for (size_t i = 0; i < profile->n_named && answer < ANSWER_YES; i++) {
-		const struct named_port *named = &profile->named[i];
-
-		if (named->proto == proto && pod_has_port(to, named->name, proto, port))
-			answer = max_answer(answer,
-					    peers_answer(&profile->rules[named->rule].peers, to));
-	}
-	return answer;
-}
-
-/* Both directions of a pair. */
-struct pair_profiles {
-	struct profile *dir[DIR_COUNT]; /* NULL: that direction is open */
-	/* Of each class, and behind them of `every`: its answer, and one more; 0: not known yet.
-	 * Thousands of ports can be in one class, and have thousands of peers. */
-	uint8_t *known[DIR_COUNT];
-};
-
-static enum answer class_answer(const struct port_class *class, const struct flow_end *other,
-				uint8_t *known)
-{
-	if (*known == 0)
-		*known = (uint8_t)(peers_answer(&class->peers, other) + 1);
-	return (enum answer)(*known - 1);
-}
-
-/* One direction at one port; PROTO_OTHER has none. */
-static enum answer point_answer(const struct pair_profiles *profiles, enum direction dir,
-				const struct flow_end *other, enum proto proto, uint16_t port)
-{
-	const struct profile *profile = profiles->dir[dir];
-	uint8_t *known = profiles->known[dir];
-
-	if (!profile)
-		return ANSWER_YES; /* not isolated */
-
-	enum answer answer = class_answer(&profile->every, other, &known[profile->n_classes]);
-	if (answer == ANSWER_YES || proto == PROTO_OTHER)
-		return answer;
-	const struct port_class *class = find_class(profile, proto, port);
-	if (class)
-		answer = max_answer(answer,
-				    class_answer(class, other, &known[class - profile->classes]));
-	return max_answer(answer, named_answer(profile, other, proto, port));
-}
+#include "internal.h"
+#include "point.h"
 
 /* Ports at which the answer may change. */
 struct cuts {
@@ -161,19 +55,13 @@ static int add_stretch(struct flow_pair *pair, const struct pair_profiles *profi
 		       enum proto proto, uint32_t first, uint32_t last)
 {
 	struct flow_stretch stretch = {
-		.proto = proto,
-		.first = (uint16_t)first,
-		.last = (uint16_t)last,
-		.dir = {[DIR_INGRESS] = point_answer(profiles, DIR_INGRESS, &pair->from, proto,
-						     (uint16_t)first),
-			[DIR_EGRESS] = point_answer(profiles, DIR_EGRESS, &pair->to, proto,
-						    (uint16_t)first)},
-	};
+		.proto = proto, .first = (uint16_t)first, .last = (uint16_t)last};
 	struct flow_stretch *before =
 		pair->stretches.n ? &pair->stretches.v[pair->stretches.n - 1] : NULL;
 
+	point_evaluate(pair, profiles, &stretch);
 	if (before && before->proto == proto && before->last + 1u == first &&
-	    memcmp(before->dir, stretch.dir, sizeof(stretch.dir)) == 0) {
+	    stretch_same_answers(before, &stretch)) {
 		before->last = stretch.last;
 		return 0;
 	}
@@ -190,6 +78,8 @@ static int cover_proto(struct flow_pair *pair, const struct pair_profiles *profi
 
 	for (int dir = 0; dir < DIR_COUNT && rc == 0; dir++)
 		rc = profile_cuts(&cuts, profiles->dir[dir], proto, &pair->to);
+	if (rc == 0 && pair->node_dns)
+		rc = add_cuts(&cuts, DNS_PORT, DNS_PORT);
 	if (rc == 0)
 		qsort(cuts.all.v, cuts.all.n, sizeof(cuts.all.v[0]), compare_cuts);
 	for (size_t i = 0; i < cuts.all.n && rc == 0; i++) {
@@ -255,58 +145,43 @@ static bool runs_on(const struct flow_end *pod, const struct flow_end *node)
 	return false;
 }
 
-/* Always allowed, whatever policies say: SEMANTICS of Kubernetes' NetworkPolicy documentation. */
-static enum pair_reason pair_reason(const struct flow_end *from, const struct flow_end *to)
+/* Always allowed, whatever policies say. Of a pod and its own node Kubernetes' documentation says
+ * both (SEMANTICS in ARCHITECTURE.md, The own node): the graph has been told. */
+static enum pair_reason pair_reason(const struct graph *g, const struct flow_end *from,
+				    const struct flow_end *to)
 {
 	if (from->kind == END_POD && to->kind == END_POD && from->pod == to->pod &&
 	    !from->pod->object->replicated)
 		return PAIR_SELF;
-	if (runs_on(from, to) || runs_on(to, from))
+	if (runs_on(to, from) || (g->local_node_allow && runs_on(from, to)))
 		return PAIR_NODE_LOCAL;
 	return PAIR_POLICY;
 }
 
-static int find_profiles(struct graph *g, const struct flow_pair *pair, struct pair_profiles *ret)
+static bool is_link_local(const struct addr *addr)
 {
-	int rc = 0;
-
-	*ret = (struct pair_profiles){0};
-	if (pair->reason != PAIR_POLICY)
-		return 0;
-	if (pair->from.kind == END_POD)
-		rc = graph_profile(g, pair->from.pod, DIR_EGRESS, &ret->dir[DIR_EGRESS]);
-	if (rc == 0 && pair->to.kind == END_POD)
-		rc = graph_profile(g, pair->to.pod, DIR_INGRESS, &ret->dir[DIR_INGRESS]);
-	return rc;
-}
-
-static int remember(struct pair_profiles *profiles)
-{
-	for (int dir = 0; dir < DIR_COUNT; dir++) {
-		if (!profiles->dir[dir])
-			continue;
-		profiles->known[dir] = calloc(profiles->dir[dir]->n_classes + 1, 1);
-		if (!profiles->known[dir])
-			return -ENOMEM;
-	}
-	return 0;
+	if (addr->family == FAMILY_V4)
+		return addr->b[0] == 169 && addr->b[1] == 254;
+	return addr->b[0] == 0xfe && (addr->b[1] & 0xc0) == 0x80;
 }
 
 static int eval_pair(struct graph *g, const struct flow *flow, const struct flow_end *from,
 		     const struct flow_end *to, struct flow_result *ret)
 {
-	struct flow_pair pair = {.from = *from, .to = *to, .reason = pair_reason(from, to)};
+	struct flow_pair pair = {
+		.from = *from,
+		.to = *to,
+		.reason = pair_reason(g, from, to),
+		.node_dns = runs_on(from, to) && to->has_addr && is_link_local(&to->addr),
+	};
 	struct pair_profiles profiles;
-	int rc = find_profiles(g, &pair, &profiles);
+	int rc = pair_profiles_find(g, &pair, &profiles);
 
-	if (rc == 0)
-		rc = remember(&profiles);
 	if (rc == 0)
 		rc = cover(&pair, &profiles, flow);
 	if (rc == 0)
 		rc = vec_push(&ret->pairs, pair);
-	for (int dir = 0; dir < DIR_COUNT; dir++)
-		free(profiles.known[dir]);
+	pair_profiles_done(&profiles);
 	if (rc < 0)
 		vec_free(&pair.stretches);
 	return rc;
@@ -328,10 +203,9 @@ static int eval_pairs(struct graph *g, const struct flow *flow, const struct flo
 	return rc;
 }
 
-enum answer pair_answer(const struct flow_stretch *stretch)
+bool stretch_same_answers(const struct flow_stretch *a, const struct flow_stretch *b)
 {
-	return stretch->dir[DIR_INGRESS] < stretch->dir[DIR_EGRESS] ? stretch->dir[DIR_INGRESS]
-								    : stretch->dir[DIR_EGRESS];
+	return a->whole == b->whole && memcmp(a->dir, b->dir, sizeof(a->dir)) == 0;
 }
 
 struct tally {
@@ -364,7 +238,7 @@ static void sum_up(struct flow_result *ret)
 		for (size_t j = 0; j < pair->stretches.n; j++) {
 			const struct flow_stretch *stretch = &pair->stretches.v[j];
 
-			count(&whole, pair_answer(stretch));
+			count(&whole, stretch->whole);
 			for (int d = 0; d < DIR_COUNT; d++)
 				count(&dir[d], stretch->dir[d]);
 		}
@@ -435,24 +309,23 @@ static bool rule_has_port(const struct policy_rule *rule, const struct flow_pair
 int eval_rules(struct graph *g, const struct flow_pair *pair, enum direction dir, enum proto proto,
 	       uint16_t port, struct direction_report *ret)
 {
-	const struct flow_end *other = dir == DIR_INGRESS ? &pair->from : &pair->to;
 	struct pair_profiles profiles;
-	int rc = find_profiles(g, pair, &profiles);
+	int rc = pair_profiles_find(g, pair, &profiles);
 
 	*ret = (struct direction_report){0};
-	if (rc < 0)
-		return rc;
-	ret->profile = profiles.dir[dir];
+	if (rc == 0)
+		ret->profile = profiles.dir[dir];
 	for (size_t i = 0; ret->profile && i < ret->profile->n_rules && rc == 0; i++) {
 		const struct rule_ref *ref = &ret->profile->rules[i];
 		struct rule_report report = {
 			.rule = ref,
-			.peer = peers_answer(&ref->peers, other),
+			.peer = pair_peers_answer(pair, dir, &ref->peers),
 			.port = rule_has_port(&ref->policy->rules[dir][ref->index], pair, proto,
 					      port),
 		};
 		rc = vec_push(&ret->rules, report);
 	}
+	pair_profiles_done(&profiles);
 	return rc;
 }
 

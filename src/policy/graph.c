@@ -33,6 +33,11 @@ struct graph *graph_new(struct intern *strings, const char *node,
 	return g;
 }
 
+void graph_allow_local_node(struct graph *g, bool allow)
+{
+	g->local_node_allow = allow;
+}
+
 const struct graph_namespace *graph_find_namespace(const struct graph *g, const char *name)
 {
 	struct graph_namespace *ns;
@@ -222,6 +227,7 @@ int graph_sync(struct graph *g)
 		for (struct graph_pod *pod = ns->pods; pod && rc == 0; pod = pod->hh.next)
 			rc = pod->indexed ? publish_endpoint(g, pod) : 0;
 	}
+	nodes_tell(g);
 	profiles_sweep(g);
 	return rc;
 }
@@ -291,6 +297,13 @@ static void hear_nothing_endpoint(void *ctx, struct graph_pod *pod, bool exists)
 	(void)exists;
 }
 
+static void hear_nothing_node_addr(void *ctx, const struct addr *addr, bool exists)
+{
+	(void)ctx;
+	(void)addr;
+	(void)exists;
+}
+
 void graph_free(struct graph *g)
 {
 	if (!g)
@@ -301,6 +314,7 @@ void graph_free(struct graph *g)
 		.profile = hear_nothing_profile,
 		.named = hear_nothing_named,
 		.endpoint = hear_nothing_endpoint,
+		.node_addr = hear_nothing_node_addr,
 	};
 	for (struct graph_namespace *ns = g->namespaces; ns; ns = ns->hh.next) {
 		for (struct graph_pod *pod = ns->pods; pod; pod = pod->hh.next)

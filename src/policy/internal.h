@@ -52,6 +52,7 @@ struct node_addr {
 	struct addr addr;
 	VEC(const char *) nodes; /* interned; what the callers see */
 	VEC(size_t) refs;
+	bool told; /* the listener knows it */
 	UT_hash_handle hh;
 };
 
@@ -62,10 +63,12 @@ struct graph {
 	struct graph_listener listener;
 	bool listening;
 	bool synced;
+	bool local_node_allow; /* of answers: see graph_allow_local_node() */
 
 	struct graph_namespace *namespaces;
 	struct graph_node *nodes;
 	struct node_addr *node_addrs;
+	VEC(struct addr) host_addrs; /* among them: of `node`, by its host's word */
 	struct claim *claims, *contested;
 	struct observed_addr *observed;
 	struct posting *postings;

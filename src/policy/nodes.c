@@ -36,10 +36,26 @@ static void drop_if_empty(struct graph *g, struct node_addr *entry)
 {
 	if (entry->nodes.n > 0)
 		return;
+	if (entry->told)
+		g->listener.node_addr(g->listener.ctx, &entry->addr, false);
 	HASH_DEL(g->node_addrs, entry);
 	vec_free(&entry->nodes);
 	vec_free(&entry->refs);
 	free(entry);
+}
+
+static void tell(struct graph *g, struct node_addr *entry)
+{
+	if (!g->listening || !g->synced || entry->told)
+		return;
+	entry->told = true;
+	g->listener.node_addr(g->listener.ctx, &entry->addr, true);
+}
+
+void nodes_tell(struct graph *g)
+{
+	for (struct node_addr *entry = g->node_addrs; entry; entry = entry->hh.next)
+		tell(g, entry);
 }
 
 static int add_addr(struct graph *g, const struct addr *addr, const char *node)
@@ -57,6 +73,7 @@ static int add_addr(struct graph *g, const struct addr *addr, const char *node)
 	if (vec_push(&entry->nodes, node) == 0) {
 		if (vec_push(&entry->refs, 1) == 0) {
 			(void)intern_ref(node);
+			tell(g, entry);
 			return 0;
 		}
 		entry->nodes.n--;
@@ -99,6 +116,24 @@ void nodes_remove_pod(struct graph *g, const struct pod *pod)
 		remove_addr(g, &pod->host_addrs[i], pod->node);
 	for (size_t i = 0; pod->node && pod->host_network && i < pod->n_addrs; i++)
 		remove_addr(g, &pod->addrs[i], pod->node);
+}
+
+int graph_set_host_addrs(struct graph *g, const struct addr addrs[], size_t n)
+{
+	int rc = 0;
+
+	if (!g->node)
+		return 0;
+	g->generation++;
+	/* In before out: what stays is not told as gone. */
+	for (size_t i = 0; i < n && rc == 0; i++)
+		rc = add_addr(g, &addrs[i], g->node);
+	for (size_t i = 0; i < g->host_addrs.n; i++)
+		remove_addr(g, &g->host_addrs.v[i], g->node);
+	g->host_addrs.n = 0;
+	for (size_t i = 0; i < n && rc == 0; i++)
+		rc = vec_push(&g->host_addrs, addrs[i]);
+	return rc;
 }
 
 static struct graph_node *find_node(const struct graph *g, const char *name)
@@ -158,6 +193,7 @@ void nodes_free(struct graph *g)
 
 	HASH_ITER (hh, g->nodes, entry, tmp)
 		node_entry_free(g, entry);
+	vec_free(&g->host_addrs);
 	HASH_ITER (hh, g->node_addrs, addr, next) {
 		for (size_t i = 0; i < addr->nodes.n; i++)
 			intern_put(g->strings, addr->nodes.v[i]);

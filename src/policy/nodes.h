@@ -13,4 +13,7 @@ void nodes_free(struct graph *g);
 int nodes_add_pod(struct graph *g, const struct pod *pod);
 void nodes_remove_pod(struct graph *g, const struct pod *pod);
 
+/* The listener hears of all that it does not know yet. */
+void nodes_tell(struct graph *g);
+
 #endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What is there whatever the policies say: the base chain, the dispatch to the chains of pods. It
- * never changes, because replacing a base chain leaks packets (KERNEL measurements in
- * ARCHITECTURE.md). */
+/* What is there whatever the policies say: the base chains, the dispatch to the chains of pods.
+ * They change with the settings only, because replacing a base chain leaks packets (KERNEL
+ * measurements in ARCHITECTURE.md). */
 #include <netinet/icmp6.h>
+#include <netinet/in.h>
 #include <stdio.h>
 
 #include "internal.h"
@@ -13,30 +14,42 @@
 	add_rule(chain, (const struct nft_stmt[]){__VA_ARGS__}, \
 		 ARRAY_LEN(((const struct nft_stmt[]){__VA_ARGS__})), "")
 
+/* IANA's ports of VXLAN and Geneve, and Linux's own of VXLAN (drivers/net/vxlan/vxlan_core.c). */
+static const uint16_t standard_tunnel_ports[] = {4789, 6081, 8472};
+
+static const struct nft_stmt accept_stmt = {.kind = NFT_STMT_VERDICT,
+					    .verdict = {.kind = NFT_VERDICT_ACCEPT}};
+
 /* Ingress is for the pod that the packet goes to. */
 static enum nft_dir own_dir(enum direction dir)
 {
 	return dir == DIR_INGRESS ? NFT_DIR_DESTINATION : NFT_DIR_SOURCE;
 }
 
+static struct nft_stmt named_stmt(enum nft_stmt_kind kind, const char *name)
+{
+	struct nft_stmt stmt = {.kind = kind};
+
+	(void)snprintf(stmt.name, sizeof(stmt.name), "%s", name);
+	return stmt;
+}
+
 static int add_interface_lookup(struct nft_chain *chain, enum direction dir)
 {
-	struct nft_stmt stmt = {.kind = NFT_STMT_INTERFACE_MAP, .dir = own_dir(dir)};
+	struct nft_stmt stmt = named_stmt(NFT_STMT_INTERFACE_MAP, interface_map_name(dir));
 
-	(void)snprintf(stmt.name, sizeof(stmt.name), "%s", interface_map_name(dir));
+	stmt.dir = own_dir(dir);
 	return add_rule(chain, &stmt, 1, "");
 }
 
 static int add_addr_lookup(struct nft_chain *chain, enum direction dir, enum family family)
 {
-	struct nft_stmt stmt = {.kind = NFT_STMT_ADDR_MAP, .dir = own_dir(dir), .family = family};
+	struct nft_stmt stmt = named_stmt(NFT_STMT_ADDR_MAP, addr_map_name(dir, family));
 
-	(void)snprintf(stmt.name, sizeof(stmt.name), "%s", addr_map_name(dir, family));
+	stmt.dir = own_dir(dir);
+	stmt.family = family;
 	return add_rule(chain, &stmt, 1, "");
 }
-
-static const struct nft_stmt accept_stmt = {.kind = NFT_STMT_VERDICT,
-					    .verdict = {.kind = NFT_VERDICT_ACCEPT}};
 
 /* What IPv6 needs on a link, whatever the policies say. */
 int add_discovery(struct nft_chain *chain)
@@ -66,76 +79,282 @@ int add_discovery(struct nft_chain *chain)
 	return rc;
 }
 
-static int add_forward(struct render *r)
+/* Port 53 of a link-local address: NodeLocal DNSCache. Only in the input hook, where the address is
+ * this host's. */
+static int add_node_dns(struct nft_chain *chain)
 {
-	struct nft_chain *chain = nft_chain_new(CHAIN_FORWARD, "");
-	int rc;
+	struct prefix link_local[FAMILY_COUNT] = {
+		[FAMILY_V4] = {.addr = {.family = FAMILY_V4, .b = {169, 254}}, .len = 16},
+		[FAMILY_V6] = {.addr = {.family = FAMILY_V6, .b = {0xfe, 0x80}}, .len = 10},
+	};
+	static const uint8_t protos[] = {IPPROTO_UDP, IPPROTO_TCP};
+	struct nft_ports dns = {53, 53};
+	int rc = 0;
 
-	if (!chain)
-		return -ENOMEM;
-	chain->hook = NFT_HOOK_FORWARD;
-	/* First, so that all the rest is paid once per connection. */
-	rc = ADD_RULE(chain, {.kind = NFT_STMT_CT_ESTABLISHED}, accept_stmt);
+	for (int family = 0; family < FAMILY_COUNT; family++) {
+		for (size_t i = 0; i < ARRAY_LEN(protos) && rc == 0; i++)
+			rc = ADD_RULE(
+				chain,
+				{.kind = NFT_STMT_ADDR,
+				 .family = (enum family)family,
+				 .dir = NFT_DIR_DESTINATION,
+				 .prefixes = &link_local[family],
+				 .n = 1},
+				{.kind = NFT_STMT_PORTS, .proto = protos[i], .ports = &dns, .n = 1},
+				accept_stmt);
+	}
+	return rc;
+}
+
+/* A client asks before it has an address. */
+static int add_dhcp(struct nft_chain *chain)
+{
+	int rc = ADD_RULE(chain, {.kind = NFT_STMT_DHCP, .family = FAMILY_V4}, accept_stmt);
+
+	return rc == 0 ? ADD_RULE(chain, {.kind = NFT_STMT_DHCP, .family = FAMILY_V6}, accept_stmt)
+		       : rc;
+}
+
+/* Established packets first, so that all the rest is paid once per connection; but for
+ * - a SYN: conntrack takes one that comes with the ports of an old connection for a part of it
+ *   (sIG of tcp_conntracks[], net/netfilter/nf_conntrack_proto_tcp.c), and helpers may expect one;
+ * - what a host would take for an encapsulated packet, also where it is a reply: a pod elsewhere
+ * can have its node send from such a port, by masquerading, and have its connection forgotten
+ * there. */
+static int add_established(struct nft_chain *chain, const char *tunnels)
+{
+	uint8_t protos[] = {IPPROTO_IPIP, IPPROTO_IPV6, IPPROTO_GRE};
+	struct nft_stmt port = named_stmt(NFT_STMT_PORT_SET, SET_TUNNEL_PORTS), no_tunnel;
+	int rc = ADD_RULE(chain, {.kind = NFT_STMT_TCP_NOT_SYN}, {.kind = NFT_STMT_CT_ESTABLISHED},
+			  accept_stmt);
+
+	port.proto = IPPROTO_UDP;
+	no_tunnel = port;
+	no_tunnel.negate = true;
+	if (rc == 0)
+		rc = ADD_RULE(chain, no_tunnel, {.kind = NFT_STMT_CT_ESTABLISHED}, accept_stmt);
+	if (rc == 0)
+		rc = ADD_RULE(chain, port, verdict_stmt(NFT_VERDICT_JUMP, tunnels));
+	if (rc == 0)
+		rc = ADD_RULE(chain,
+			      {.kind = NFT_STMT_PROTOS, .types = protos, .n = ARRAY_LEN(protos)},
+			      verdict_stmt(NFT_VERDICT_JUMP, tunnels));
+	if (rc == 0)
+		rc = ADD_RULE(chain, {.kind = NFT_STMT_PROTO, .proto = IPPROTO_TCP, .negate = true},
+			      {.kind = NFT_STMT_CT_ESTABLISHED}, accept_stmt);
+	return rc;
+}
+
+/* To the egress chain of the pod that sends, then to the ingress chain of the one that receives. */
+static int add_dispatch(struct nft_chain *chain)
+{
 	/* Pods behind a device of their own are routed, and what is discovered on a link is never
 	 * forwarded: nothing of it gets here from them, nor in IPv4 from anybody. */
-	if (rc == 0)
-		rc = add_interface_lookup(chain, DIR_EGRESS);
+	int rc = add_interface_lookup(chain, DIR_EGRESS);
+
 	if (rc == 0)
 		rc = add_addr_lookup(chain, DIR_EGRESS, FAMILY_V4);
 	if (rc == 0)
 		rc = add_discovery(chain);
 	if (rc == 0)
 		rc = add_addr_lookup(chain, DIR_EGRESS, FAMILY_V6);
+	return rc == 0 ? ADD_RULE(chain, verdict_stmt(NFT_VERDICT_GOTO, CHAIN_TO_POD)) : rc;
+}
+
+static int write_forward(struct nft_chain *chain, const struct render_options *options)
+{
+	int rc = add_established(chain, options->pod_tunnels ? CHAIN_TO_NODE : CHAIN_TUNNELS);
+
+	chain->hook = NFT_HOOK_FORWARD;
+	return rc == 0 ? add_dispatch(chain) : rc;
+}
+
+/* What is for this host: pods send it, or others, whom no map knows. No ingress map has an address
+ * of the host: what egress allows is accepted. */
+static int write_input(struct nft_chain *chain, const struct render_options *options)
+{
+	int rc = add_established(chain, CHAIN_TUNNELS);
+
+	chain->hook = NFT_HOOK_INPUT;
+	if (options->local_node_allow)
+		return rc;
 	if (rc == 0)
-		rc = ADD_RULE(chain, verdict_stmt(NFT_VERDICT_GOTO, CHAIN_TO_POD));
+		rc = add_discovery(chain);
 	if (rc == 0)
-		return ruleset_put_chain(&r->ruleset, NFT_TABLE_POLICY, chain);
-	nft_chain_free(chain);
+		rc = add_dhcp(chain);
+	if (rc == 0)
+		rc = add_node_dns(chain);
+	if (rc == 0)
+		rc = add_interface_lookup(chain, DIR_EGRESS);
+	for (int family = 0; family < FAMILY_COUNT && rc == 0; family++)
+		rc = add_addr_lookup(chain, DIR_EGRESS, (enum family)family);
 	return rc;
 }
 
-static int add_to_pod(struct render *r)
+static int write_to_pod(struct nft_chain *chain, const struct render_options *options)
 {
-	struct nft_chain *chain = nft_chain_new(CHAIN_TO_POD, "");
+	int rc = add_interface_lookup(chain, DIR_INGRESS);
+
+	(void)options;
+	for (int family = 0; family < FAMILY_COUNT && rc == 0; family++)
+		rc = add_addr_lookup(chain, DIR_INGRESS, (enum family)family);
+	return rc == 0 ? ADD_RULE(chain, accept_stmt) : rc;
+}
+
+static int add_tunnel_drop(struct nft_chain *chain, struct nft_stmt match)
+{
+	const struct nft_stmt stmts[] = {
+		match, {.kind = NFT_STMT_COUNTER}, verdict_stmt(NFT_VERDICT_DROP, NULL)};
+
+	return add_rule(chain, stmts, ARRAY_LEN(stmts), "encapsulation");
+}
+
+/* From pods of this node, by all that they are known by. */
+static int write_tunnels(struct nft_chain *chain, const struct render_options *options)
+{
+	int rc = add_tunnel_drop(chain, named_stmt(NFT_STMT_INTERFACE_SET, SET_POD_INTERFACES));
+
+	(void)options;
+	for (int family = 0; family < FAMILY_COUNT && rc == 0; family++) {
+		struct nft_stmt match =
+			named_stmt(NFT_STMT_ADDR_SET, pod_set_name((enum family)family));
+
+		match.family = (enum family)family;
+		rc = add_tunnel_drop(chain, match);
+	}
+	return rc;
+}
+
+/* Where pods may have tunnels of their own: not to nodes. */
+static int write_to_node(struct nft_chain *chain, const struct render_options *options)
+{
+	int rc = 0;
+
+	(void)options;
+	for (int family = 0; family < FAMILY_COUNT && rc == 0; family++) {
+		struct nft_stmt match =
+			named_stmt(NFT_STMT_ADDR_SET, node_set_name((enum family)family));
+
+		match.family = (enum family)family;
+		match.dir = NFT_DIR_DESTINATION;
+		rc = ADD_RULE(chain, match, verdict_stmt(NFT_VERDICT_GOTO, CHAIN_TUNNELS));
+	}
+	return rc;
+}
+
+static int put_chain(struct render *r, const char *name,
+		     int (*write)(struct nft_chain *chain, const struct render_options *options))
+{
+	struct nft_chain *chain = nft_chain_new(name, "");
 	int rc;
 
 	if (!chain)
 		return -ENOMEM;
-	rc = add_interface_lookup(chain, DIR_INGRESS);
-	for (int family = 0; family < FAMILY_COUNT && rc == 0; family++)
-		rc = add_addr_lookup(chain, DIR_INGRESS, (enum family)family);
-	if (rc == 0)
-		rc = ADD_RULE(chain, accept_stmt);
+	rc = write(chain, &r->options);
 	if (rc == 0)
 		return ruleset_put_chain(&r->ruleset, NFT_TABLE_POLICY, chain);
 	nft_chain_free(chain);
 	return rc;
 }
 
-static int add_map(struct render *r, const char *name, enum nft_set_type type)
+static int put_set(struct render *r, const char *name, enum nft_set_type type, bool map)
 {
-	struct nft_set *map = nft_set_new(name, type, "");
+	struct nft_set *set = nft_set_new(name, type, "");
 
-	if (!map)
+	if (!set)
 		return -ENOMEM;
-	map->map = true;
-	return ruleset_put_set(&r->ruleset, map);
+	set->map = map;
+	return ruleset_put_set(&r->ruleset, set);
+}
+
+static int put_maps(struct render *r, enum direction dir)
+{
+	int rc = put_set(r, interface_map_name(dir), NFT_SET_TYPE_INTERFACE, true);
+
+	for (int family = 0; family < FAMILY_COUNT && rc == 0; family++)
+		rc = put_set(r, addr_map_name(dir, (enum family)family), addr_set_type[family],
+			     true);
+	return rc;
+}
+
+static int put_sets(struct render *r)
+{
+	int rc = put_set(r, SET_TUNNEL_PORTS, NFT_SET_TYPE_PORT, false);
+
+	if (rc == 0)
+		rc = put_set(r, SET_POD_INTERFACES, NFT_SET_TYPE_INTERFACE, false);
+	for (int family = 0; family < FAMILY_COUNT && rc == 0; family++)
+		rc = put_set(r, pod_set_name((enum family)family), addr_set_type[family], false);
+	return rc;
+}
+
+static int put_node_sets(struct render *r)
+{
+	int rc = 0;
+
+	for (int family = 0; family < FAMILY_COUNT && rc == 0; family++)
+		rc = put_set(r, node_set_name((enum family)family), addr_set_type[family], false);
+	return rc == 0 ? put_chain(r, CHAIN_TO_NODE, write_to_node) : rc;
+}
+
+static int put_chains(struct render *r)
+{
+	int rc = put_chain(r, CHAIN_TUNNELS, write_tunnels);
+
+	if (rc == 0 && r->options.pod_tunnels)
+		rc = put_node_sets(r);
+	if (rc == 0)
+		rc = put_chain(r, CHAIN_TO_POD, write_to_pod);
+	if (rc == 0)
+		rc = put_chain(r, CHAIN_FORWARD, write_forward);
+	return rc == 0 ? put_chain(r, "input", write_input) : rc;
 }
 
 int render_base(struct render *r)
 {
+	int rc = put_sets(r);
+
+	for (int dir = 0; dir < DIR_COUNT && rc == 0; dir++)
+		rc = put_maps(r, (enum direction)dir);
+	if (rc == 0)
+		rc = put_chains(r);
+	return rc == 0 ? render_tunnel_ports(r, standard_tunnel_ports,
+					     ARRAY_LEN(standard_tunnel_ports))
+		       : rc;
+}
+
+int render_configure(struct render *r, const struct render_options *options)
+{
+	r->options = *options;
+	return put_chains(r);
+}
+
+static bool has_port(const uint16_t ports[], size_t n, uint16_t port)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (ports[i] == port)
+			return true;
+	}
+	return false;
+}
+
+int render_tunnel_ports(struct render *r, const uint16_t ports[], size_t n)
+{
+	struct nft_set *set = ruleset_set(&r->ruleset, SET_TUNNEL_PORTS);
+	struct nft_elem *elem, *next;
 	int rc = 0;
 
-	for (int dir = 0; dir < DIR_COUNT && rc == 0; dir++) {
-		rc = add_map(r, interface_map_name((enum direction)dir), NFT_SET_TYPE_INTERFACE);
-		if (rc == 0)
-			rc = add_map(r, addr_map_name((enum direction)dir, FAMILY_V4),
-				     NFT_SET_TYPE_IPV4);
-		if (rc == 0)
-			rc = add_map(r, addr_map_name((enum direction)dir, FAMILY_V6),
-				     NFT_SET_TYPE_IPV6);
+	HASH_ITER (hh, set->elems, elem, next) {
+		struct nft_key key = elem->key;
+
+		if (!has_port(ports, n, key.port) && rc == 0)
+			rc = nft_set_remove(set, &key);
 	}
-	if (rc == 0)
-		rc = add_forward(r);
-	return rc == 0 ? add_to_pod(r) : rc;
+	for (size_t i = 0; i < n && rc == 0; i++) {
+		struct nft_key key = {.port = ports[i]};
+
+		rc = nft_set_add(set, &key, NULL);
+	}
+	r->failed |= rc < 0;
+	return rc;
 }

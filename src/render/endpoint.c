@@ -183,6 +183,7 @@ static int write_endpoint(struct render *r, const struct graph_pod *pod)
 {
 	int rc = write_guard(r, pod);
 
+	add_local_pod(r, pod);
 	for (int dir = 0; dir < DIR_COUNT && rc == 0; dir++)
 		rc = write_direction(r, pod, (enum direction)dir);
 	return rc;
@@ -200,6 +201,7 @@ static void erase_endpoint(struct render *r, const struct graph_pod *pod)
 		drop_chain(r, NFT_TABLE_POLICY, name);
 	}
 	erase_guard(r, pod);
+	drop_local_pod(r, pod);
 }
 
 void listen_endpoint(void *ctx, struct graph_pod *pod, bool exists)

@@ -32,11 +32,15 @@ struct rendered_profile {
 
 struct render {
 	struct ruleset ruleset;
+	struct render_options options;
 	struct names *names;
 	struct rendered_set *sets;
 	struct rendered_profile *profiles;
 	struct render_unknown *unknown; /* closed because they are not known */
 	size_t n_unknown;
+	struct pod_key *pods;            /* of this node, see pods.c */
+	struct render_unknown *attached; /* which of them the node has told */
+	size_t n_attached;
 	bool failed; /* no memory */
 };
 
@@ -50,6 +54,14 @@ void drop_elem(struct render *r, struct nft_set *set, const struct nft_key *key)
 
 /* base.c: what is always there. */
 int render_base(struct render *r);
+
+/* pods.c: pods of this node, in the sets of these names. A lack of memory is noted in r->failed. */
+void add_local_pod(struct render *r, const struct graph_pod *pod);
+void drop_local_pod(struct render *r, const struct graph_pod *pod);
+void free_local_pods(struct render *r);
+void listen_node_addr(void *ctx, const struct addr *addr, bool exists);
+const char *pod_set_name(enum family family);
+const char *node_set_name(enum family family);
 
 /* profile.c */
 void listen_profile(void *ctx, struct profile *profile, bool exists);
@@ -117,7 +129,11 @@ int add_discovery(struct nft_chain *chain);
 
 #define CHAIN_FORWARD         "forward"
 #define CHAIN_TO_POD          "to_pod"
+#define CHAIN_TO_NODE         "to_node"
+#define CHAIN_TUNNELS         "encapsulation"
 #define CHAIN_UNKNOWN         "unknown"
+#define SET_TUNNEL_PORTS      "tunnel_ports"
+#define SET_POD_INTERFACES    "pod_if"
 #define MAP_EGRESS_INTERFACE  "egress_if"
 #define MAP_INGRESS_INTERFACE "ingress_if"
 

@@ -145,6 +145,7 @@ void render_free(struct render *r)
 	DL_FOREACH_SAFE (r->sets, rs, rs_next)
 		free(rs);
 	free(r->unknown);
+	free_local_pods(r);
 	names_free(r->names);
 	ruleset_done(&r->ruleset);
 	free(r);
@@ -159,6 +160,7 @@ struct graph_listener render_listener(struct render *r)
 		.profile = listen_profile,
 		.named = listen_named,
 		.endpoint = listen_endpoint,
+		.node_addr = listen_node_addr,
 	};
 }
 

@@ -64,6 +64,15 @@ expect 2 'err, warning, notice or debug' "$netpold" --log-level loud --check -f 
 expect 2 'expected a command' "$netpolctl"
 expect 2 'expected explain' "$netpolctl" explode -f "$examples"
 expect 1 'is netpold running.*-f PATH' "$netpolctl" explain --control "$tmp/none" a/b c/d tcp/1
+own=$top_srcdir/tests/golden/a-pods-own-node-is-egress-like-any-other
+for answer in policy:deny allow:allow; do
+	expect 0 '' "$netpolctl" explain --local-node-egress="${answer%:*}" -f "$own" shop/closed 192.168.0.1 tcp/22
+	grep -q "^${answer#*:} " "$tmp/out" || fail "--local-node-egress=$answer"
+done
+expect 2 'never: expected policy or allow' "$netpolctl" explain --local-node-egress=never -f "$own" a/b c/d tcp/1
+expect 2 'the daemon has a setting of its own' "$netpolctl" explain --local-node-egress=allow a/b c/d tcp/1
+expect 2 'maybe: expected policy or allow' "$netpold" --local-node-egress=maybe --check -f "$own"
+expect 2 'maybe: expected drop or allow' "$netpold" --pod-tunnels=maybe --check -f "$own"
 expect 2 'read only once' "$netpolctl" explain -f - -
 expect 2 'text or json' "$netpolctl" explain -o xml -f "$examples" a/b c/d tcp/1
 expect 0 '' "$netpold" --version

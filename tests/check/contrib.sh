@@ -27,6 +27,8 @@ options() # PROGRAM
 		"$top_builddir/$1" --help | sed -n 's/^  \(    \|-., \)\(--[a-z-]*\).*/\2/p'
 		[ "$1" != netpold ] || sed -n -e 's/^\t{MODE_[A-Z_]*, "\([a-z-]*\)",.*/--\1/p' \
 			-e '/^static const struct setting settings_table/,/^};/s/^\t{"\([a-z-]*\)",.*/--\1/p' "$top_srcdir/src/daemon/settings.c"
+		[ "$1" != netpolctl ] ||
+			sed -n '/^static const struct option_spec specs/,/^};/s/^\t{"\([a-z-]*\)",.*/--\1/p' "$top_srcdir/src/ctl/ctl.c"
 	} | sort -u
 }
 

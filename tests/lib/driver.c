@@ -26,6 +26,7 @@ struct cluster {
 	struct render *render;
 	struct graph *graph;
 	char *node;
+	bool local_node_allow;
 };
 
 /* What the last request put in, to find what the next one removes. */
@@ -68,6 +69,16 @@ static void cluster_init(struct cluster *c, const char *node)
 	c->node = node ? strdup(node) : NULL;
 	c->graph = graph_new(c->strings, node, &listener);
 	if (!c->graph)
+		die("no memory");
+}
+
+static void cluster_configure(struct cluster *c, bool local_node_allow)
+{
+	struct render_options options = {.local_node_allow = local_node_allow};
+
+	c->local_node_allow = local_node_allow;
+	graph_allow_local_node(c->graph, local_node_allow);
+	if (render_configure(c->render, &options) < 0)
 		die("no memory");
 }
 
@@ -201,6 +212,7 @@ static void compare_scratch(struct driver *driver, const json_t *objects)
 	char *a, *b;
 
 	cluster_init(&scratch, driver->cluster.node);
+	cluster_configure(&scratch, driver->cluster.local_node_allow);
 	put_all(driver, &scratch, objects, true, false);
 	a = text_of(&driver->cluster);
 	b = text_of(&scratch);
@@ -228,6 +240,20 @@ static bool enforced(const struct flow_end *end)
 	return end->kind == END_POD && end->pod->is_endpoint;
 }
 
+/* What a pod sends to its own node is for the input hook of that. */
+static bool stays_on_node(const struct flow_pair *pair)
+{
+	const struct flow_end *from = &pair->from, *to = &pair->to;
+
+	if (!enforced(from) || to->kind != END_NODE || !from->pod->object->node)
+		return false;
+	for (size_t i = 0; i < to->n_nodes; i++) {
+		if (to->nodes[i] == from->pod->object->node)
+			return true;
+	}
+	return false;
+}
+
 static bool expected_to_pass(const struct flow_pair *pair, const struct flow_stretch *stretch)
 {
 	bool egress = !enforced(&pair->from) || stretch->dir[DIR_EGRESS] == ANSWER_YES;
@@ -248,7 +274,9 @@ static void check_packet(struct driver *driver, const struct flow_pair *pair,
 		.port = port,
 		.icmpv6_type = ICMP6_ECHO_REQUEST,
 		.hoplimit = 63,
+		.syn = stretch->proto == PROTO_TCP,
 	};
+	enum nft_hook hook = stays_on_node(pair) ? NFT_HOOK_INPUT : NFT_HOOK_FORWARD;
 	bool passes, expected = expected_to_pass(pair, stretch);
 
 	if (stretch->proto == PROTO_OTHER) {
@@ -256,8 +284,9 @@ static void check_packet(struct driver *driver, const struct flow_pair *pair,
 		packet.port = 80; /* whatever stands there must not matter */
 	}
 	set_interface(packet.in, &pair->from);
-	set_interface(packet.out, &pair->to);
-	passes = interp_forward(ruleset, &packet);
+	if (hook == NFT_HOOK_FORWARD)
+		set_interface(packet.out, &pair->to);
+	passes = interp_hook(ruleset, hook, &packet);
 	if (passes != expected) {
 		char a[ADDR_TEXT_MAX], b[ADDR_TEXT_MAX], detail[512];
 
@@ -269,7 +298,10 @@ static void check_packet(struct driver *driver, const struct flow_pair *pair,
 		complain(driver, "ruleset and evaluator disagree", detail);
 	}
 	packet.established = true;
-	if (!interp_forward(ruleset, &packet))
+	if (interp_hook(ruleset, hook, &packet) != (expected || !packet.syn))
+		complain(driver, "a SYN of an established connection is another's", packet.in);
+	packet.syn = false;
+	if (!interp_hook(ruleset, hook, &packet))
 		complain(driver, "an established connection is dropped", packet.in);
 	if (!interp_guard(ruleset, &packet))
 		complain(driver, "the guard drops a pod's own address", packet.in);
@@ -283,9 +315,10 @@ static bool is_impostor(const struct driver *driver, const struct flow_end *end)
 static void check_packets(struct driver *driver, const struct flow_pair *pair,
 			  const struct flow_stretch *stretch)
 {
-	/* What stays on the node never sees the forward hook; and whoever claims the address of a
-	 * pod without being it cannot be told from it by a packet. */
-	if (!pair->from.has_addr || !pair->to.has_addr || pair->reason == PAIR_NODE_LOCAL ||
+	/* What a node sends sees neither hook; and whoever claims the address of a pod without
+	 * being it cannot be told from it by a packet. */
+	if (!pair->from.has_addr || !pair->to.has_addr ||
+	    (pair->reason == PAIR_NODE_LOCAL && !stays_on_node(pair)) ||
 	    is_impostor(driver, &pair->from) || is_impostor(driver, &pair->to))
 		return;
 	check_packet(driver, pair, stretch, stretch->first);
@@ -310,7 +343,10 @@ static void check_rules(struct driver *driver, const struct flow_pair *pair,
 			if (report.rules.v[i].port && report.rules.v[i].peer > best)
 				best = report.rules.v[i].peer;
 		}
-		if (report.profile && !report.profile->overflow && best != stretch->dir[dir])
+		/* Where the address is not known, rules together may have them all. */
+		if (report.profile && !report.profile->overflow && best != stretch->dir[dir] &&
+		    !(best == ANSWER_MAYBE && stretch->dir[dir] == ANSWER_YES) &&
+		    !(pair->node_dns && dir == DIR_EGRESS && stretch->first == 53))
 			complain(driver, "rules and classes disagree", report.profile->text);
 		direction_report_done(&report);
 	}
@@ -358,6 +394,8 @@ static json_t *answer_request(struct driver *driver, const json_t *request)
 		cluster_done(&driver->cluster);
 		cluster_init(&driver->cluster, node);
 	}
+	cluster_configure(&driver->cluster,
+			  json_is_true(json_object_get(request, "allow_local_node")));
 	put_all(driver, &driver->cluster, objects, false, true);
 	forget_removed(driver, false);
 	if (render_error(driver->cluster.render) < 0)

@@ -98,6 +98,12 @@ static struct nft_key stmt_key(const struct nft_stmt *stmt, const struct packet 
 	case NFT_STMT_INTERFACE_MAP:
 		memcpy(key.bytes, packet_interface(packet, stmt->dir), sizeof(key.bytes));
 		break;
+	case NFT_STMT_INTERFACE_SET:
+		memcpy(key.bytes, packet_interface(packet, stmt->dir), sizeof(key.bytes));
+		break;
+	case NFT_STMT_PORT_SET:
+		key.port = packet->port;
+		break;
 	case NFT_STMT_PORT_MAP:
 		key.port = packet->port;
 		key.proto = packet->proto;
@@ -160,7 +166,22 @@ static bool matches(const struct run *run, const struct nft_stmt *stmt)
 	case NFT_STMT_TUPLE_SET:
 		return family && find_elem(set_named(run, stmt->name), &key);
 	case NFT_STMT_PROTO:
-		return packet->proto == stmt->proto;
+		return (packet->proto == stmt->proto) != stmt->negate;
+	case NFT_STMT_PROTOS:
+		return memchr(stmt->types, packet->proto, stmt->n) != NULL;
+	case NFT_STMT_TCP_NOT_SYN:
+		return packet->proto == IPPROTO_TCP && !packet->syn;
+	case NFT_STMT_PORT_SET:
+		return packet->proto == stmt->proto &&
+		       (find_elem(set_named(run, stmt->name), &key) != NULL) != stmt->negate;
+	case NFT_STMT_DHCP:
+		return packet->proto == IPPROTO_UDP &&
+		       packet->source_port == (stmt->family == FAMILY_V4 ? 68 : 546) &&
+		       packet->port == (stmt->family == FAMILY_V4 ? 67 : 547);
+	case NFT_STMT_LOCAL_SOURCE:
+		return packet->from_host;
+	case NFT_STMT_INTERFACE_SET:
+		return find_elem(set_named(run, stmt->name), &key) != NULL;
 	case NFT_STMT_PORTS:
 		return packet->proto == stmt->proto && lists_port(stmt, packet);
 	case NFT_STMT_INTERFACE:
@@ -259,11 +280,8 @@ static void check_references(const struct run *run)
 				if (stmt->kind == NFT_STMT_VERDICT &&
 				    stmt->verdict.kind >= NFT_VERDICT_JUMP)
 					(void)chain_named(run, stmt->verdict.chain);
-				if (stmt->kind == NFT_STMT_ADDR_SET ||
-				    stmt->kind == NFT_STMT_TUPLE_SET ||
-				    stmt->kind == NFT_STMT_PORT_MAP ||
-				    stmt->kind == NFT_STMT_ADDR_MAP)
-					(void)set_named(run, stmt->name);
+				if (nft_stmt_set(stmt))
+					(void)set_named(run, nft_stmt_set(stmt));
 			}
 		}
 	}
@@ -276,14 +294,14 @@ static void check_references(const struct run *run)
 	}
 }
 
-bool interp_forward(const struct ruleset *ruleset, const struct packet *packet)
+bool interp_hook(const struct ruleset *ruleset, enum nft_hook hook, const struct packet *packet)
 {
 	struct run run = {ruleset, packet, NFT_TABLE_POLICY};
 
 	check_references(&run);
 	for (const struct nft_chain *chain = ruleset->chains[NFT_TABLE_POLICY]; chain;
 	     chain = chain->hh.next) {
-		if (chain->hook == NFT_HOOK_FORWARD)
+		if (chain->hook == hook)
 			return walk(&run, chain, 0) != DROP;
 	}
 	broken("no base chain", "");

@@ -13,11 +13,14 @@
 struct packet {
 	enum family family;
 	struct addr from, to;
-	uint8_t proto;       /* IP protocol number */
+	uint8_t proto; /* IP protocol number */
+	uint16_t source_port;
 	uint16_t port;       /* what stands where a destination port would */
 	uint8_t icmpv6_type; /* where proto is ICMPv6 */
 	uint8_t hoplimit;
 	bool established;
+	bool syn;             /* of TCP, without ACK */
+	bool from_host;       /* the source is an address of this host */
 	char in[16], out[16]; /* interfaces */
 	/* What only the guard looks at. */
 	bool ethernet;                  /* a frame, and the next two say something */
@@ -27,9 +30,10 @@ struct packet {
 	bool arp;                       /* no packet; `from` is the sender's IPv4 address */
 };
 
-/* The verdict of the forward hook: true lets it pass. Aborts on a ruleset that the kernel would not
- * have loaded (a lookup in a set that is missing, a jump to nowhere, a loop). */
-bool interp_forward(const struct ruleset *ruleset, const struct packet *packet);
+/* The verdict of the policy table's chain at a hook: true lets it pass. Aborts on a ruleset that
+ * the kernel would not have loaded (a lookup in a set that is missing, a jump to nowhere, a loop).
+ */
+bool interp_hook(const struct ruleset *ruleset, enum nft_hook hook, const struct packet *packet);
 
 /* The verdict of the guard on the device that the packet comes in by. */
 bool interp_guard(const struct ruleset *ruleset, const struct packet *packet);

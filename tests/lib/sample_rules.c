@@ -124,12 +124,61 @@ static void say_icmpv6(struct pen *pen)
 		say_addr(pen, NFT_STMT_ADDR, FAMILY_V6);
 }
 
+static void say_protos(struct pen *pen)
+{
+	uint8_t protos[] = {4, 41, 47};
+
+	SAY(pen, .kind = NFT_STMT_PROTOS, .types = protos, .n = ARRAY_LEN(protos));
+}
+
+/* What base chains say of protocols and ports. */
+static void say_transport(struct pen *pen)
+{
+	struct nft_stmt ports = {.kind = NFT_STMT_PORT_SET,
+				 .proto = sample_proto(pen->state),
+				 .negate = sample_chance(pen->state, 2)};
+
+	switch (sample_pick(pen->state, 6)) {
+	case 0:
+		SAY(pen, .kind = NFT_STMT_TCP_NOT_SYN);
+		SAY(pen, .kind = NFT_STMT_CT_ESTABLISHED);
+		break;
+	case 1:
+		SAY(pen, .kind = NFT_STMT_PROTO, .proto = sample_proto(pen->state), .negate = true);
+		SAY(pen, .kind = NFT_STMT_CT_ESTABLISHED);
+		break;
+	case 2:
+		say_protos(pen);
+		break;
+	case 3:
+		SAY(pen, .kind = NFT_STMT_DHCP, .family = sample_family(pen->state));
+		break;
+	case 4:
+		SAY(pen, .kind = NFT_STMT_LOCAL_SOURCE);
+		break;
+	default:
+		if (!ruleset_set(pen->ruleset, "tunnel_ports"))
+			break;
+		(void)snprintf(ports.name, sizeof(ports.name), "tunnel_ports");
+		sample_say(pen, &ports);
+		break;
+	}
+}
+
 static void say_match(struct pen *pen)
 {
 	struct nft_stmt interface = {.kind = NFT_STMT_INTERFACE};
 	enum family family = sample_family(pen->state);
 
-	switch (sample_pick(pen->state, 8)) {
+	switch (sample_pick(pen->state, 10)) {
+	case 4:
+		say_transport(pen);
+		break;
+	case 5:
+		if (!say_lookup(pen, NFT_SET_TYPE_INTERFACE, false, NFT_STMT_INTERFACE_SET,
+				FAMILY_V4))
+			say_peers(pen);
+		break;
 	case 0:
 		say_icmpv6(pen);
 		break;

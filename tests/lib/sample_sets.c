@@ -100,6 +100,9 @@ struct nft_key sample_key(uint64_t *state, enum nft_set_type type, uint32_t n)
 	case NFT_SET_TYPE_INTERFACE:
 		(void)snprintf((char *)key.bytes, sizeof(key.bytes), "cali+%u@b", n);
 		break;
+	case NFT_SET_TYPE_PORT:
+		key.port = (uint16_t)(4780 + n);
+		break;
 	case NFT_SET_TYPE_PORT_PROTO:
 		key.port = (uint16_t)(n * 10);
 		key.proto = sample_proto(state);
@@ -169,6 +172,8 @@ static const struct sample_form sample_forms[] = {
 	{"n6_0", NFT_SET_TYPE_IPV6_TUPLE, false, false},
 	{"ports_0", NFT_SET_TYPE_PORT_PROTO, false, true},
 	{"ranges_0", NFT_SET_TYPE_PORT_PROTO, true, true},
+	{"pod_if", NFT_SET_TYPE_INTERFACE, false, false},
+	{"tunnel_ports", NFT_SET_TYPE_PORT, false, false},
 	{"egress_if", NFT_SET_TYPE_INTERFACE, false, true},
 	{"egress_ip4", NFT_SET_TYPE_IPV4, false, true},
 	{"egress_ip6", NFT_SET_TYPE_IPV6, false, true},

@@ -9,6 +9,8 @@ import sys
 def canonical(text):
     text = re.sub(r"(?m)^\s*#.*$|^(delete )?table \S+ \S+$", "", text)
     text = re.sub(r"counter packets \d+ bytes \d+", "counter", text)
+    # nft has names for protocols from the machine's /etc/protocols, or none.
+    text = text.replace("meta l4proto { ipencap, ipv6, gre }", "meta l4proto { 4, 41, 47 }")
     tables = {}
     for table, body in re.findall(r"(?ms)^table (\S+ \S+) \{\n(.*?)^\}", text):
         objects = {}

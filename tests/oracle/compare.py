@@ -49,11 +49,12 @@ def make_block(seed, number, count, flows):
         else:
             objects, node, asked = generate.cluster(rng, flows)
             steps.append({"update": False, "node": node, "objects": objects, "flows": asked})
+        steps[-1]["allow_local_node"] = rng.random() < 0.25
     return steps
 
 
 def expected(step):
-    oracle = Oracle(step["objects"], step["node"])
+    oracle = Oracle(step["objects"], step["node"], step["allow_local_node"])
     return [oracle.verdict(*flow) for flow in step["flows"]]
 
 
@@ -79,7 +80,7 @@ def check_step(driver, number, step):
     """The oracle's verdicts, if the driver gives the same."""
     ours = expected(step)
     try:
-        theirs = driver.ask(step["objects"], step["flows"], step["node"], step["update"])
+        theirs = driver.ask(step["objects"], step["flows"], step["node"], step["update"], step["allow_local_node"])
     except DriverFailure as failure:
         raise Mismatch(failure.kind, number, None, ours, str(failure)) from None
     for flow, our, their in zip(step["flows"], ours, theirs):

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The other side of the driver protocol: requests to a process and answers from it, one JSON object per line.
 
-request:   {"id": 7, "node": null, "update": false, "objects": [...], "flows": [["FROM", "TO", "PROTO"], ...]}
+request:   {"id": 7, "node": null, "update": false, "allow_local_node": false,
+            "objects": [...], "flows": [["FROM", "TO", "PROTO"], ...]}
 response:  {"id": 7, "verdicts": [{"verdict": "...", "egress": "...", "ingress": "..."}, ...]}
 or         {"id": 7, "error": "text"}
 """
@@ -67,10 +68,11 @@ class Driver:
         line, _, self.buffer = self.buffer.partition(b"\n")
         return line
 
-    def ask(self, objects, flows, node=None, update=False):
+    def ask(self, objects, flows, node=None, update=False, allow_local_node=False):
         """The verdicts, one per flow."""
         self.ids += 1
-        request = {"id": self.ids, "node": node, "update": update, "objects": objects, "flows": flows}
+        request = {"id": self.ids, "node": node, "update": update, "allow_local_node": allow_local_node,
+                   "objects": objects, "flows": flows}
         try:
             self.process.stdin.write(json.dumps(request).encode() + b"\n")
             self.process.stdin.flush()

@@ -14,7 +14,7 @@ import sys
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
-NO, MAYBE, YES = 0, 1, 2
+NO, YES = 0, 1
 
 PROTOCOLS = ("TCP", "UDP", "SCTP")
 LAST_PORT = 65535
@@ -253,22 +253,10 @@ def address_in(address, cidr):
     return address.version == network.version and address in network
 
 
-def is_empty(block):
-    """Do the excepts leave nothing of the block?"""
-    excepts = [ipaddress.ip_network(cidr, strict=False) for cidr in block.get("except") or []]
-    taken = sum(network.num_addresses for network in ipaddress.collapse_addresses(excepts))
-    return taken == ipaddress.ip_network(block["cidr"], strict=False).num_addresses
-
-
 def block_matches(block, end):
-    if end.address is None:
-        return NO if is_empty(block) else MAYBE
-    if not address_in(end.address, block["cidr"]):
-        return NO
-    for cidr in block.get("except") or []:
-        if address_in(end.address, cidr):
-            return NO
-    return YES
+    return address_in(end.address, block["cidr"]) and not any(
+        address_in(end.address, cidr) for cidr in block.get("except") or []
+    )
 
 
 def port_matches(port, point, destination):
@@ -285,8 +273,10 @@ def port_matches(port, point, destination):
 
 
 class Oracle:
-    def __init__(self, objects, node=None):
-        """node: the node the daemon runs on; no verdict depends on it."""
+    def __init__(self, objects, node=None, allow_local_node=False):
+        """node: the node the daemon runs on; no verdict depends on it. allow_local_node: pods may reach the node that
+        they run on, whatever policies say."""
+        self.allow_local_node = allow_local_node
         self.namespaces = {}  # the declared ones: name -> labels
         self.nodes = {}  # the declared ones: name -> addresses
         self.pods = []  # real ones
@@ -308,6 +298,7 @@ class Oracle:
             ):
                 self.stand_ins.extend(stand_ins(obj))
         self.ports_to_try = self.find_ports_to_try(objects)
+        self.addresses_to_try = self.find_addresses_to_try()
 
     # --- who is who
 
@@ -373,8 +364,9 @@ class Oracle:
         Every entry of a rule's ports matches a union of intervals of port numbers, and a single number, a range or a
         named port contributes to it only intervals that begin at a number written somewhere in the objects and end at
         one. So nothing changes between two neighbours in the list of 0 and, for every number N written, N and N + 1.
+        DNS of the own node is written nowhere.
         """
-        ports = {0}
+        ports = {0, 53, 54}
 
         def look(value):
             if isinstance(value, dict):
@@ -389,6 +381,20 @@ class Oracle:
 
         look([obj.get("spec") for obj in objects])
         return sorted(port for port in ports if port <= LAST_PORT)
+
+    def find_addresses_to_try(self):
+        """A few addresses that stand for all of them, where nobody knows an end's: nothing changes but where some
+        block or except begins, or behind its last address."""
+        found = set()
+        for policy in self.policies:
+            for rule in policy.ingress + policy.egress:
+                for block in (peer.get("ipBlock") or {} for peer in rule.peers):
+                    for cidr in [block[key] for key in ("cidr",) if key in block] + (block.get("except") or []):
+                        network = ipaddress.ip_network(cidr, strict=False)
+                        found.add(network.network_address)
+                        if int(network.broadcast_address) + 1 < 1 << network.max_prefixlen:
+                            found.add(network.broadcast_address + 1)
+        return [ipaddress.ip_address("0.0.0.0"), ipaddress.ip_address("::"), *found]
 
     def points(self, proto):
         name, slash, number = proto.partition("/")
@@ -408,7 +414,7 @@ class Oracle:
 
     def peer_matches(self, policy, peer, end):
         if peer.get("ipBlock") is not None:
-            return block_matches(peer["ipBlock"], end)
+            return YES if block_matches(peer["ipBlock"], end) else NO
         if end.pod is None:
             return NO
         pod_selector, namespace_selector = peer.get("podSelector"), peer.get("namespaceSelector")
@@ -422,7 +428,7 @@ class Oracle:
         return YES
 
     def rules_for(self, direction, pod, other):
-        """None: the pod is not isolated. Else (how well one of its peers matches the other end, ports) of each rule."""
+        """None: the pod is not isolated. Else (does one of its peers match the other end?, ports) of each rule."""
         isolated, rules = False, []
         for policy in self.policies:
             if policy.namespace != pod.namespace or direction not in policy.types:
@@ -447,16 +453,48 @@ class Oracle:
                 best = max(best, peer)
         return best
 
-    @staticmethod
-    def always_allowed(a, b):
-        """A pod and itself; a pod and the node it runs on."""
+    def always_allowed(self, a, b):
+        """A pod and itself; from a node to the pods that run on it, and where it is so set from these to it."""
         if a.pod and b.pod:
             return a.pod is b.pod and not a.pod.replicated
-        if a.pod:
-            return a.pod.node in b.nodes
         if b.pod:
             return b.pod.node in a.nodes
-        return False
+        return bool(a.pod) and self.allow_local_node and a.pod.node in b.nodes
+
+    @staticmethod
+    def is_node_dns(a, b, point):
+        """Port 53 of a link-local address of the pod's own node."""
+        return bool(
+            a.pod and a.pod.node in b.nodes and b.address is not None and b.address.is_link_local
+            and point in (("TCP", 53), ("UDP", 53))
+        )
+
+    def known_pairs(self, source, destination):
+        """The pair with every address that it may have, where one is not known; one list of pairs for each family."""
+        for version in (4, 6):
+            sources, destinations = (
+                [end] if end.address is not None
+                else [End(address, end.pod, end.nodes) for address in self.addresses_to_try]
+                for end in (source, destination)
+            )
+            pairs = [
+                (a, b) for a in sources for b in destinations if a.address.version == b.address.version == version
+            ]
+            if pairs:
+                yield pairs
+
+    def pair_answers(self, pair, points):
+        """(egress, ingress) of each point, for a pair whose addresses are known."""
+        source, destination = pair
+        out_rules = in_rules = None
+        if not self.always_allowed(source, destination):
+            if source.pod:
+                out_rules = self.rules_for("Egress", source.pod, destination)
+            if destination.pod:
+                in_rules = self.rules_for("Ingress", destination.pod, source)
+        for point in points:
+            out = YES if self.is_node_dns(*pair, point) else self.apply(out_rules, point, destination)
+            yield out, self.apply(in_rules, point, destination)
 
     def verdict(self, frm, to, proto):
         pairs = [
@@ -473,18 +511,12 @@ class Oracle:
 
         egress, ingress, both = set(), set(), set()
         for source, destination in pairs:
-            out_rules = in_rules = None
-            if not self.always_allowed(source, destination):
-                if source.pod:
-                    out_rules = self.rules_for("Egress", source.pod, destination)
-                if destination.pod:
-                    in_rules = self.rules_for("Ingress", destination.pod, source)
-            for point in points:
-                out = self.apply(out_rules, point, destination)
-                into = self.apply(in_rules, point, destination)
-                egress.add(out)
-                ingress.add(into)
-                both.add(min(out, into))
+            for known in self.known_pairs(source, destination):
+                for pair in known:
+                    for out, into in self.pair_answers(pair, points):
+                        egress.add(out)
+                        ingress.add(into)
+                        both.add(min(out, into))
         return {"verdict": summary(both), "egress": summary(egress), "ingress": summary(ingress)}
 
 
@@ -499,7 +531,7 @@ def summary(values):
 def answer(request):
     """The driver protocol. The oracle keeps no state, so "update" means nothing to it."""
     try:
-        oracle = Oracle(request["objects"], request.get("node"))
+        oracle = Oracle(request["objects"], request.get("node"), request.get("allow_local_node", False))
         return {"id": request["id"], "verdicts": [oracle.verdict(*flow) for flow in request["flows"]]}
     except (KeyError, TypeError, ValueError) as error:
         return {"id": request.get("id"), "error": f"{type(error).__name__}: {error}"}

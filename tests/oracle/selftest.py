@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Truth tables for the oracle, written by hand from the specification (the numbers are sections of SEMANTICS.md)."""
 
+import ipaddress
 import random
 import unittest
 
@@ -619,8 +620,10 @@ class Lifecycle(Case):
     def test_no_address_yet(self):  # unknown address: selectors know it, blocks may
         late = pod("x/late", labels={"k": "1"})
         cases = (
-            (block("0.0.0.0/0"), "mixed"),
+            (block("0.0.0.0/0"), "allow"),  # the other end has IPv4 only, which fixes the family
+            (block("0.0.0.0/0", "10.0.0.0/8"), "mixed"),
             (block("192.0.2.0/32"), "mixed"),
+            (block("::/0"), "deny"),
             ({"podSelector": {"matchLabels": {"k": "1"}}}, "allow"),
             ({"podSelector": {"matchLabels": {"k": "2"}}}, "deny"),
         )
@@ -630,14 +633,30 @@ class Lifecycle(Case):
 
     def test_maybe_gives_way_to_a_sure_rule(self):
         late, deny = pod("x/late"), {"ports": [{"port": 80}]}
-        rules = [{"from": [block("0.0.0.0/0")]}, deny]
+        rules = [{"from": [block("0.0.0.0/1")]}, deny]
         self.check([A, late, policy("x/np", {"matchLabels": {"pod": "a"}}, ["Ingress"], rules)], """
             x/late x/a tcp/80 allow
             x/late x/a tcp/81 mixed allow mixed
         """)
 
+    def test_rules_may_have_all_addresses_together(self):
+        rules = [{"from": [block("0.0.0.0/1")]}, {"from": [block("128.0.0.0/1")], "ports": [{"port": 80}]}]
+        self.check([A, pod("x/late"), policy("x/np", {"matchLabels": {"pod": "a"}}, ["Ingress"], rules)], """
+            x/late x/a tcp/80 allow
+            x/late x/a tcp/81 mixed allow mixed
+        """)
+
+    def test_two_without_addresses_are_of_one_family(self):
+        ends = [pod("x/p"), pod("y/q"), policy("x/np", {}, ["Egress"], egress=[{"to": [block("0.0.0.0/0")]}])]
+        self.check([*ends, policy("y/np", {}, ["Ingress"], [{"from": [block("0.0.0.0/0")]}])],
+                   "x/p y/q tcp/80 mixed")
+        self.check([*ends, policy("y/np", {}, ["Ingress"], [{"from": [block("::/0")]}])],
+                   "x/p y/q tcp/80 deny mixed mixed")
+        self.check([*ends, policy("y/np", {}, ["Ingress"], [{"from": [block("0.0.0.0/0"), block("::/0")]}])],
+                   "x/p y/q tcp/80 mixed mixed allow")
+
     def test_maybe_in_one_direction_and_no_in_the_other(self):
-        rules = [{"to": [block("0.0.0.0/0")]}]
+        rules = [{"to": [block("0.0.0.0/1")]}]
         self.check([A, pod("y/late"), policy("x/np", {}, ["Egress"], egress=rules), policy("y/np", {})],
                    "x/a y/late tcp/80 deny mixed deny")
 
@@ -710,19 +729,42 @@ class Owners(Case):
 class Nodes(Case):
     LOCAL = [pod("x/p", "10.0.0.9", nodeName="n1"), node("n1", "192.168.0.1"), node("n2", "192.168.0.2"), DENY_BOTH]
 
-    def test_the_pods_own_node_is_always_allowed(self):  # 1.8
+    def test_from_the_pods_own_node_is_always_allowed(self):  # 1.8
         self.check(self.LOCAL, """
             192.168.0.1 x/p any allow
-            x/p 192.168.0.1 any allow
+            x/p 192.168.0.1 any deny deny allow
             192.168.0.2 x/p any deny allow deny
             x/p 192.168.0.2 any deny deny allow
+        """)
+        oracle = Oracle(self.LOCAL, allow_local_node=True)
+        self.assertEqual("allow", oracle.verdict("x/p", "192.168.0.1", "any")["verdict"])
+        self.assertEqual("deny", oracle.verdict("x/p", "192.168.0.2", "any")["verdict"])
+
+    def test_egress_rules_let_a_pod_reach_its_own_node(self):  # 1.8
+        rules = [{"to": [block("192.168.0.1/32")], "ports": [{"port": 443}]}]
+        self.check([*self.LOCAL, policy("x/np", {}, ["Egress"], egress=rules)], """
+            x/p 192.168.0.1 tcp/443 allow
+            x/p 192.168.0.1 tcp/80 deny deny allow
+        """)
+
+    def test_port_53_of_the_own_nodes_link_local_address_is_open(self):  # 1.8
+        nodes = [node("n1", "169.254.20.10", "fe80::1"), node("n2", "169.254.20.11")]
+        self.check([pod("x/p", "10.0.0.9", "fd00::9", nodeName="n1"), *nodes, DENY_BOTH], """
+            x/p 169.254.20.10 udp/53 allow
+            x/p 169.254.20.10 tcp/53 allow
+            x/p fe80::1 udp/53 allow
+            x/p 169.254.20.10 udp/54 deny deny allow
+            x/p 169.254.20.10 sctp/53 deny deny allow
+            x/p 169.254.20.10 udp mixed mixed allow
+            x/p 169.254.20.11 udp/53 deny deny allow
+            x/p 169.254.169.254 udp/53 deny deny allow
         """)
 
     def test_a_host_network_pod_is_its_node(self):  # 1.7, 1.8
         here, there = (pod(f"x/{name}", hostNetwork=True, nodeName=node) for name, node in (("h", "n1"), ("g", "n2")))
         self.check([*self.LOCAL, here, there], """
             x/h x/p any allow
-            x/p x/h any allow
+            x/p x/h any deny deny allow
             x/g x/p any deny allow deny
             x/h x/g any allow
         """)
@@ -872,7 +914,7 @@ class StandIns(Case):
         self.check([obj, policy("x/np", selects)], f"{OUTSIDE} {name} tcp/80 deny allow deny")
 
     def test_a_stand_in_has_no_address_and_no_node(self):
-        rules = [{"from": [block("0.0.0.0/0")]}, {"from": [block("::/0")]}]
+        rules = [{"from": [block("0.0.0.0/1")]}, {"from": [block("::/0")]}]
         two = workload("ReplicaSet", "x/w", template={"nodeName": "n1"}), node("n1", "192.168.0.1")
         of_a = policy("x/np", {"matchLabels": {"pod": "a"}}, ["Ingress"], rules)
         of_w = policy("x/w", {"matchLabels": {"app": "w"}})
@@ -941,7 +983,7 @@ class Flows(Case):
     def test_protocols(self):
         self.assertEqual([("TCP", 80)], Oracle([]).points("tcp/80"))
         self.assertEqual([OTHER_PROTOCOL], Oracle([]).points("icmp"))
-        self.assertEqual([("UDP", 0)], Oracle([]).points("udp"))
+        self.assertEqual([("UDP", 0), ("UDP", 53), ("UDP", 54)], Oracle([]).points("udp"))
         self.assertIn(OTHER_PROTOCOL, Oracle([]).points("any"))
         for wrong in ("tcp/65536", "tcp/-1", "igmp", "icmp/8", "tcp/x", ""):
             with self.assertRaises(ValueError):
@@ -954,12 +996,30 @@ class Flows(Case):
             objects, _, flows = generate.cluster(random.Random(seed), 6)
             few, all_of_them = Oracle(objects), Oracle(objects)
             all_of_them.ports_to_try = range(LAST_PORT + 1)
+            few.addresses_to_try = all_of_them.addresses_to_try = few.addresses_to_try[:2]
             for frm, to, _ in flows:
                 if few.verdict(frm, to, "any")["verdict"] == "mixed" and checked < 12:
                     checked += 1
                     for proto in ("tcp", "any"):
                         self.assertEqual(few.verdict(frm, to, proto), all_of_them.verdict(frm, to, proto))
         self.assertEqual(12, checked)
+
+    def test_few_addresses_stand_for_all(self):
+        """Random clusters, asked about ends without addresses: others would not change the answer."""
+        checked = 0
+        for seed in range(400):
+            rng = random.Random(seed)
+            objects, _, flows = generate.cluster(rng, 6)
+            few, more = Oracle(objects), Oracle(objects)
+            more.addresses_to_try = few.addresses_to_try + [
+                made(rng.getrandbits(bits))
+                for made, bits in ((ipaddress.IPv4Address, 32), (ipaddress.IPv6Address, 128)) for _ in range(40)
+            ]
+            for frm, to, _ in flows:
+                if any(end.address is None for end in few.ends(frm) + few.ends(to)) and checked < 60:
+                    checked += 1
+                    self.assertEqual(few.verdict(frm, to, "tcp/80"), more.verdict(frm, to, "tcp/80"))
+        self.assertEqual(60, checked)
 
     def test_driver_protocol(self):
         request = {"id": 7, "node": None, "update": False, "objects": [A], "flows": [[OUTSIDE, "x/a", "tcp/80"]]}

@@ -97,6 +97,18 @@ static bool enforced(const struct flow_end *end)
 	return end->kind == END_POD && end->pod->is_endpoint;
 }
 
+/* What a pod sends to its own node is for the input hook of that. */
+static enum nft_hook hook_of(const struct flow_pair *pair)
+{
+	const struct flow_end *from = &pair->from, *to = &pair->to;
+
+	for (size_t i = 0; enforced(from) && to->kind == END_NODE && i < to->n_nodes; i++) {
+		if (to->nodes[i] == from->pod->object->node)
+			return NFT_HOOK_INPUT;
+	}
+	return NFT_HOOK_FORWARD;
+}
+
 static bool should_pass(const struct check *check)
 {
 	const enum answer *dir = check->stretch->dir;
@@ -128,18 +140,22 @@ static bool check_port(const struct check *check, uint16_t port)
 		.port = port,
 		.icmpv6_type = ICMP6_ECHO_REQUEST,
 		.hoplimit = 63,
+		.syn = check->stretch->proto == PROTO_TCP,
 	};
+	enum nft_hook hook = hook_of(check->pair);
 
 	if (check->stretch->proto == PROTO_OTHER) {
 		packet.proto = packet.family == FAMILY_V4 ? IPPROTO_ICMP : IPPROTO_ICMPV6;
 		packet.port = 80; /* whatever stands there must not matter */
 	}
 	set_interface(packet.in, &check->pair->from);
-	set_interface(packet.out, &check->pair->to);
-	if (interp_forward(ruleset, &packet) != should_pass(check))
+	if (hook == NFT_HOOK_FORWARD)
+		set_interface(packet.out, &check->pair->to);
+	if (interp_hook(ruleset, hook, &packet) != should_pass(check))
 		return complain(check, "the ruleset disagrees", port);
 	packet.established = true;
-	if (!interp_forward(ruleset, &packet))
+	packet.syn = false;
+	if (!interp_hook(ruleset, hook, &packet))
 		return complain(check, "an established connection is dropped", port);
 	if (!interp_guard(ruleset, &packet))
 		return complain(check, "the guard drops a pod's own address", port);
