@@ -14,8 +14,4 @@
  */
 size_t json_prune(char *bytes, size_t len, const char *list_kind);
 
-/* The same for an API server's object of a kind that is known: what goes is not doubted, but
- * skipped. The object begins at `bytes`; what stands behind it within `len` goes too. */
-size_t json_prune_value(char *bytes, size_t len, const char *kind);
-
 #endif

@@ -4,12 +4,13 @@
 #define SOURCE_JSON_SCAN_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /* On the way through a container: only strings and the number of open brackets are tracked, eight
  * bytes at a time. */
 struct json_skim {
-	unsigned depth; /* brackets that are open */
-	unsigned limit; /* of them */
+	uint64_t depth; /* brackets that are open */
+	uint64_t limit; /* of them */
 	bool in_string, escaped;
 	bool too_deep; /* the limit was met */
 };

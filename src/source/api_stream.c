@@ -10,15 +10,18 @@
 #include "base/fault.h"
 #include "base/vec.h"
 #include "model/decode.h"
+#include "source/json_extract.h"
 #include "source/json_load.h"
-#include "source/json_prune.h"
 #include "source/json_scan.h"
-#include "source/json_split.h"
 
 #define INITIAL_END "k8s.io/initial-events-end"
 
-/* Go writes NUL characters that jansson refuses by default, and tenants can make it do so. */
-#define JSON_FLAGS JSON_ALLOW_NUL
+/* What an object is called whose name cannot be read: no object has such names. */
+#define NO_NAME      "(no name)"
+#define NO_NAMESPACE "(no namespace)"
+/* Bytes of names in Kubernetes; what is longer is cut. */
+#define NAME_BYTES 253
+#define NS_BYTES   63
 
 struct api_stream {
 	enum api_stream_kind kind;
@@ -26,7 +29,7 @@ struct api_stream {
 	struct intern *strings;
 	api_item_fn fn;
 	void *ctx;
-	struct json_splitter *splitter;
+	struct json_extract *extract;
 	struct err *err; /* of the call that is running */
 	bool ended;      /* the list's own end has been read */
 };
@@ -63,64 +66,132 @@ int api_object_of_name(const struct api_resource *resource, struct intern *strin
 		       : object_of_name(strings, resource->kind, ns, name, ret);
 }
 
-static int tell_broken(struct api_stream *s, const struct decoder *d, const json_t *json,
-		       const char *version, const char *reason)
+/* A text from between its quotes; NULL: it is none, or not known. Free it. */
+static int read_slot(const char *written, char **ret)
 {
-	struct api_item item = {.what = API_ITEM_BROKEN, .version = version, .reason = reason};
-	int rc = decode_stand_in(d, json, s->resource->kind, &item.object);
+	AUTO_FREE char *quoted = NULL;
+	AUTO_JSON json_t *json = NULL;
+	int rc;
 
-	if (rc == -EINVAL)
-		return err_set(s->err, rc, "an object without a name: %s", reason);
-	return rc < 0 ? rc : s->fn(s->ctx, &item);
-}
-
-static int tell_objects(struct api_stream *s, struct decoded *decoded, const char *version)
-{
-	struct api_item item = {.what = API_ITEM_UPSERT, .version = version};
-
-	if (decoded->what != DECODED_OBJECTS || decoded->objects.n != 1 ||
-	    decoded->objects.v[0].kind != s->resource->kind)
-		return err_set(s->err, -EINVAL, "expected %s, got another kind of object",
-			       kind_name(s->resource->kind));
-	item.object = decoded->objects.v[0];
-	decoded->objects.v[0] = (struct object){.kind = KIND_COUNT}; /* fn takes it */
-	return s->fn(s->ctx, &item);
-}
-
-static int take_upsert(struct api_stream *s, const json_t *json, const char *version)
-{
-	struct faults faults = {0};
-	struct decoder d = {.strings = s->strings, .faults = &faults};
-	struct decoded decoded;
-	int rc = decode_object(&d, json, s->resource->list_kind, s->resource->version, &decoded);
-
-	if (rc == -EINVAL) {
-		char reason[ERR_TEXT_MAX];
-
-		describe_faults(&faults, reason, sizeof(reason));
-		rc = tell_broken(s, &d, json, version, reason);
-	} else if (rc == 0) {
-		rc = tell_objects(s, &decoded, version);
-		decoded_done(s->strings, &decoded);
+	*ret = NULL;
+	if (!written[0])
+		return 0;
+	if (asprintf(&quoted, "\"%s\"", written) < 0) {
+		quoted = NULL;
+		return -ENOMEM;
 	}
-	faults_done(&faults);
+	rc = json_load(quoted, strlen(quoted), JSON_DECODE_ANY, &json, NULL);
+	if (rc < 0)
+		return rc == -ENOMEM ? rc : 0;
+	*ret = strdup(json_string_value(json));
+	return *ret ? 0 : -ENOMEM;
+}
+
+/* What an object is called, and its version. NULL: not known. */
+struct identity {
+	const char *name, *ns, *version;
+};
+
+/* A copy, cut where it is longer than any name. "..." is the end of no name. */
+static json_t *name_text(const char *text, size_t max)
+{
+	size_t len = strlen(text);
+
+	if (len <= max)
+		return json_string(text);
+	len = max - 3;
+	while (len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80)
+		len--;
+	return json_sprintf("%.*s...", (int)len, text);
+}
+
+static int set_new(json_t *object, const char *key, json_t *value)
+{
+	return json_object_set_new(object, key, value) == 0 ? 0 : -ENOMEM;
+}
+
+/* Metadata with a name in any case. No object has the names that stand in for what cannot be read;
+ * a policy in a namespace that is none isolates nobody. */
+static int set_metadata(json_t *json, const struct identity *id, bool namespaced)
+{
+	const json_t *old = json_object_get(json, "metadata");
+	json_t *metadata = json_is_object(old) ? json_copy((json_t *)old) : json_object();
+	const char *ns = id->ns || id->name || !namespaced ? id->ns : NO_NAMESPACE;
+	int rc = metadata ? 0 : -ENOMEM;
+
+	if (rc == 0)
+		rc = set_new(metadata, "name",
+			     name_text(id->name ? id->name : NO_NAME, NAME_BYTES));
+	if (rc == 0 && ns)
+		rc = set_new(metadata, "namespace", name_text(ns, NS_BYTES));
+	if (rc == 0)
+		return set_new(json, "metadata", metadata);
+	json_decref(metadata);
 	return rc;
 }
 
-/* What is gone, or what is not enforced. */
-static int take_name(struct api_stream *s, enum api_item_what what, const json_t *json,
-		     const char *version)
+static int tell_broken(struct api_stream *s, const json_t *json, const struct identity *id,
+		       const char *reason)
 {
-	const json_t *metadata = json_object_get(json, "metadata");
-	struct api_item item = {.what = what, .version = version};
-	const char *name = text_of(metadata, "name");
+	enum kind kind = s->resource->kind;
+	struct api_item item = {.what = API_ITEM_BROKEN, .version = id->version, .reason = reason};
+	struct decoder d = {.strings = s->strings};
+	AUTO_JSON json_t *named = json_is_object(json) ? json_copy((json_t *)json) : json_object();
+	int rc = named ? set_metadata(named, id, kind == KIND_POD || kind == KIND_NETWORK_POLICY)
+		       : -ENOMEM;
+
+	if (rc == 0)
+		rc = decode_stand_in(&d, named, kind, &item.object);
+	return rc < 0 ? rc : s->fn(s->ctx, &item);
+}
+
+/* What is gone, or what is not enforced. */
+static int tell_name(struct api_stream *s, enum api_item_what what, const struct identity *id)
+{
+	struct api_item item = {.what = what, .version = id->version};
+	const char *name = id->name;
 	int rc;
 
-	if (!name)
-		return err_set(s->err, -EINVAL, "an object without a name");
-	rc = api_object_of_name(s->resource, s->strings, text_of(metadata, "namespace"), name,
+	if (!name && what == API_ITEM_DELETE)
+		return err_set(s->err, -EINVAL, "a deleted object without a name");
+	rc = api_object_of_name(s->resource, s->strings, id->ns, name ? name : NO_NAME,
 				&item.object);
 	return rc < 0 ? rc : s->fn(s->ctx, &item);
+}
+
+static bool is_named_only(const struct api_stream *s, enum api_item_what what)
+{
+	return s->resource->kind == KIND_UNENFORCED || what == API_ITEM_DELETE;
+}
+
+static int take_upsert(struct api_stream *s, const json_t *json, const struct identity *id)
+{
+	struct api_item item = {.what = API_ITEM_UPSERT, .version = id->version};
+	struct faults faults = {0};
+	struct decoder d = {.strings = s->strings, .faults = &faults};
+	struct decoded decoded;
+	char reason[ERR_TEXT_MAX];
+	int rc = decode_object(&d, json, s->resource->list_kind, s->resource->version, &decoded);
+
+	if (rc == -EINVAL)
+		describe_faults(&faults, reason, sizeof(reason));
+	faults_done(&faults);
+	if (rc == -EINVAL)
+		return tell_broken(s, json, id, reason);
+	if (rc < 0)
+		return rc;
+	if (decoded.what == DECODED_OBJECTS && decoded.objects.n == 1 &&
+	    decoded.objects.v[0].kind == s->resource->kind) {
+		item.object = decoded.objects.v[0];
+		decoded.objects.v[0] = (struct object){.kind = KIND_COUNT}; /* fn takes it */
+		rc = s->fn(s->ctx, &item);
+	} else {
+		(void)snprintf(reason, sizeof(reason), "expected %s, got another kind of object",
+			       kind_name(s->resource->kind));
+		rc = tell_broken(s, json, id, reason);
+	}
+	decoded_done(s->strings, &decoded);
+	return rc;
 }
 
 /* Where the value of a member begins; NULL: there is none. */
@@ -139,41 +210,68 @@ static const char *find_member(const char *bytes, const char *end, const char *k
 	return NULL;
 }
 
-/* No tree can be built of the object; of its metadata perhaps one can. */
-static int take_unreadable(struct api_stream *s, const char *bytes, size_t len,
-			   const struct err *problem)
+/* A member's tree, where it has one. */
+static int load_member(const char *bytes, size_t len, const char *key, json_t **ret)
 {
-	const char *from = find_member(bytes, bytes + len, "metadata");
+	const char *from = find_member(bytes, bytes + len, key);
 	const char *to = from ? json_scan_value(from, bytes + len) : NULL;
-	struct decoder d = {.strings = s->strings};
-	json_t *metadata = NULL;
-	int rc = to ? json_load(from, (size_t)(to - from), JSON_FLAGS, &metadata, NULL) : -EINVAL;
+	int rc = to ? json_load(from, (size_t)(to - from), JSON_DECODE_ANY, ret, NULL) : -EINVAL;
 
-	if (rc < 0)
-		return rc == -ENOMEM ? rc : err_set(s->err, -EINVAL, "%s", problem->text);
-	AUTO_JSON json_t *json = json_pack("{s:o}", "metadata", metadata);
-	if (!json)
-		return -ENOMEM;
-	return tell_broken(s, &d, json, text_of(metadata, "resourceVersion"), problem->text);
+	return rc == -ENOMEM ? rc : 0;
 }
 
-static int take_object(struct api_stream *s, enum api_item_what what, char *bytes, size_t len)
+/* Of the object no tree can be built; of its parts perhaps some can. */
+static int take_parts(struct api_stream *s, const struct json_extracted *part,
+		      const struct identity *id, const char *reason)
 {
-	bool named = s->resource->kind == KIND_UNENFORCED; /* no more of it is read than that */
-	size_t pruned =
-		json_prune_value(bytes, len, kind_name(named ? KIND_NAMESPACE : s->resource->kind));
+	static const char *const keys[] = {"spec", "status"};
+	AUTO_JSON json_t *json = json_object();
+	int rc = json ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < ARRAY_LEN(keys) && rc == 0; i++) {
+		json_t *member = NULL;
+
+		rc = load_member(part->bytes, part->len, keys[i], &member);
+		if (rc == 0 && member)
+			rc = set_new(json, keys[i], member);
+	}
+	return rc == 0 ? tell_broken(s, json, id, reason) : rc;
+}
+
+static int take_unreadable(struct api_stream *s, enum api_item_what what,
+			   const struct json_extracted *part, const char *reason)
+{
+	AUTO_FREE char *name = NULL, *ns = NULL, *version = NULL;
+	int rc = read_slot(part->slots[JSON_SLOT_NAME], &name);
+
+	if (rc == 0)
+		rc = read_slot(part->slots[JSON_SLOT_NAMESPACE], &ns);
+	if (rc == 0)
+		rc = read_slot(part->slots[JSON_SLOT_VERSION], &version);
+	if (rc < 0)
+		return rc;
+	const struct identity id = {.name = name, .ns = ns, .version = version};
+	return is_named_only(s, what) ? tell_name(s, what, &id) : take_parts(s, part, &id, reason);
+}
+
+static int take_object(struct api_stream *s, enum api_item_what what,
+		       const struct json_extracted *part)
+{
 	AUTO_JSON json_t *json = NULL;
 	struct err problem = {0};
-	int rc = json_load(bytes, pruned, JSON_FLAGS, &json, &problem);
-	const char *version;
+	int rc = 0;
 
-	if (rc < 0)
-		return rc == -ENOMEM ? rc
-		       : named       ? err_set(s->err, rc, "%s", problem.text)
-				     : take_unreadable(s, bytes, pruned, &problem);
-	version = text_of(json_object_get(json, "metadata"), "resourceVersion");
-	return named || what == API_ITEM_DELETE ? take_name(s, what, json, version)
-						: take_upsert(s, json, version);
+	if (!part->problem)
+		rc = json_load(part->bytes, part->len, JSON_DECODE_ANY, &json, &problem);
+	if (rc == -ENOMEM)
+		return rc;
+	if (!json)
+		return take_unreadable(s, what, part, part->problem ? part->problem : problem.text);
+	const json_t *metadata = json_object_get(json, "metadata");
+	const struct identity id = {.name = text_of(metadata, "name"),
+				    .ns = text_of(metadata, "namespace"),
+				    .version = text_of(metadata, "resourceVersion")};
+	return is_named_only(s, what) ? tell_name(s, what, &id) : take_upsert(s, json, &id);
 }
 
 static int take_bookmark(struct api_stream *s, const json_t *json)
@@ -196,45 +294,20 @@ static int take_error(struct api_stream *s, const json_t *json)
 	return s->fn(s->ctx, &item);
 }
 
-static int take_list(struct api_stream *s, const char *bytes, size_t len)
+static int take_word(struct api_stream *s, enum api_item_what what,
+		     const struct json_extracted *part)
 {
 	AUTO_JSON json_t *json = NULL;
-	int rc = json_load(bytes, len, JSON_FLAGS, &json, s->err);
-	const json_t *metadata = json_object_get(json, "metadata");
-	struct api_item item = {.what = API_ITEM_LIST,
-				.version = text_of(metadata, "resourceVersion"),
-				.rest = text_of(metadata, "continue")};
+	int rc = part->problem ? err_set(s->err, -EINVAL, "%s", part->problem)
+			       : json_load(part->bytes, part->len, JSON_ALLOW_NUL, &json, s->err);
 
-	if (rc < 0)
-		return rc;
-	if (s->ended)
-		return err_set(s->err, -EINVAL, "expected one list, got another behind it");
-	if (!item.version && !item.rest)
-		return err_set(s->err, -EINVAL, "a list without a version");
-	s->ended = true;
-	return s->fn(s->ctx, &item);
-}
-
-static bool is_text(const char *value, const char *end, const char *text)
-{
-	size_t len = strlen(text);
-
-	return (size_t)(end - value) > len + 1 && value[0] == '"' &&
-	       memcmp(value + 1, text, len) == 0 && value[len + 1] == '"';
-}
-
-static int take_word(struct api_stream *s, enum api_item_what what, const char *bytes, size_t len)
-{
-	AUTO_JSON json_t *json = NULL;
-	int rc = json_load(bytes, len, JSON_FLAGS | JSON_DISABLE_EOF_CHECK, &json, s->err);
-
-	if (rc < 0)
+	if (rc < 0 && (rc != -EINVAL || what == API_ITEM_BOOKMARK))
 		return rc;
 	return what == API_ITEM_BOOKMARK ? take_bookmark(s, json) : take_error(s, json);
 }
 
 /* {"type":"ADDED","object":{...}} */
-static int take_event(struct api_stream *s, char *bytes, size_t len)
+static int take_event(struct api_stream *s, const struct json_extracted *part)
 {
 	static const struct {
 		const char *type;
@@ -244,41 +317,68 @@ static int take_event(struct api_stream *s, char *bytes, size_t len)
 		{"DELETED", API_ITEM_DELETE},  {"BOOKMARK", API_ITEM_BOOKMARK},
 		{"ERROR", API_ITEM_ERROR},
 	};
-	const char *end = bytes + len, *type = find_member(bytes, end, "type");
-	const char *object = type ? find_member(bytes, end, "object") : NULL;
+	const char *type = part->slots[JSON_SLOT_TYPE];
 	size_t i = 0;
 
-	if (!object)
+	if (!part->has_object || !type[0])
 		return err_set(s->err, -EINVAL, "expected a watch event");
-	while (i < ARRAY_LEN(types) && !is_text(type, end, types[i].type))
+	while (i < ARRAY_LEN(types) && strcmp(type, types[i].type) != 0)
 		i++;
 	if (i == ARRAY_LEN(types))
 		return err_set(s->err, -EINVAL, "expected a watch event, got one of another type");
 	if (types[i].what == API_ITEM_BOOKMARK || types[i].what == API_ITEM_ERROR)
-		return take_word(s, types[i].what, object, (size_t)(end - object));
-	return take_object(s, types[i].what, bytes + (object - bytes), (size_t)(end - object));
+		return take_word(s, types[i].what, part);
+	return take_object(s, types[i].what, part);
 }
 
-static int take_part(void *ctx, const struct json_part *part)
+static int tell_list(struct api_stream *s, const json_t *metadata)
+{
+	struct api_item item = {.what = API_ITEM_LIST,
+				.version = text_of(metadata, "resourceVersion"),
+				.rest = text_of(metadata, "continue")};
+
+	if (!item.version && !item.rest)
+		return err_set(s->err, -EINVAL, "a list without a version");
+	s->ended = true;
+	return s->fn(s->ctx, &item);
+}
+
+static int take_list(struct api_stream *s, const struct json_extracted *part)
+{
+	AUTO_JSON json_t *json = NULL;
+	int rc = json_load(part->bytes, part->len, JSON_ALLOW_NUL, &json, s->err);
+
+	if (rc < 0)
+		return rc;
+	if (!part->has_items)
+		return err_set(s->err, -EINVAL, "expected a list");
+	if (s->ended)
+		return err_set(s->err, -EINVAL, "expected one list, got another behind it");
+	return tell_list(s, json_object_get(json, "metadata"));
+}
+
+static int take_part(void *ctx, const struct json_extracted *part)
 {
 	struct api_stream *s = ctx;
 
-	switch (part->kind) {
-	case JSON_PART_ITEM:
-		if (s->kind == API_STREAM_LIST)
-			return take_object(s, API_ITEM_UPSERT, part->bytes, part->len);
-		break;
-	case JSON_PART_LIST:
-		if (s->kind == API_STREAM_LIST)
-			return take_list(s, part->bytes, part->len);
-		break;
-	case JSON_PART_DOCUMENT:
-		if (s->kind == API_STREAM_WATCH)
-			return take_event(s, part->bytes, part->len);
+	switch (part->what) {
+	case JSON_EXTRACTED_ITEM:
+		return take_object(s, API_ITEM_UPSERT, part);
+	case JSON_EXTRACTED_END:
 		break;
 	}
-	return err_set(s->err, -EINVAL, "expected %s",
-		       s->kind == API_STREAM_LIST ? "a list" : "the events of a watch, got a list");
+	return s->kind == API_STREAM_WATCH ? take_event(s, part) : take_list(s, part);
+}
+
+static const struct json_keep *keep_of(enum api_stream_kind kind,
+				       const struct api_resource *resource)
+{
+	const struct json_keep_answer *answer = resource->kind == KIND_UNENFORCED ? &json_keep_names
+						: resource->kind == KIND_NETWORK_POLICY
+							? &json_keep_policies
+							: &json_keep_objects;
+
+	return kind == API_STREAM_WATCH ? answer->event : answer->list;
 }
 
 int api_stream_new(enum api_stream_kind kind, const struct api_resource *resource,
@@ -290,8 +390,8 @@ int api_stream_new(enum api_stream_kind kind, const struct api_resource *resourc
 		return -ENOMEM;
 	*s = (struct api_stream){
 		.kind = kind, .resource = resource, .strings = strings, .fn = fn, .ctx = ctx};
-	s->splitter = json_splitter_new(take_part, s);
-	if (!s->splitter) {
+	s->extract = json_extract_new(keep_of(kind, resource), take_part, s);
+	if (!s->extract) {
 		free(s);
 		return -ENOMEM;
 	}
@@ -303,21 +403,39 @@ void api_stream_free(struct api_stream *s)
 {
 	if (!s)
 		return;
-	json_splitter_free(s->splitter);
+	json_extract_free(s->extract);
 	free(s);
 }
 
 int api_stream_feed(struct api_stream *s, const char *bytes, size_t len, struct err *err)
 {
 	s->err = err;
-	return json_splitter_feed(s->splitter, bytes, len, err);
+	return json_extract_feed(s->extract, bytes, len, err);
 }
 
 int api_stream_finish(struct api_stream *s, struct err *err)
 {
-	int rc = json_splitter_finish(s->splitter, err);
+	int rc = json_extract_finish(s->extract, err);
 
 	if (rc == 0 && s->kind == API_STREAM_LIST && !s->ended)
 		rc = err_set(err, -EINVAL, "the list has no end");
 	return rc;
+}
+
+int api_stream_skip_item(struct api_stream *s, const char *reason, struct err *err)
+{
+	AUTO_JSON json_t *metadata = NULL;
+	struct json_extracted part;
+	int rc;
+
+	s->err = err;
+	json_extract_rest(s->extract, &part);
+	rc = load_member(part.bytes, part.len, "metadata", &metadata);
+	if (rc == 0 &&
+	    (s->kind != API_STREAM_LIST || s->ended || !json_object_get(metadata, "continue")))
+		return -ENOENT;
+	part.len = 0;
+	if (rc == 0)
+		rc = take_unreadable(s, API_ITEM_UPSERT, &part, reason);
+	return rc == 0 ? tell_list(s, metadata) : rc;
 }

@@ -7,76 +7,13 @@
 
 #include "base/vec.h"
 #include "source/json_check.h"
+#include "source/json_keep.h"
 #include "source/json_scan.h"
-
-/* A member that is kept; the others of its object go. Lists take the rules of their elements. */
-struct keep {
-	const char *key;           /* NULL ends the list */
-	const struct keep *within; /* NULL: all of the value */
-};
-
-static const struct keep container[] = {
-	{"ports", NULL},
-	{"restartPolicy", NULL},
-	{NULL, NULL},
-};
-
-static const struct keep annotations[] = {
-	{"netpold.io/interface", NULL},
-	{"kubernetes.io/config.hash", NULL},
-	{NULL, NULL},
-};
-
-static const struct keep metadata[] = {
-	{"name", NULL},
-	{"namespace", NULL},
-	{"labels", NULL},
-	{"uid", NULL},
-	{"resourceVersion", NULL},
-	{"creationTimestamp", NULL},
-	{"deletionTimestamp", NULL},
-	{"generateName", NULL},
-	{"annotations", annotations},
-	{NULL, NULL},
-};
-
-#define POD_SPEC                                                                         \
-	{"containers", container}, {"hostNetwork", NULL}, {"initContainers", container}, \
-	{                                                                                \
-		"nodeName", NULL                                                         \
-	}
-
-static const struct keep template_spec[] = {POD_SPEC, {NULL, NULL}};
-
-static const struct keep template[] = {
-	{"metadata", metadata},
-	{"spec", template_spec},
-	{NULL, NULL},
-};
-
-static const struct keep job_spec[] = {{"template", template}, {NULL, NULL}};
-static const struct keep job_template[] = {{"spec", job_spec}, {NULL, NULL}};
-
-static const struct keep spec[] = {
-	POD_SPEC,           {"jobTemplate", job_template}, {"ordinals", NULL}, {"podCIDRs", NULL},
-	{"replicas", NULL}, {"template", template},        {NULL, NULL},
-};
-
-static const struct keep status[] = {
-	{"phase", NULL},   {"podIP", NULL},     {"podIPs", NULL}, {"hostIP", NULL},
-	{"hostIPs", NULL}, {"addresses", NULL}, {NULL, NULL},
-};
-
-static const struct keep object[] = {
-	{"kind", NULL},     {"apiVersion", NULL}, {"metadata", metadata}, {"spec", spec},
-	{"status", status}, {"items", NULL},      {NULL, NULL},
-};
 
 /* Reads at p, writes at w <= p. */
 struct cursor {
 	const char *p, *end;
 	char *w;
-	bool unchecked; /* what goes is JSON for sure */
 };
 
 static void copy_to(struct cursor *c, const char *to)
@@ -102,9 +39,9 @@ static void drop_to(struct cursor *c, const char *to)
 }
 
 /* NULL: it goes. A key with escapes may be any key: it stays, with all that it has. */
-static const struct keep *find_keep(const struct keep *keeps, const char *key, size_t len)
+static const struct json_keep *find_keep(const struct json_keep *keeps, const char *key, size_t len)
 {
-	static const struct keep escaped = {"", NULL};
+	static const struct json_keep escaped = {.key = ""};
 
 	if (memchr(key, '\\', len))
 		return &escaped;
@@ -115,21 +52,19 @@ static const struct keep *find_keep(const struct keep *keeps, const char *key, s
 	return NULL;
 }
 
-static bool prune_value(struct cursor *c, const struct keep *keeps);
+static bool prune_value(struct cursor *c, const struct json_keep *keeps);
 
 /* A member that goes: where it ends; NULL when it is no JSON, which is for the parser to say. */
 static const char *check_member(const struct cursor *c, const char *key, const char *value)
 {
-	if (c->unchecked)
-		return json_scan_value(value, c->end);
 	return json_check_string(key - 1, c->end) ? json_check_value(value, c->end) : NULL;
 }
 
 /* One member, from behind the brace or comma before it. `first`: none has been kept yet. */
-static bool prune_member(struct cursor *c, const struct keep *keeps, bool *first)
+static bool prune_member(struct cursor *c, const struct json_keep *keeps, bool *first)
 {
 	const char *key, *key_end, *value = json_scan_member(c->p - 1, c->end, &key, &key_end);
-	const struct keep *keep;
+	const struct json_keep *keep;
 	const char *end;
 
 	if (!value)
@@ -150,7 +85,7 @@ static bool prune_member(struct cursor *c, const struct keep *keeps, bool *first
 	return end != value || prune_value(c, keep->within);
 }
 
-static bool prune_object(struct cursor *c, const struct keep *keeps)
+static bool prune_object(struct cursor *c, const struct json_keep *keeps)
 {
 	bool first = true;
 
@@ -174,7 +109,7 @@ static bool prune_object(struct cursor *c, const struct keep *keeps)
 	return true;
 }
 
-static bool prune_array(struct cursor *c, const struct keep *keeps)
+static bool prune_array(struct cursor *c, const struct json_keep *keeps)
 {
 	do {
 		copy_to(c, json_scan_space(c->p + 1, c->end));
@@ -190,7 +125,7 @@ static bool prune_array(struct cursor *c, const struct keep *keeps)
 	return true;
 }
 
-static bool prune_value(struct cursor *c, const struct keep *keeps)
+static bool prune_value(struct cursor *c, const struct json_keep *keeps)
 {
 	if (c->p < c->end && *c->p == '{')
 		return prune_object(c, keeps);
@@ -263,21 +198,7 @@ size_t json_prune(char *bytes, size_t len, const char *list_kind)
 		return len;
 	c.p = json_scan_space(bytes, c.end);
 	c.w = bytes + (c.p - bytes);
-	(void)prune_value(&c, object); /* stops at what it cannot read */
+	(void)prune_value(&c, json_keep_object); /* stops at what it cannot read */
 	copy_to(&c, c.end);
-	return (size_t)(c.w - bytes);
-}
-
-size_t json_prune_value(char *bytes, size_t len, const char *kind)
-{
-	struct cursor c = {.p = bytes, .end = bytes + len, .w = bytes, .unchecked = true};
-	const char *end;
-
-	if (!is_pruned(kind, strlen(kind))) {
-		end = json_scan_value(bytes, c.end);
-		return end ? (size_t)(end - bytes) : len;
-	}
-	if (!prune_value(&c, object))
-		copy_to(&c, c.end);
 	return (size_t)(c.w - bytes);
 }

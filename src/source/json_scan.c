@@ -2,7 +2,6 @@
 #include "source/json_scan.h"
 
 #include <endian.h>
-#include <limits.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -137,7 +136,7 @@ const char *json_skim(struct json_skim *skim, const char *p, const char *end)
 
 static const char *scan_container(const char *p, const char *end)
 {
-	struct json_skim skim = {.depth = 1, .limit = UINT_MAX};
+	struct json_skim skim = {.depth = 1, .limit = UINT64_MAX / 2};
 
 	p = json_skim(&skim, p + 1, end);
 	return skim.depth == 0 ? p : NULL;
