@@ -4,7 +4,7 @@
  *
  *     for (;;) {
  *             reflector_next(&r, now, &step);     wait, or send the request
- *             reflector_take(&r, status, bytes);  for each piece of the answer
+ *             reflector_take(&r, now, status, bytes);  for each piece of the answer
  *             reflector_end(&r, now, &end);       when it has ended
  *     }
  */
@@ -25,6 +25,8 @@
 #define REFLECTOR_BODY_MAX    16384 /* bytes of an answer that is an error */
 #define REFLECTOR_OBJECTS_MAX 2000000
 #define REFLECTOR_PAGE        500 /* objects */
+/* So many answers in a row that are no JSON at the same place are no accident. */
+#define REFLECTOR_UNREADABLE_MAX 2
 
 enum reflector_state {
 	REFLECTOR_LISTING,   /* not all that is there has been told yet */
@@ -72,7 +74,15 @@ struct reflector {
 	} phase;
 	bool pages_only; /* a streaming list has failed: until the next list is through */
 	bool one_page;   /* pages expire before they are read: until then, too */
-	bool live;       /* the list is complete, changes follow */
+
+	/* On the way to an object that is no JSON, where nobody can tell where the next one begins:
+	 * up to it, then it alone, then on behind it. */
+	unsigned page, page_then; /* objects of this page, and of the one behind it; 0: as usual */
+	size_t taken;             /* objects of the answer that is coming */
+	bool has_paged;           /* the server has said that there is more behind a page */
+	unsigned unreadable;      /* answers in a row that broke off at the same place */
+
+	bool live; /* the list is complete, changes follow */
 	bool settled;
 	bool refused;       /* the last answer was 401: credentials are to be renewed */
 	bool definite;      /* see reflector_definite() */
@@ -81,6 +91,10 @@ struct reflector {
 	unsigned too_large; /* answers in a row that did not know our version yet */
 	char *rest;         /* `continue` of the next page */
 	char *path;
+
+	/* By the driver's clock. */
+	int64_t heard_ms;         /* when the last object or bookmark had come whole */
+	int64_t failing_since_ms; /* see reflector_failing_since() */
 
 	/* The answer that is coming. */
 	int64_t began_ms, now_ms;
@@ -105,7 +119,7 @@ int reflector_next(struct reflector *r, int64_t now_ms, struct reflector_step *r
 
 /* An answer of that status has begun, with bytes or none yet; then more of its bytes. 0, or a
  * negative errno: the request is of no more use, end it. */
-int reflector_take(struct reflector *r, int status, const char *bytes, size_t len);
+int reflector_take(struct reflector *r, int64_t now_ms, int status, const char *bytes, size_t len);
 
 /* The answer has ended. */
 void reflector_end(struct reflector *r, int64_t now_ms, const struct http_end *end);
@@ -118,6 +132,10 @@ unsigned reflector_silence_ms(const struct reflector *r);
 
 /* Has all that was there at the start been told? (Or is it known that there is nothing to tell.) */
 bool reflector_settled(const struct reflector *r);
+
+/* Since when there has been no progress: since the first failure behind the last object, bookmark
+ * or complete list, or since the start, where nothing has been complete yet. 0: all goes well. */
+int64_t reflector_failing_since(const struct reflector *r);
 
 /* Was the last answer 401? */
 bool reflector_refused(const struct reflector *r);

@@ -140,7 +140,7 @@ static int tell_synced(struct api_source *s)
 static int on_body(void *ctx, int status, const char *bytes, size_t len)
 {
 	struct feed *f = ctx;
-	int rc = reflector_take(&f->reflector, status, bytes, len);
+	int rc = reflector_take(&f->reflector, api_clock_ms(), status, bytes, len);
 
 	http_set_silence(f->request, reflector_silence_ms(&f->reflector));
 	if (rc == 0 && !f->source->synced)

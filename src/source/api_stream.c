@@ -422,7 +422,8 @@ int api_stream_finish(struct api_stream *s, struct err *err)
 	return rc;
 }
 
-int api_stream_skip_item(struct api_stream *s, const char *reason, struct err *err)
+int api_stream_skip_item(struct api_stream *s, const char *reason, bool may_be_last,
+			 struct err *err)
 {
 	AUTO_JSON json_t *metadata = NULL;
 	struct json_extracted part;
@@ -431,8 +432,9 @@ int api_stream_skip_item(struct api_stream *s, const char *reason, struct err *e
 	s->err = err;
 	json_extract_rest(s->extract, &part);
 	rc = load_member(part.bytes, part.len, "metadata", &metadata);
-	if (rc == 0 &&
-	    (s->kind != API_STREAM_LIST || s->ended || !json_object_get(metadata, "continue")))
+	if (rc == 0 && (s->kind != API_STREAM_LIST || s->ended || !part.has_items ||
+			!(text_of(metadata, "continue") ||
+			  (may_be_last && text_of(metadata, "resourceVersion")))))
 		return -ENOENT;
 	part.len = 0;
 	if (rc == 0)

@@ -60,6 +60,11 @@ bool reflector_settled(const struct reflector *r)
 	return r->settled;
 }
 
+int64_t reflector_failing_since(const struct reflector *r)
+{
+	return r->failing_since_ms;
+}
+
 bool reflector_refused(const struct reflector *r)
 {
 	return r->refused;
@@ -103,8 +108,9 @@ static int format_pages(struct reflector *r)
 	if (r->one_page)
 		n = asprintf(&r->path, "%s", r->resource->path);
 	else
-		n = asprintf(&r->path, "%s?limit=%d%s%s", r->resource->path, REFLECTOR_PAGE,
-			     rest ? "&continue=" : "", rest ? rest : "");
+		n = asprintf(&r->path, "%s?limit=%u%s%s", r->resource->path,
+			     r->page ? r->page : REFLECTOR_PAGE, rest ? "&continue=" : "",
+			     rest ? rest : "");
 	free(rest);
 	return n;
 }
@@ -171,7 +177,10 @@ int reflector_next(struct reflector *r, int64_t now_ms, struct reflector_step *r
 		.fresh = r->fresh,
 	};
 	r->fresh = false;
-	r->began_ms = r->now_ms = now_ms;
+	r->taken = 0;
+	r->began_ms = r->heard_ms = r->now_ms = now_ms;
+	if (!r->settled && r->failing_since_ms == 0)
+		r->failing_since_ms = now_ms;
 	if (r->phase == REFLECTOR_WATCH)
 		r->stats.watches++;
 	return 0;
@@ -239,7 +248,9 @@ static int finish_list(struct reflector *r)
 	if (rc < 0)
 		return rc;
 	r->live = r->settled = true;
-	r->pages_only = r->one_page = false;
+	r->pages_only = r->one_page = r->has_paged = false;
+	r->page = r->page_then = r->unreadable = 0;
+	r->failing_since_ms = 0;
 	r->stats.state = REFLECTOR_WATCHING;
 	r->stats.error[0] = '\0';
 	r->stats.lists++;
@@ -270,13 +281,27 @@ static int take_page_end(struct reflector *r, const struct api_item *item)
 		return -ENOMEM;
 	free(r->rest);
 	r->rest = rest;
+	r->has_paged = r->has_paged || rest;
+	r->page = r->page_then;
+	r->page_then = r->unreadable = 0;
 	return take_version(r, item->version);
+}
+
+/* The watch has brought something. */
+static void made_progress(struct reflector *r)
+{
+	r->heard_ms = r->now_ms;
+	if (r->phase == REFLECTOR_PAGES || !r->live)
+		return; /* that counts when the list is complete */
+	r->unreadable = 0;
+	r->failing_since_ms = 0;
 }
 
 static int take_bookmark(struct reflector *r, const struct api_item *item)
 {
 	int rc = 0;
 
+	made_progress(r);
 	if (item->initial_end && !r->live)
 		rc = finish_list(r);
 	return rc == 0 && r->live ? take_version(r, item->version) : rc;
@@ -304,9 +329,16 @@ static int take_item(void *ctx, const struct api_item *item)
 		r->has_error = true;
 		return -ECANCELED;
 	}
+	r->taken++;
 	r->stats.events++;
 	r->stats.objects = seen_count(&r->seen);
-	return rc == 0 && r->live ? take_version(r, item->version) : rc;
+	if (rc < 0)
+		return rc;
+	made_progress(r);
+	/* Which version an object claims to be holds up no other. */
+	if (r->live && item->version && strlen(item->version) < REFLECTOR_VERSION_MAX)
+		return take_version(r, item->version);
+	return 0;
 }
 
 static int open_stream(struct reflector *r)
@@ -344,10 +376,21 @@ static void resumed(struct reflector *r)
 		   r->stats.version);
 }
 
-int reflector_take(struct reflector *r, int status, const char *bytes, size_t len)
+/* Bytes come, and no object of them ends: one whose brackets do not match takes in all that follow.
+ */
+static int stuck(struct reflector *r)
+{
+	if (r->phase == REFLECTOR_PAGES || r->now_ms - r->heard_ms <= WATCH_SILENCE_MS)
+		return 0;
+	return err_set(&r->err, -EINVAL, "not JSON: no event has come to its end for %d s",
+		       WATCH_SILENCE_MS / 1000);
+}
+
+int reflector_take(struct reflector *r, int64_t now_ms, int status, const char *bytes, size_t len)
 {
 	int rc = 0;
 
+	r->now_ms = now_ms;
 	r->status = status;
 	if (status != 200)
 		return take_error_body(r, bytes, len);
@@ -355,14 +398,61 @@ int reflector_take(struct reflector *r, int status, const char *bytes, size_t le
 		resumed(r);
 	if (!r->stream)
 		rc = open_stream(r);
-	return rc < 0 ? rc : api_stream_feed(r->stream, bytes, len, &r->err);
+	if (rc == 0)
+		rc = api_stream_feed(r->stream, bytes, len, &r->err);
+	return rc == 0 ? stuck(r) : rc;
 }
 
-/* What came was cut, or was no answer: whatever is in between may do that again. */
+/* The one object that was asked for is no JSON, each time. */
+static int skip_object(struct reflector *r, const char *text)
+{
+	char reason[ERR_TEXT_MAX];
+	int rc;
+
+	if (!r->stream || ++r->unreadable < REFLECTOR_UNREADABLE_MAX)
+		return -ENOENT;
+	(void)snprintf(reason, sizeof(reason), "%s", text); /* it may be r->err */
+	rc = api_stream_skip_item(r->stream, reason, r->has_paged, &r->err);
+	return rc == 0 && !r->rest ? finish_list(r) : rc;
+}
+
+/* JSON objects in a stream have nothing between them (client-go calls them self-framing,
+ * apimachinery/pkg/runtime/serializer/json, Framer): where one does not end, nobody knows where the
+ * next begins. But a list can be asked for object by object, and each answer has an end. */
+static void page_not_understood(struct reflector *r, const char *text)
+{
+	bool single = r->page == 1 && !r->one_page;
+	int rc = single ? skip_object(r, text) : -ENOENT;
+
+	if (rc == 0 && !r->rest)
+		r->phase = REFLECTOR_WATCH;
+	if (rc == 0)
+		return;
+	if (!single) {
+		r->page = r->taken > 0 ? (unsigned)r->taken : 1;
+		r->page_then = r->taken > 0;
+		r->one_page = false;
+	}
+	if (single && r->unreadable >= REFLECTOR_UNREADABLE_MAX)
+		reflector_broke_off(r, text); /* from the beginning */
+	else
+		reflector_page_broke_off(r, text);
+}
+
+/* What came was cut, or was no answer: whatever is in between may do that again. If it is the same
+ * event again and again, a list leads past it. */
 static void not_understood(struct reflector *r, const char *text)
 {
 	r->fresh = true;
-	reflector_broke_off(r, text);
+	if (r->phase == REFLECTOR_PAGES) {
+		page_not_understood(r, text);
+	} else if (r->live && ++r->unreadable >= REFLECTOR_UNREADABLE_MAX) {
+		r->unreadable = 0;
+		r->pages_only = true;
+		reflector_lost(r, text);
+	} else {
+		reflector_broke_off(r, text);
+	}
 }
 
 static void end_good(struct reflector *r)

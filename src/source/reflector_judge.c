@@ -49,6 +49,8 @@ static void tell(struct reflector *r, const char *text)
 
 	(void)snprintf(r->stats.error, sizeof(r->stats.error), "%s", text);
 	r->stats.failures++;
+	if (r->failing_since_ms == 0)
+		r->failing_since_ms = r->now_ms;
 	if (r->phase == REFLECTOR_WATCH)
 		log_warning("api", "watch of %s ended: %s; trying again in %.1f s from version %s",
 			    r->resource->plural, text, wait_s, version);
@@ -65,6 +67,7 @@ static void fall_back(struct reflector *r)
 		return;
 	}
 	r->phase = REFLECTOR_STREAM;
+	r->page = r->page_then = 0;
 	free(r->rest);
 	r->rest = NULL;
 }
@@ -89,6 +92,13 @@ void reflector_broke_off(struct reflector *r, const char *text)
 	retry(r, text);
 }
 
+void reflector_page_broke_off(struct reflector *r, const char *text)
+{
+	r->stats.state = REFLECTOR_RETRYING;
+	r->wait_ms = backoff_next(&r->backoff);
+	tell(r, text);
+}
+
 void reflector_failed(struct reflector *r, const char *text)
 {
 	retry(r, text);
@@ -108,6 +118,8 @@ void reflector_watch_ended(struct reflector *r)
 	}
 	r->phase = REFLECTOR_WATCH;
 	r->too_large = 0;
+	if (worked(r))
+		r->failing_since_ms = 0;
 	if (!worked(r)) {
 		retry(r, "the server ended it at once");
 		return;
@@ -130,6 +142,7 @@ static void not_to_be_seen(struct reflector *r, const char *text)
 
 	list_anew(r);
 	r->settled = true;
+	r->failing_since_ms = 0;
 	r->stats.state = REFLECTOR_FORBIDDEN;
 	(void)snprintf(r->stats.error, sizeof(r->stats.error), "%s", text);
 	r->wait_ms = backoff_between(&r->backoff, ABSENT_MIN_MS, ABSENT_MAX_MS);
@@ -169,6 +182,7 @@ static void absent(struct reflector *r)
 		return;
 	}
 	r->settled = true;
+	r->failing_since_ms = 0;
 	r->stats.state = REFLECTOR_ABSENT;
 	r->stats.error[0] = '\0';
 	backoff_reset(&r->backoff);

@@ -13,6 +13,9 @@ void reflector_broke_off(struct reflector *r, const char *text);
 
 void reflector_went_silent(struct reflector *r);
 
+/* A page of a list broke off within an object; it is asked for again, with fewer objects. */
+void reflector_page_broke_off(struct reflector *r, const char *text);
+
 /* A watch ended as watches do. */
 void reflector_watch_ended(struct reflector *r);
 

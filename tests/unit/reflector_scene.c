@@ -67,7 +67,7 @@ unsigned requests(struct scene *s, const char *with, const char *without)
 
 int answer(struct scene *s, int status, const char *bytes)
 {
-	return reflector_take(&s->r, status, bytes, strlen(bytes));
+	return reflector_take(&s->r, s->now_ms, status, bytes, strlen(bytes));
 }
 
 void ends(struct scene *s, enum http_outcome outcome, int status, unsigned after_ms)

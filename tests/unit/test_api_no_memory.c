@@ -146,7 +146,7 @@ static int ask(struct reflector *r, int status, const char *bytes, size_t len)
 		bytes = strstr(step.path, "watch=1") ? changes : list;
 		len = strlen(bytes);
 	}
-	end.error = reflector_take(r, status, bytes, len);
+	end.error = reflector_take(r, 0, status, bytes, len);
 	if (end.error < 0)
 		end.outcome = HTTP_ABORTED;
 	reflector_end(r, 1000, &end);

@@ -287,6 +287,171 @@ static void an_event_that_was_not_taken_is_told_again(void **state)
 	stop(&s);
 }
 
+/* An object that is no JSON, between others, in a list of which the server gives what is asked for.
+ */
+#define ITEM(name) "{" META(name, "1") "}"
+#define BROKEN     "{\"metadata\":{\"name\":\"x\",\"namespace\":\"a\"}]"
+
+static void aborted(struct scene *s)
+{
+	reflector_end(&s->r, s->now_ms,
+		      &(struct http_end){.outcome = HTTP_ABORTED,
+					 .sent = true,
+					 .status = 200,
+					 .error = -EINVAL,
+					 .text = ""});
+}
+
+static void page(struct scene *s, const char *with, const char *rest, const char *items, bool good)
+{
+	char body[1024];
+
+	(void)requests(s, with, NULL);
+	(void)snprintf(
+		body, sizeof(body),
+		"{\"metadata\":{\"resourceVersion\":\"9\",\"continue\":\"%s\"},\"items\":[%s]}",
+		rest, items);
+	assert_int_equal(answer(s, 200, body), good ? 0 : -EINVAL);
+	if (good)
+		ends(s, HTTP_DONE, 200, 1);
+	else
+		aborted(s);
+}
+
+static void in_pages(struct scene *s)
+{
+	start(s, &pods);
+	(void)requests(s, "sendInitialEvents=true", NULL);
+	ends(s, HTTP_DONE, 422, 1);
+}
+
+static void an_object_without_an_end_is_passed_by_in_a_list(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	in_pages(&s);
+	page(&s, "?limit=500", "", ITEM("p") "," ITEM("q") "," BROKEN "," ITEM("r"), false);
+	page(&s, "?limit=2", "t2", ITEM("p") "," ITEM("q"), true);
+	page(&s, "?limit=1&continue=t2", "t3", BROKEN, false);
+	page(&s, "?limit=1&continue=t2", "t3", BROKEN, false); /* that was no accident */
+	page(&s, "?limit=500&continue=t3", "", ITEM("r"), true);
+	assert_true(reflector_settled(&s.r));
+	emitted(&s, "+p +q +p +q ?x +r ");
+	(void)requests(&s, "resourceVersion=9&", NULL);
+	stop(&s);
+}
+
+static void it_may_be_the_first_or_the_last_or_all_that_there_is(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	in_pages(&s);
+	page(&s, "?limit=500", "", BROKEN "," BROKEN, false);
+	page(&s, "?limit=1", "t1", BROKEN, false);
+	page(&s, "?limit=1", "t1", BROKEN, false);
+	page(&s, "?limit=500&continue=t1", "", BROKEN, false);
+	page(&s, "?limit=1&continue=t1", "", BROKEN, false);
+	page(&s, "?limit=1&continue=t1", "", BROKEN, false);
+	assert_true(reflector_settled(&s.r)); /* behind it is nothing, as the server gives pages */
+	emitted(&s, "?x ?x ");
+	(void)requests(&s, "resourceVersion=9&", NULL);
+	stop(&s);
+
+	in_pages(&s);
+	for (int i = 0; i < 3; i++) /* whether it does nobody knows: more may be behind it */
+		page(&s, i == 0 ? "?limit=500" : "?limit=1", "", BROKEN, false);
+	(void)requests(&s, "?limit=500", NULL);
+	assert_false(reflector_settled(&s.r));
+	emitted(&s, "");
+	stop(&s);
+}
+
+static void an_event_that_is_never_json_leads_to_a_list(void **state)
+{
+	static const char garbage[] = "{\"type\":\"ADDED\",\"object\":{\"kind\" \"Pod\"";
+	struct scene s;
+
+	(void)state;
+	start(&s, &pods);
+	synced(&s);
+	assert_int_equal(answer(&s, 200, EVENT("ADDED", POD("r", "10"))), 0);
+	for (int i = 0; i < 2;
+	     i++) { /* it may have been an accident; there was something between */
+		assert_int_equal(answer(&s, 200, garbage), -EINVAL);
+		aborted(&s);
+		(void)requests(&s, i == 0 ? "resourceVersion=10&" : "resourceVersion=11&", NULL);
+		if (i == 0)
+			assert_int_equal(answer(&s, 200, EVENT("ADDED", POD("r", "11"))), 0);
+	}
+	assert_int_equal(answer(&s, 200, garbage), -EINVAL);
+	aborted(&s);
+	page(&s, "?limit=500", "", ITEM("p") "," ITEM("q") "," ITEM("r"), true);
+	emitted(&s, "+r +r +p +q +r ");
+	(void)requests(&s, "resourceVersion=9&", NULL);
+	stop(&s);
+}
+
+static void an_event_without_an_end_is_not_waited_for(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	start(&s, &pods);
+	synced(&s);
+	assert_int_equal(answer(&s, 200, "{\"type\":\"ADDED\",\"object\":{\"x\":["), 0);
+	for (int i = 0; i < 3; i++) {
+		s.now_ms += 60000;
+		assert_int_equal(answer(&s, 200, EVENT("ADDED", POD("r", "10"))), 0);
+		emitted(&s, "");
+	}
+	s.now_ms += 1;
+	assert_int_equal(answer(&s, 200, EVENT("ADDED", POD("r", "10"))), -EINVAL);
+	aborted(&s);
+	assert_string_equal(s.r.stats.error, "not JSON: no event has come to its end for 180 s");
+	(void)requests(&s, "resourceVersion=9&", NULL);
+	stop(&s);
+}
+
+static void it_is_known_since_when_there_is_no_progress(void **state)
+{
+	struct scene s;
+	int64_t since;
+
+	(void)state;
+	start(&s, &pods);
+	assert_int_equal(reflector_failing_since(&s.r), 0);
+	(void)requests(&s, "sendInitialEvents=true", NULL);
+	assert_int_equal(reflector_failing_since(&s.r), 1000); /* nothing is complete yet */
+	ends(&s, HTTP_DONE, 503, 500);
+	page(&s, "?limit=500", "", ITEM("p"), true);
+	assert_int_equal(reflector_failing_since(&s.r), 0);
+	(void)requests(&s, "resourceVersion=9&", NULL);
+	ends(&s, HTTP_FAILED, 0, 5000);
+	since = s.now_ms;
+	assert_int_equal(reflector_failing_since(&s.r), since);
+	for (int i = 0; i < 5; i++) {
+		(void)requests(&s, "resourceVersion=9&", NULL);
+		assert_int_equal(answer(&s, 200, ""), 0); /* an answer alone is no progress */
+		ends(&s, HTTP_FAILED, 200, 1000);
+	}
+	assert_int_equal(reflector_failing_since(&s.r), since);
+	(void)requests(&s, "resourceVersion=9&", NULL);
+	assert_int_equal(answer(&s, 200, BOOKMARK("10")), 0);
+	assert_int_equal(reflector_failing_since(&s.r), 0);
+	ends(&s, HTTP_FAILED, 200, 1000);
+	assert_int_equal(reflector_failing_since(&s.r), s.now_ms);
+	(void)requests(&s, "resourceVersion=10&", NULL);
+	assert_int_equal(answer(&s, 200, EVENT("ADDED", POD("r", "11"))), 0);
+	assert_int_equal(reflector_failing_since(&s.r), 0);
+	ends(&s, HTTP_FAILED, 200, 1000);
+	(void)requests(&s, "resourceVersion=11&", NULL);
+	ends(&s, HTTP_DONE, 200, 300000); /* it ended as watches do */
+	assert_int_equal(reflector_failing_since(&s.r), 0);
+	stop(&s);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -301,6 +466,11 @@ int main(void)
 		cmocka_unit_test(a_watch_that_is_answered_again_works),
 		cmocka_unit_test(a_silent_watch_is_resumed),
 		cmocka_unit_test(an_event_that_was_not_taken_is_told_again),
+		cmocka_unit_test(an_object_without_an_end_is_passed_by_in_a_list),
+		cmocka_unit_test(it_may_be_the_first_or_the_last_or_all_that_there_is),
+		cmocka_unit_test(an_event_that_is_never_json_leads_to_a_list),
+		cmocka_unit_test(an_event_without_an_end_is_not_waited_for),
+		cmocka_unit_test(it_is_known_since_when_there_is_no_progress),
 	};
 
 	log_set_level(LOG_LEVEL_ERR);
