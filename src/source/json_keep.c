@@ -58,8 +58,13 @@ static const struct json_keep job_spec[] = {TABLE("template", template), END};
 static const struct json_keep job_template[] = {TABLE("spec", job_spec), END};
 
 static const struct json_keep spec[] = {
-	POD_SPEC,         TABLE("jobTemplate", job_template), KEEP("ordinals"), KEEP("podCIDRs"),
-	KEEP("replicas"), TABLE("template", template),        END,
+	POD_SPEC,
+	TABLE("jobTemplate", job_template),
+	KEEP("ordinals"),
+	KEEP("podCIDRs"),
+	KEEP("replicas"),
+	TABLE("template", template),
+	END,
 };
 
 static const struct json_keep status[] = {
