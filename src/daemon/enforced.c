@@ -152,6 +152,7 @@ static int wait_for(struct daemon *d, struct evhttp_request *request,
 	DL_APPEND(d->waiters, waiter);
 	d->n_waiters++;
 	arm(waiter->due, query->wait_ms);
+	connections_hold(&d->control, request);
 	return 0;
 }
 

@@ -24,17 +24,28 @@
 struct evhttp;
 struct evhttp_request;
 struct evconnlistener;
+struct bufferevent;
+struct connection;
 struct local_pod;
 struct enforced_waiter;
 
 /* Those who ask at one address. */
 struct server {
-	struct event_base *base;
 	struct evhttp *http; /* NULL: not open */
 	struct evconnlistener *listener;
-	struct event *again; /* the time to look whether there is room for more */
-	int events_max;      /* of the loop: beyond, nobody else is let in */
+	struct event *due;              /* the next time to look at the connections */
+	struct connection *connections; /* the oldest first */
+	size_t n_connections;           /* but for those that are about to end */
+	unsigned accepts;               /* since requests were read */
+	bool paused;                    /* nobody is let in */
 };
+
+/* connections.c: those of a server. As evhttp_set_bevcb() wants it. */
+struct bufferevent *connections_add(struct event_base *base, void *server);
+void connections_on_due(evutil_socket_t fd, short what, void *server);
+/* The request is answered later: its connection is not closed for another one until then. */
+void connections_hold(struct server *server, struct evhttp_request *request);
+void connections_done(struct server *server);
 
 struct daemon {
 	const struct settings *settings;

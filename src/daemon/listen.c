@@ -12,7 +12,8 @@
 #include "daemon/rights.h"
 #include "internal.h"
 
-#define BACKLOG 16
+/* The kernel's own limit is net.core.somaxconn: who waits is served in turn. */
+#define BACKLOG 4096
 
 /* A socket that nobody listens on any more was left by a daemon that was killed. */
 static bool is_in_use(const struct sockaddr_un *address)

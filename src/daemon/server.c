@@ -17,13 +17,6 @@
 #define HEADERS_BYTES_MAX 8192
 #define BODY_BYTES_MAX    65536
 #define TIMEOUT_S         10
-/* A connection is two events of the loop, its socket's and its timer, and all else a few dozens. So
- * this is some hundred connections, and one can still ask on the control socket when they are all
- * on the other address. */
-#define EVENTS_METRICS_MAX 256
-#define EVENTS_CONTROL_MAX 320
-/* Who waits in the backlog is looked after so often. */
-#define FULL_MS 100
 /* Of what /readyz says. */
 #define READY_WHY_MAX 512
 
@@ -34,6 +27,8 @@ void server_reply(struct evhttp_request *request, int code, const char *reason, 
 
 	(void)evhttp_add_header(headers, "Content-Type", type);
 	(void)evhttp_add_header(headers, "Cache-Control", "no-store");
+	/* One request each: there is no idle connection, then, but of who has not asked yet. */
+	(void)evhttp_add_header(headers, "Connection", "close");
 	evhttp_send_reply(request, code, reason, body);
 }
 
@@ -108,34 +103,6 @@ static void on_other(struct evhttp_request *request, void *ctx)
 		"/explain, /graph or /enforced");
 }
 
-static bool is_full(const struct server *server)
-{
-	return event_base_get_num_events(server->base, EVENT_BASE_COUNT_ADDED) >=
-	       server->events_max;
-}
-
-/* Somebody has come in. Nobody is told when they go, so it is looked again. */
-static struct bufferevent *on_connection(struct event_base *base, void *ctx)
-{
-	struct server *server = ctx;
-
-	if (is_full(server)) {
-		(void)evconnlistener_disable(server->listener); /* they wait in the backlog */
-		arm(server->again, FULL_MS);
-	}
-	return bufferevent_socket_new(base, -1, 0);
-}
-
-static void on_again(evutil_socket_t fd, short what, void *ctx)
-{
-	struct server *server = ctx;
-
-	(void)fd;
-	(void)what;
-	if (is_full(server) || evconnlistener_enable(server->listener) < 0)
-		arm(server->again, FULL_MS);
-}
-
 /* Lets in who comes to a listening socket, which is its own from here on. 0 or -ENOMEM. */
 static int server_listen(struct server *server, int fd)
 {
@@ -146,16 +113,17 @@ static int server_listen(struct server *server, int fd)
 		return -ENOMEM;
 	}
 	server->listener = evhttp_bound_socket_get_listener(bound);
-	evhttp_set_bevcb(server->http, on_connection, server);
+	evhttp_set_bevcb(server->http, connections_add, server);
 	return 0;
 }
 
 static void server_stop(struct server *server)
 {
-	if (server->again)
-		event_free(server->again);
 	if (server->http)
 		evhttp_free(server->http);
+	connections_done(server);
+	if (server->due)
+		event_free(server->due);
 }
 
 static struct evhttp *evhttp_make(struct daemon *d, enum evhttp_cmd_type also)
@@ -178,14 +146,11 @@ static struct evhttp *evhttp_make(struct daemon *d, enum evhttp_cmd_type also)
 }
 
 /* `also`: methods besides GET and HEAD. 0 or -ENOMEM; server_stop() either way. */
-static int server_start(struct daemon *d, struct server *server, enum evhttp_cmd_type also,
-			int events_max)
+static int server_start(struct daemon *d, struct server *server, enum evhttp_cmd_type also)
 {
-	*server = (struct server){.base = d->base,
-				  .http = evhttp_make(d, also),
-				  .again = evtimer_new(d->base, on_again, server),
-				  .events_max = events_max};
-	return server->http && server->again ? 0 : -ENOMEM;
+	*server = (struct server){.http = evhttp_make(d, also),
+				  .due = evtimer_new(d->base, connections_on_due, server)};
+	return server->http && server->due ? 0 : -ENOMEM;
 }
 
 static int tell_control(const struct daemon *d, int rc)
@@ -212,7 +177,7 @@ int server_open_control(struct daemon *d)
 
 	if (!path[0])
 		return 0;
-	rc = server_start(d, &d->control, EVHTTP_REQ_POST, EVENTS_CONTROL_MAX);
+	rc = server_start(d, &d->control, EVHTTP_REQ_POST);
 	if (rc < 0 || evhttp_set_cb(d->control.http, "/status", on_status, d) < 0 ||
 	    evhttp_set_cb(d->control.http, "/explain", server_on_explain, d) < 0 ||
 	    evhttp_set_cb(d->control.http, "/graph", server_on_graph, d) < 0 ||
@@ -228,7 +193,7 @@ int server_open_metrics(struct daemon *d)
 
 	if (!d->settings->metrics[0])
 		return 0;
-	rc = server_start(d, &d->metrics, 0, EVENTS_METRICS_MAX);
+	rc = server_start(d, &d->metrics, 0);
 	if (rc < 0)
 		return rc;
 	rc = listen_tcp(d->settings->metrics, &fd);

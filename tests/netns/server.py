@@ -7,6 +7,8 @@ import http.client
 import json
 import os
 import re
+import resource
+import select
 import socket
 import subprocess
 import sys
@@ -199,7 +201,7 @@ def check_crowd(daemon, where, name, others):
     clients = crowd(2000, where)
     harness.wait_for(f"{name}: some are let in", lambda: descriptors(daemon) > before + 50)
     others(clients)
-    check(f"{name}: not all of them", descriptors(daemon) < before + 200, str(descriptors(daemon)))
+    check(f"{name}: not all of them", descriptors(daemon) < before + 300, str(descriptors(daemon)))
     check(f"{name}: the daemon goes on", daemon.process.poll() is None)
     for client in clients:
         client.close()
@@ -221,6 +223,126 @@ def check_crowds(daemon):
     check_crowd(daemon, CONTROL, "control", policy_goes_on)
 
 
+class Slow:
+    """One who sends a byte now and then, and comes again when that is ended."""
+
+    def __init__(self, where, poller):
+        self.where, self.poller = where, poller
+        self.made = None
+        self.times = 0
+
+    def begin(self):
+        if self.made:
+            self.made.close()
+        self.times += 1
+        self.made = socket.socket(socket.AF_UNIX if self.where == CONTROL else socket.AF_INET)
+        self.made.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            self.made.connect(self.where)
+        self.poller.register(self.made, select.EPOLLIN | select.EPOLLHUP | select.EPOLLRDHUP)
+
+    def byte(self):
+        with contextlib.suppress(BlockingIOError, OSError):
+            self.made.send(b"G" if self.times % 2 else b"GET /healthz HTTP/1.1\r\nX-Slow: x")
+
+
+def be_slow(n, where, until):
+    """In a process of its own, until there is something to read."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (4 * n, 4 * n))
+    poller = select.epoll()
+    poller.register(until, select.EPOLLIN)
+    clients = {}
+    everybody = [Slow(where, poller) for _ in range(n)]
+    for one in everybody:
+        one.begin()
+        clients[one.made.fileno()] = one
+    turn = 0
+    while True:
+        for descriptor, _ in poller.poll(0.002):
+            if descriptor == until:
+                os._exit(0)
+            one = clients.pop(descriptor)
+            one.begin()
+            clients[one.made.fileno()] = one
+        for one in everybody[turn:turn + 10]:
+            one.byte()
+        turn = (turn + 10) % n
+
+
+@contextlib.contextmanager
+def slow_clients(n, where):
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(writer)
+        be_slow(n, where, reader)
+    os.close(reader)
+    try:
+        yield
+    finally:
+        os.close(writer)
+        os.waitpid(child, 0)
+
+
+def probe(where, path):
+    """Seconds until the answer is there."""
+    began = time.monotonic()
+    connection = nodes.UnixConnection(CONTROL) if where == CONTROL else http.client.HTTPConnection(*where, timeout=harness.PATIENCE)
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    answer.read()
+    connection.close()
+    check(f"{path} at {where}", answer.status == 200, str(answer.status))
+    return time.monotonic() - began
+
+
+def check_slow(daemon):
+    """Probes are answered beside a thousand who never end their requests, and the daemon goes on with its work."""
+    for where in (METRICS, CONTROL):
+        with slow_clients(1000, where):
+            harness.wait_for("they are there", lambda: descriptors(daemon) > 100)
+            took = sorted(probe(where, path) for path in ("/healthz", "/readyz") for _ in range(20))
+            print(f"beside 1000 slow clients at {where}: median {took[20] * 1000:.0f} ms, longest {took[-1] * 1000:.0f} ms")
+            check(f"probes at {where} are answered within a second", took[-1] < 1, str(took[-5:]))
+            rewrite(daemon, WEB, harness.policy(f"slow-{len(str(where))}", {}, ingress=[]))
+    write(WEB)
+
+
+def wakeups(daemon):
+    with open(f"/proc/{daemon.process.pid}/status", encoding="ascii") as status:
+        return int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", status.read(), re.M)[1])
+
+
+def sleeps(daemon, seconds):
+    """Does it, for so long? Asking takes no answer of the daemon's."""
+    woken = wakeups(daemon)
+    time.sleep(seconds)
+    return wakeups(daemon) == woken
+
+
+def check_idle(daemon):
+    """Connections that say nothing wake nobody, until they are ended for good."""
+    harness.wait_for("nobody is connected, and nothing goes on", lambda: descriptors(daemon) < 60 and sleeps(daemon, 2))
+    before = descriptors(daemon)
+    clients = crowd(50, METRICS)
+    harness.wait_for("they are let in", lambda: descriptors(daemon) >= before + 50)
+    harness.wait_for("idle connections wake nobody for a second", lambda: sleeps(daemon, 1))
+    check("that was with them", descriptors(daemon) >= before + 50, str(descriptors(daemon)))
+    harness.wait_for("they are ended", lambda: descriptors(daemon) <= before)
+    harness.wait_for("and then nothing is left of them", lambda: sleeps(daemon, 2))
+    for client in clients:
+        client.close()
+
+
+def check_one_request_each():
+    """Who has been answered is not kept."""
+    connection = http.client.HTTPConnection(*METRICS, timeout=harness.PATIENCE)
+    connection.request("GET", "/healthz")
+    answer = connection.getresponse()
+    check("an answer ends its connection", answer.getheader("Connection") == "close" and answer.read() == b"ok\n")
+    connection.close()
+
+
 def main():
     harness.begin(240)
     os.makedirs(MANIFESTS)
@@ -230,6 +352,9 @@ def main():
     check_durations(daemon)
     check_closed(daemon)
     check_crowds(daemon)
+    check_slow(daemon)
+    check_idle(daemon)
+    check_one_request_each()
     daemon = check_words(daemon)
     daemon.end()
     check.end()
