@@ -75,6 +75,11 @@ struct node {
 	struct origin origin;
 };
 
+/* A pod's named ports, and the numbers of one name and protocol; beyond, the higher numbers do not
+ * count: a rule that names them allows less. */
+#define POD_PORTS_MAX        1024
+#define POD_PORT_NUMBERS_MAX 16
+
 struct pod_port {
 	const char *name; /* interned */
 	uint16_t number;
@@ -98,7 +103,7 @@ struct pod {
 	uint8_t observed;
 	const char *workload; /* "Deployment": a stand-in for the pods of one; NULL: a pod */
 	struct labels labels;
-	struct pod_port *ports; /* the named ones */
+	struct pod_port *ports; /* the named ones: by name, protocol and number, each once */
 	size_t n_ports;
 	int64_t created; /* seconds since the epoch; 0: unknown */
 	struct addr addrs[FAMILY_COUNT];
@@ -112,6 +117,12 @@ struct pod {
 };
 
 #define OBSERVED_DEVICE (1u << FAMILY_COUNT)
+
+/* Sorts them, drops doubles and what is beyond the bounds; returns how many of the latter. */
+size_t pod_sort_ports(struct intern *strings, struct pod *pod);
+
+/* The numbers that the pod has for a name (interned) and protocol: how many, from which on. */
+size_t pod_ports_named(const struct pod *pod, const char *name, uint8_t proto, size_t *ret_first);
 
 /* A finished pod is neither subject nor peer: its address may be another's by now. */
 bool pod_finished(const struct pod *pod);

@@ -15,6 +15,7 @@
 #include "base/table.h"
 #include "base/vec.h"
 #include "model/object.h"
+#include "policy/limits.h"
 #include "policy/ranges.h"
 
 struct graph;
@@ -56,11 +57,22 @@ struct peer_set {
 	UT_hash_handle hh;
 };
 
+/* Addresses of ipBlocks, of one family; not empty. Interned: equal ranges are one set, whoever
+ * means them. */
+struct block_set {
+	struct ranges ranges;
+	uint8_t family;
+	size_t refs;
+	uint64_t mark;
+	void *listener_data; /* the listener's own */
+	UT_hash_handle hh;
+};
+
 /* Who may be at the other end. */
 struct peers {
 	bool any;
-	struct peer_set *pods;              /* NULL: none */
-	struct ranges blocks[FAMILY_COUNT]; /* of ipBlocks, which match pods' addresses too */
+	struct peer_set *pods;                  /* NULL: none */
+	struct block_set *blocks[FAMILY_COUNT]; /* match pods' addresses too; NULL: none */
 };
 
 /* Where a rule was written. */
@@ -74,8 +86,15 @@ struct rule_ref {
 struct port_class {
 	uint32_t *rules; /* indices into the profile's rules, ascending */
 	size_t n_rules;
-	struct peers peers; /* the union of the rules' */
+	/* Whoever one of these covers is a peer: one union of the rules' peers, or, where unions
+	 * would repeat too much from class to class, those of each rule (see parts.c). */
+	const struct peers **parts;
+	size_t n_parts;
+	struct peers own; /* the union */
 };
+
+/* Nobody gets in by it: an ipBlock all of which is excepted. */
+bool class_is_empty(const struct port_class *class);
 
 /* A stretch of ports of one protocol and its class. */
 struct port_range {
@@ -84,7 +103,7 @@ struct port_range {
 	uint32_t class_index;
 };
 
-/* A named port that an egress rule names: resolved on each peer. */
+/* A named port that an egress rule names: resolved on each peer. By name, protocol and rule. */
 struct named_port {
 	const char *name; /* interned */
 	uint8_t proto;
@@ -115,7 +134,7 @@ struct profile {
 	size_t n_ranges;
 	struct named_port *named; /* egress only */
 	size_t n_named;
-	bool overflow; /* too complicated: closed, see PROFILE_WORK_MAX */
+	enum profile_limit over; /* beyond a bound: closed, with neither rules nor classes */
 
 	char *text;     /* canonical: direction, policies, resolved ports */
 	size_t refs;    /* endpoints in the kernel */
@@ -127,10 +146,6 @@ struct profile {
 	void *listener_data;
 	UT_hash_handle hh;
 };
-
-/* Rules times port ranges of one profile. A policy at etcd's size limit could ask for a hundred
- * times more; a pod it selects is closed and the policy named. */
-#define PROFILE_WORK_MAX 4000000
 
 /* A namespace, declared or only used. */
 struct graph_namespace {
@@ -308,9 +323,11 @@ struct graph_namespace *graph_next_namespace(const struct graph *graph,
 struct graph_counts {
 	size_t pods, namespaces, nodes, policies;
 	size_t endpoints, isolated[DIR_COUNT];
-	size_t too_complicated; /* of isolated, both directions: closed, see PROFILE_WORK_MAX */
+	size_t over_limit; /* of isolated, both directions: closed, see policy/limits.h */
 	/* Work done since the graph was made, in units that do not depend on the machine. */
 	size_t selectors_tested, pods_scanned, profiles_built;
+	size_t pairs_passed;  /* of rule and port range, while classes are found */
+	size_t ranges_united; /* of addresses, while blocks are put together */
 };
 
 struct graph_counts graph_counts(const struct graph *graph);

@@ -85,10 +85,11 @@ static void print_rules(const struct direction_report *report, enum direction di
 	}
 	for (size_t i = 0; !matched && i < report->rules.n; i++)
 		print_rule(&report->rules.v[i], dir, one_port, out);
-	if (report->rules.n == 0)
+	if (report->rules.n == 0 && !report->profile->over)
 		fprintf(out, "    they have no %s rules\n", direction_name(dir));
-	if (report->profile->overflow)
-		fputs("    closed: these policies have too many overlapping port ranges\n", out);
+	if (report->profile->over)
+		fprintf(out, "    closed: they have %s\n",
+			profile_limit_text(report->profile->over));
 }
 
 static int print_direction(struct graph *graph, const struct flow_pair *pair, enum direction dir,

@@ -10,14 +10,14 @@ static const struct profile *closed_by(const struct daemon *d, const struct loca
 {
 	const struct graph_pod *pod = graph_find_pod(d->graph, local->pod->ns, local->pod->name);
 
-	return pod && pod->is_endpoint && pod->profiles[dir] && pod->profiles[dir]->overflow
+	return pod && pod->is_endpoint && pod->profiles[dir] && pod->profiles[dir]->over
 		       ? pod->profiles[dir]
 		       : NULL;
 }
 
 void closed_each(const struct daemon *d, closed_fn fn, void *ctx)
 {
-	if (graph_counts(d->graph).too_complicated == 0)
+	if (graph_counts(d->graph).over_limit == 0)
 		return;
 	for (const struct local_pod *local = d->local; local; local = local->hh.next) {
 		for (int dir = 0; dir < DIR_COUNT; dir++) {
@@ -43,15 +43,13 @@ static void tell_closed(struct local_pod *local, enum direction dir, const struc
 		used += (size_t)snprintf(policies + used, sizeof(policies) - used, "%s%s/%s",
 					 i > 0 ? ", " : "", profile->policies[i]->ns,
 					 profile->policies[i]->name);
-	log_err("netpold",
-		"pod %s is closed for %s: more than %d combinations of rules and port ranges in "
-		"%s; all else is enforced",
-		local->key, direction_name(dir), PROFILE_WORK_MAX, policies);
+	log_err("netpold", "pod %s is closed for %s: %s in %s; all else is enforced", local->key,
+		direction_name(dir), profile_limit_text(profile->over), policies);
 }
 
 void closed_tell(struct daemon *d)
 {
-	size_t closed = graph_counts(d->graph).too_complicated;
+	size_t closed = graph_counts(d->graph).over_limit;
 
 	for (struct local_pod *local = d->local; local && (closed > 0 || d->told_closed);
 	     local = local->hh.next) {

@@ -145,6 +145,10 @@ void decode_pod_template(struct decoder *d, const json_t *template, struct pod *
 	pod->host_network = get_bool(d, spec, "hostNetwork");
 	decode_containers(d, spec, "containers", false, pod);
 	decode_containers(d, spec, "initContainers", true, pod);
+	if (!d->no_memory && pod_sort_ports(d->strings, pod) > 0)
+		warn(d, NULL,
+		     "only the first %d named ports, and the %d lowest numbers of each, count",
+		     POD_PORTS_MAX, POD_PORT_NUMBERS_MAX);
 	path_pop(d);
 }
 

@@ -34,6 +34,68 @@ const char *kind_name(enum kind kind)
 	return names[kind];
 }
 
+static int compare_ports(const void *left, const void *right)
+{
+	const struct pod_port *a = left, *b = right;
+	int order = strcmp(a->name, b->name);
+
+	if (order == 0)
+		order = (a->proto > b->proto) - (a->proto < b->proto);
+	return order != 0 ? order : (a->number > b->number) - (a->number < b->number);
+}
+
+size_t pod_sort_ports(struct intern *strings, struct pod *pod)
+{
+	size_t kept = 0, same = 0, dropped = 0;
+
+	if (pod->n_ports > 0)
+		qsort(pod->ports, pod->n_ports, sizeof(pod->ports[0]), compare_ports);
+	for (size_t i = 0; i < pod->n_ports; i++) {
+		struct pod_port *port = &pod->ports[i], *last = kept ? &pod->ports[kept - 1] : NULL;
+		bool of_last = last && last->name == port->name && last->proto == port->proto;
+		bool doubled = of_last && last->number == port->number;
+
+		same = of_last ? same + !doubled : 1;
+		if (!doubled && same <= POD_PORT_NUMBERS_MAX && kept < POD_PORTS_MAX) {
+			pod->ports[kept++] = *port;
+			continue;
+		}
+		dropped += !doubled;
+		intern_put(strings, port->name);
+	}
+	pod->n_ports = kept;
+	return dropped;
+}
+
+/* Where the name and protocol are, or would be. */
+static size_t port_place(const struct pod *pod, const char *name, uint8_t proto)
+{
+	size_t low = 0, high = pod->n_ports;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		const struct pod_port *port = &pod->ports[middle];
+		int order = strcmp(port->name, name);
+
+		if (order < 0 || (order == 0 && port->proto < proto))
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+size_t pod_ports_named(const struct pod *pod, const char *name, uint8_t proto, size_t *ret_first)
+{
+	size_t first = port_place(pod, name, proto), n = 0;
+
+	while (first + n < pod->n_ports && pod->ports[first + n].name == name &&
+	       pod->ports[first + n].proto == proto)
+		n++;
+	*ret_first = first;
+	return n;
+}
+
 bool pod_finished(const struct pod *pod)
 {
 	return pod->phase == POD_SUCCEEDED || pod->phase == POD_FAILED;

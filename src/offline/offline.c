@@ -126,13 +126,13 @@ static void warn_closed(struct offline *offline, const struct graph_pod *pod,
 	char name[OBJECT_NAME_MAX + 16];
 
 	(void)snprintf(name, sizeof(name), "NetworkPolicy %s/%s", policy->ns, policy->name);
-	faults_add(
-		&offline->faults, FAULT_WARNING,
-		&(struct fault_place){
-			.file = policy->origin.file, .line = policy->origin.line, .object = name},
-		"pod %s/%s is closed for %s: with the other policies that select it, more than %d "
-		"combinations of rules and port ranges",
-		pod->object->ns, pod->object->name, direction_name(profile->dir), PROFILE_WORK_MAX);
+	faults_add(&offline->faults, FAULT_WARNING,
+		   &(struct fault_place){.file = policy->origin.file,
+					 .line = policy->origin.line,
+					 .object = name},
+		   "pod %s/%s is closed for %s: with the other policies that select it, %s",
+		   pod->object->ns, pod->object->name, direction_name(profile->dir),
+		   profile_limit_text(profile->over));
 }
 
 static int check_pod(struct offline *offline, struct graph_pod *pod)
@@ -143,7 +143,7 @@ static int check_pod(struct offline *offline, struct graph_pod *pod)
 
 		if (rc < 0)
 			return rc;
-		if (profile && profile->overflow)
+		if (profile && profile->over)
 			warn_closed(offline, pod, profile);
 	}
 	return 0;

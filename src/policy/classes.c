@@ -25,7 +25,8 @@ struct sweep {
 	uint32_t *depth;  /* per rule: how many of its own ranges hold here */
 	uint32_t *active; /* the rules that hold, ascending */
 	size_t n_active;
-	size_t work;
+	size_t pairs, ports;
+	enum profile_limit over;
 	VEC(struct port_class) classes;
 	VEC(struct port_range) ranges;
 	VEC(uint32_t) every;
@@ -36,6 +37,10 @@ struct sweep {
 
 static int add_range(struct sweep *s, uint32_t rule, uint8_t proto, uint16_t first, uint16_t last)
 {
+	if (++s->ports > PROFILE_PORTS_MAX) {
+		s->over = PROFILE_LIMIT_PORTS;
+		return 0;
+	}
 	if (vec_push(&s->edges[proto], (struct edge){first, rule, true}) < 0 ||
 	    vec_push(&s->edges[proto], (struct edge){last + 1u, rule, false}) < 0)
 		return -ENOMEM;
@@ -46,15 +51,11 @@ static int add_range(struct sweep *s, uint32_t rule, uint8_t proto, uint16_t fir
 static int add_named_ingress(struct sweep *s, uint32_t rule, const struct policy_port *port,
 			     const struct pod *pod)
 {
+	size_t first, n = pod_ports_named(pod, port->name, port->proto, &first);
 	int rc = 0;
 
-	s->work += pod->n_ports;
-	for (size_t i = 0; i < pod->n_ports && rc == 0; i++) {
-		const struct pod_port *own = &pod->ports[i];
-
-		if (own->name == port->name && own->proto == port->proto)
-			rc = add_range(s, rule, own->proto, own->number, own->number);
-	}
+	for (size_t i = first; i < first + n && rc == 0 && !s->over; i++)
+		rc = add_range(s, rule, port->proto, pod->ports[i].number, pod->ports[i].number);
 	return rc;
 }
 
@@ -65,6 +66,10 @@ static int add_port(struct sweep *s, uint32_t rule, const struct policy_port *po
 		return add_range(s, rule, port->proto, port->first, port->last);
 	if (s->profile->dir == DIR_INGRESS)
 		return add_named_ingress(s, rule, port, pod);
+	if (++s->ports > PROFILE_PORTS_MAX) {
+		s->over = PROFILE_LIMIT_PORTS;
+		return 0;
+	}
 	return vec_push(&s->named, (struct named_port){port->name, port->proto, rule});
 }
 
@@ -78,11 +83,8 @@ static int collect(struct sweep *s, const struct pod *pod)
 
 		if (rule->n_ports == 0)
 			rc = vec_push(&s->every, i);
-		for (size_t j = 0; j < rule->n_ports && rc == 0; j++) {
+		for (size_t j = 0; j < rule->n_ports && rc == 0 && !s->over; j++)
 			rc = add_port(s, i, &rule->ports[j], pod);
-			if (s->work > PROFILE_WORK_MAX)
-				return 0;
-		}
 	}
 	return rc;
 }
@@ -135,6 +137,10 @@ static int class_of_active(struct sweep *s, uint32_t *ret_index)
 		*ret_index = entry->index;
 		return 0;
 	}
+	if (s->classes.n == PROFILE_CLASSES_MAX) {
+		s->over = PROFILE_LIMIT_CLASSES;
+		return 0;
+	}
 	entry = calloc(1, sizeof(*entry));
 	class.rules = malloc(bytes);
 	if (entry && class.rules) {
@@ -161,11 +167,18 @@ static int end_stretch(struct sweep *s, uint8_t proto, uint32_t first, uint32_t 
 
 	if (s->n_active == 0 || first == next)
 		return 0;
-	s->work += s->n_active;
-	if (s->work > PROFILE_WORK_MAX)
+	s->g->counts.pairs_passed += s->n_active;
+	s->pairs += s->n_active;
+	if (s->pairs > PROFILE_PAIRS_MAX)
+		s->over = PROFILE_LIMIT_PAIRS;
+	if (s->ranges.n == PROFILE_RANGES_MAX)
+		s->over = PROFILE_LIMIT_RANGES;
+	if (s->over)
 		return 0;
 	if (class_of_active(s, &index) < 0)
 		return -ENOMEM;
+	if (s->over)
+		return 0;
 	if (last && last->proto == proto && last->class_index == index &&
 	    last->last + 1u == first) {
 		last->last = (uint16_t)(next - 1);
@@ -185,7 +198,7 @@ static int sweep_proto(struct sweep *s, uint8_t proto)
 	if (n == 0)
 		return 0;
 	qsort(edges, n, sizeof(edges[0]), compare_edges);
-	for (size_t i = 0; i < n && rc == 0 && s->work <= PROFILE_WORK_MAX; i++) {
+	for (size_t i = 0; i < n && rc == 0 && !s->over; i++) {
 		if (edges[i].port != from) {
 			rc = end_stretch(s, proto, from, edges[i].port);
 			from = edges[i].port;
@@ -195,17 +208,29 @@ static int sweep_proto(struct sweep *s, uint8_t proto)
 	return rc;
 }
 
-static int unite(struct sweep *s)
+static int compare_named(const void *left, const void *right)
 {
-	struct profile *profile = s->profile;
-	int rc = peers_union(s->g, profile, profile->every.rules, profile->every.n_rules,
-			     &profile->every.peers);
+	const struct named_port *a = left, *b = right;
+	int order = strcmp(a->name, b->name);
 
-	for (size_t i = 0; i < profile->n_classes && rc == 0; i++) {
-		struct port_class *class = &profile->classes[i];
-		rc = peers_union(s->g, profile, class->rules, class->n_rules, &class->peers);
+	if (order == 0)
+		order = (a->proto > b->proto) - (a->proto < b->proto);
+	return order != 0 ? order : (a->rule > b->rule) - (a->rule < b->rule);
+}
+
+/* In order, and each once. */
+static void sort_named(struct sweep *s)
+{
+	size_t kept = 0;
+
+	if (s->named.n == 0)
+		return;
+	qsort(s->named.v, s->named.n, sizeof(s->named.v[0]), compare_named);
+	for (size_t i = 1; i < s->named.n; i++) {
+		if (compare_named(&s->named.v[kept], &s->named.v[i]) != 0)
+			s->named.v[++kept] = s->named.v[i];
 	}
-	return rc;
+	s->named.n = kept + 1;
 }
 
 static void forget_classes(struct sweep *s)
@@ -217,20 +242,10 @@ static void forget_classes(struct sweep *s)
 	vec_free(&s->named);
 }
 
-static int run(struct sweep *s, const struct pod *pod)
+static void hand_over(struct sweep *s)
 {
 	struct profile *profile = s->profile;
-	int rc = collect(s, pod);
 
-	for (uint8_t proto = 0; proto < PROTO_COUNT && rc == 0; proto++)
-		rc = sweep_proto(s, proto);
-	if (rc < 0)
-		return rc;
-	if (s->work > PROFILE_WORK_MAX) {
-		profile->overflow = true;
-		forget_classes(s);
-		s->every.n = 0;
-	}
 	s->handed_over = true;
 	profile->every.rules = s->every.v;
 	profile->every.n_rules = s->every.n;
@@ -240,7 +255,22 @@ static int run(struct sweep *s, const struct pod *pod)
 	profile->n_ranges = s->ranges.n;
 	profile->named = s->named.v;
 	profile->n_named = s->named.n;
-	return unite(s);
+}
+
+static int run(struct sweep *s, const struct pod *pod)
+{
+	int rc = collect(s, pod);
+
+	for (uint8_t proto = 0; proto < PROTO_COUNT && rc == 0 && !s->over; proto++)
+		rc = sweep_proto(s, proto);
+	if (rc < 0)
+		return rc;
+	s->profile->over = s->over;
+	if (s->over)
+		return 0;
+	sort_named(s);
+	hand_over(s);
+	return build_parts(s->g, s->profile);
 }
 
 int build_classes(struct graph *g, struct profile *profile, const struct pod *pod)
@@ -266,4 +296,26 @@ int build_classes(struct graph *g, struct profile *profile, const struct pod *po
 		vec_free(&s.every);
 	}
 	return rc;
+}
+
+static void class_done(struct graph *g, struct port_class *class)
+{
+	peers_done(g, &class->own);
+	free(class->parts);
+	free(class->rules);
+	*class = (struct port_class){0};
+}
+
+void classes_done(struct graph *g, struct profile *profile)
+{
+	class_done(g, &profile->every);
+	for (size_t i = 0; i < profile->n_classes; i++)
+		class_done(g, &profile->classes[i]);
+	free(profile->classes);
+	free(profile->ranges);
+	free(profile->named);
+	profile->classes = NULL;
+	profile->ranges = NULL;
+	profile->named = NULL;
+	profile->n_classes = profile->n_ranges = profile->n_named = 0;
 }

@@ -152,15 +152,16 @@ static void write_peers(FILE *out, const struct peers *peers)
 	for (size_t i = 0; peers->pods && i < peers->pods->n; i++)
 		fprintf(out, " [%s]", peers->pods->selectors[i]->text);
 	for (int family = 0; family < FAMILY_COUNT; family++) {
-		for (size_t i = 0; i < peers->blocks[family].all.n; i++) {
+		const struct block_set *set = peers->blocks[family];
+
+		for (size_t i = 0; set && i < set->ranges.all.n; i++) {
 			struct addr first = {.family = (uint8_t)family}, last = first;
 
-			memcpy(first.b, peers->blocks[family].all.v[i].lo, sizeof(first.b));
-			memcpy(last.b, peers->blocks[family].all.v[i].hi, sizeof(last.b));
+			memcpy(first.b, set->ranges.all.v[i].lo, sizeof(first.b));
+			memcpy(last.b, set->ranges.all.v[i].hi, sizeof(last.b));
 			fprintf(out, " %s-%s", addr_format(&first, lo), addr_format(&last, hi));
 		}
 	}
-	fputc('\n', out);
 }
 
 static void write_class(FILE *out, const struct profile *profile, const struct port_class *class)
@@ -171,7 +172,12 @@ static void write_class(FILE *out, const struct profile *profile, const struct p
 		fprintf(out, " %s[%zu]", ref->policy->name, ref->index);
 	}
 	fputs(" peers", out);
-	write_peers(out, &class->peers);
+	for (size_t i = 0; i < class->n_parts; i++) {
+		if (i > 0)
+			fputs(" or", out);
+		write_peers(out, class->parts[i]);
+	}
+	fputc('\n', out);
 }
 
 static int dump_profile(const struct profile *profile, struct blocks *to)
@@ -180,8 +186,8 @@ static int dump_profile(const struct profile *profile, struct blocks *to)
 
 	if (block_open(&block) < 0)
 		return -ENOMEM;
-	fprintf(block.out, "profile %s: %zu endpoints%s\n  every port:", profile->text,
-		profile->refs, profile->overflow ? ", too complicated" : "");
+	fprintf(block.out, "profile %s: %zu endpoints%s%s\n  every port:", profile->text,
+		profile->refs, profile->over ? ", " : "", profile_limit_text(profile->over));
 	write_class(block.out, profile, &profile->every);
 	for (size_t i = 0; i < profile->n_ranges; i++) {
 		const struct port_range *range = &profile->ranges[i];
@@ -196,6 +202,7 @@ static int dump_profile(const struct profile *profile, struct blocks *to)
 		fprintf(block.out, "  %s %s: peers", proto_name((enum proto)named->proto),
 			named->name);
 		write_peers(block.out, &profile->rules[named->rule].peers);
+		fputc('\n', block.out);
 	}
 	return block_close(&block, to);
 }

@@ -16,7 +16,7 @@ static void leave_profiles(struct graph *g, struct graph_pod *pod)
 	for (int dir = 0; dir < DIR_COUNT; dir++) {
 		if (!pod->profiles[dir])
 			continue;
-		g->counts.too_complicated -= pod->profiles[dir]->overflow;
+		g->counts.over_limit -= pod->profiles[dir]->over != PROFILE_LIMIT_NONE;
 		profile_deactivate(g, pod->profiles[dir]);
 		pod->profiles[dir] = NULL;
 		g->counts.isolated[dir]--;
@@ -47,7 +47,7 @@ int publish_endpoint(struct graph *g, struct graph_pod *pod)
 		}
 		pod->profiles[dir] = profile;
 		g->counts.isolated[dir] += profile != NULL;
-		g->counts.too_complicated += profile && profile->overflow;
+		g->counts.over_limit += profile && profile->over != PROFILE_LIMIT_NONE;
 	}
 	pod->is_endpoint = true;
 	g->counts.endpoints++;

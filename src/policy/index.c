@@ -122,14 +122,10 @@ static bool same_key(struct posting_key a, struct posting_key b)
 	return a.key == b.key && a.value == b.value;
 }
 
-/* A port name that stands twice in a pod has one posting: the first. */
+/* Several numbers of one port's name follow each other, and have one posting: the first's. */
 static bool is_repeat(const struct pod *pod, size_t i)
 {
-	for (size_t j = pod->labels.n; j < i; j++) {
-		if (same_key(posting_key(pod, j), posting_key(pod, i)))
-			return true;
-	}
-	return false;
+	return i > pod->labels.n && same_key(posting_key(pod, i - 1), posting_key(pod, i));
 }
 
 static void remove_postings(struct graph *g, struct graph_pod *pod, size_t n)
@@ -138,7 +134,7 @@ static void remove_postings(struct graph *g, struct graph_pod *pod, size_t n)
 		struct posting_key key = posting_key(pod->object, i);
 		struct posting *posting;
 
-		if (i > pod->object->labels.n && is_repeat(pod->object, i))
+		if (is_repeat(pod->object, i))
 			continue;
 		HASH_FIND(hh, g->postings, &key, sizeof(key), posting);
 		size_t at = pod->postings[i];
@@ -167,7 +163,7 @@ static int add_postings(struct graph *g, struct graph_pod *pod)
 	if (!pod->postings)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++) {
-		if (i > pod->object->labels.n && is_repeat(pod->object, i))
+		if (is_repeat(pod->object, i))
 			continue;
 		struct posting *posting = get_posting(g, posting_key(pod->object, i));
 		if (!posting || vec_push(&posting->pods, pod) < 0) {

@@ -78,6 +78,7 @@ struct graph {
 
 	struct selector *selectors;
 	struct peer_set *peer_sets;
+	struct block_set *block_sets[FAMILY_COUNT]; /* by their ranges */
 	struct profile *profiles;
 	struct profile *idle; /* by next_idle: perhaps without references */
 
@@ -109,15 +110,24 @@ void publish_peer(struct graph *g, struct graph_pod *pod, bool present);
 int named_activate(struct graph *g, struct profile *profile);
 void named_deactivate(struct graph *g, struct profile *profile);
 
+/* blocks.c. Takes normalized ranges, not empty, over in any case; NULL: no memory. */
+struct block_set *block_set_get(struct graph *g, struct ranges *ranges, enum family family);
+struct block_set *block_set_ref(struct block_set *set);
+void block_set_put(struct graph *g, struct block_set *set);
+
 /* peers.c: what a rule's peers, or several rules', come to. */
 int peers_of_rule(struct graph *g, const struct network_policy *policy,
 		  const struct policy_rule *rule, struct peers *ret);
-int peers_union(struct graph *g, const struct profile *profile, const uint32_t *rules, size_t n,
-		struct peers *ret);
+int peers_union(struct graph *g, const struct peers *const parts[], size_t n, struct peers *ret);
 void peers_done(struct graph *g, struct peers *peers);
 
-/* classes.c: from rules to disjoint ports. */
+/* classes.c: from rules to disjoint ports. Beyond a bound profile->over is set. */
 int build_classes(struct graph *g, struct profile *profile, const struct pod *pod);
+void classes_done(struct graph *g, struct profile *profile);
+
+/* parts.c: the peers of each class, from those of its rules. Beyond a bound profile->over is set.
+ */
+int build_parts(struct graph *g, struct profile *profile);
 
 /* profile.c */
 int profile_get(struct graph *g, struct graph_pod *pod, enum direction dir,
@@ -145,6 +155,11 @@ int remove_pod(struct graph *g, const char *ns, const char *name);
 
 /* Does `pod` count for the peers of a rule: by selector, or by an address it owns? */
 bool peers_have_pod(const struct peers *peers, const struct graph_pod *pod);
+bool peers_have_block(const struct peers *peers, const struct addr *addr);
+
+/* The named ports of the profile that are called so: how many, and the first. */
+size_t profile_named(const struct profile *profile, const char *name, uint8_t proto,
+		     size_t *ret_first);
 
 bool is_local(const struct graph *g, const struct pod *pod);
 

@@ -140,50 +140,73 @@ void peer_set_deactivate(struct graph *g, struct peer_set *set)
 		leave_selector(g, set, set->selectors[i]);
 }
 
-/* Does the rule's peers cover the pod at this address? */
-static bool covers(const struct peers *peers, const struct graph_pod *pod, const struct addr *addr)
+size_t profile_named(const struct profile *profile, const char *name, uint8_t proto,
+		     size_t *ret_first)
 {
-	return peers_have_pod(peers, pod) || ranges_contain(&peers->blocks[addr->family], addr);
+	size_t low = 0, high = profile->n_named, n = 0;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		const struct named_port *named = &profile->named[middle];
+		int order = strcmp(named->name, name);
+
+		if (order < 0 || (order == 0 && named->proto < proto))
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	*ret_first = low;
+	while (low + n < profile->n_named && profile->named[low + n].name == name &&
+	       profile->named[low + n].proto == proto)
+		n++;
+	return n;
 }
 
-/* Does an earlier named port of the profile, or of the pod, give the same element already? */
-static bool told_before(const struct profile *profile, size_t n_named, size_t n_ports,
-			const struct graph_pod *pod, const struct addr *addr)
+/* Do the rules that name the port cover the pod at this address? */
+static bool port_is_covered(const struct profile *profile, const struct pod_port *port,
+			    const struct graph_pod *pod, const struct addr *addr)
 {
-	const struct pod_port *ports = pod->object->ports, *port = &ports[n_ports];
+	size_t first, n = profile_named(profile, port->name, port->proto, &first);
 
-	for (size_t i = 0; i <= n_named; i++) {
-		const struct named_port *named = &profile->named[i];
-		size_t end = i < n_named ? pod->object->n_ports : n_ports;
+	for (size_t i = first; i < first + n; i++) {
+		const struct peers *peers = &profile->rules[profile->named[i].rule].peers;
 
-		if (named->proto != port->proto ||
-		    !covers(&profile->rules[named->rule].peers, pod, addr))
-			continue;
-		for (size_t j = 0; j < end; j++) {
-			if (ports[j].name == named->name && ports[j].proto == named->proto &&
-			    ports[j].number == port->number)
-				return true;
-		}
+		if (peers_have_pod(peers, pod) || peers_have_block(peers, addr))
+			return true;
 	}
 	return false;
+}
+
+static int compare_elements(const void *left, const void *right)
+{
+	const struct endpoint_port *a = left, *b = right;
+	int order = (a->proto > b->proto) - (a->proto < b->proto);
+
+	return order != 0 ? order : (a->port > b->port) - (a->port < b->port);
 }
 
 static void tell_named_at(struct graph *g, struct profile *profile, const struct graph_pod *pod,
 			  const struct addr *addr, bool present)
 {
-	for (size_t i = 0; i < profile->n_named; i++) {
-		const struct named_port *named = &profile->named[i];
+	struct endpoint_port elements[POD_PORTS_MAX];
+	bool covered = false;
+	size_t n = 0;
 
-		if (!covers(&profile->rules[named->rule].peers, pod, addr))
-			continue;
-		for (size_t j = 0; j < pod->object->n_ports; j++) {
-			const struct pod_port *port = &pod->object->ports[j];
-			struct endpoint_port at = {*addr, port->proto, port->number};
+	for (size_t i = 0; i < pod->object->n_ports; i++) {
+		const struct pod_port *port = &pod->object->ports[i];
 
-			if (port->name == named->name && port->proto == named->proto &&
-			    !told_before(profile, i, j, pod, addr))
-				g->listener.named(g->listener.ctx, profile, &at, present);
-		}
+		/* Several numbers of one name follow each other. */
+		if (i == 0 || port[-1].name != port->name || port[-1].proto != port->proto)
+			covered = port_is_covered(profile, port, pod, addr);
+		if (covered)
+			elements[n++] = (struct endpoint_port){*addr, port->proto, port->number};
+	}
+	/* Two names of one number are one element. */
+	if (n > 1)
+		qsort(elements, n, sizeof(elements[0]), compare_elements);
+	for (size_t i = 0; i < n; i++) {
+		if (i == 0 || compare_elements(&elements[i - 1], &elements[i]) != 0)
+			g->listener.named(g->listener.ctx, profile, &elements[i], present);
 	}
 }
 

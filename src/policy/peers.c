@@ -14,9 +14,28 @@ static int add_selector(struct graph *g, const struct network_policy *policy,
 	return *ret ? 0 : -ENOMEM;
 }
 
+/* Normalizes and interns; takes the ranges over in any case. */
+static int intern_blocks(struct graph *g, struct ranges blocks[FAMILY_COUNT], struct peers *ret)
+{
+	int rc = 0;
+
+	for (int family = 0; family < FAMILY_COUNT; family++) {
+		if (rc < 0 || blocks[family].all.n == 0) {
+			ranges_done(&blocks[family]);
+			continue;
+		}
+		g->counts.ranges_united += blocks[family].all.n;
+		ranges_normalize(&blocks[family], (enum family)family);
+		ret->blocks[family] = block_set_get(g, &blocks[family], (enum family)family);
+		rc = ret->blocks[family] ? 0 : -ENOMEM;
+	}
+	return rc;
+}
+
 int peers_of_rule(struct graph *g, const struct network_policy *policy,
 		  const struct policy_rule *rule, struct peers *ret)
 {
+	struct ranges blocks[FAMILY_COUNT] = {{{0}}};
 	struct selector **selectors = NULL;
 	size_t n = 0;
 	int rc = 0;
@@ -31,14 +50,14 @@ int peers_of_rule(struct graph *g, const struct network_policy *policy,
 		const struct policy_peer *peer = &rule->peers[i];
 
 		if (peer->has_block)
-			rc = ranges_add_block(ret->blocks, &peer->block);
+			rc = ranges_add_block(blocks, &peer->block);
 		else
 			rc = add_selector(g, policy, peer, &selectors[n]);
 		if (rc == 0 && !peer->has_block)
 			n++;
 	}
-	for (int family = 0; family < FAMILY_COUNT; family++)
-		ranges_normalize(&ret->blocks[family], (enum family)family);
+	if (intern_blocks(g, blocks, ret) < 0)
+		rc = -ENOMEM;
 	if (rc == 0 && n > 0) {
 		ret->pods = peer_set_get(g, selectors, n);
 		rc = ret->pods ? 0 : -ENOMEM;
@@ -51,19 +70,25 @@ int peers_of_rule(struct graph *g, const struct network_policy *policy,
 	return rc;
 }
 
-static int union_pods(struct graph *g, const struct profile *profile, const uint32_t *rules,
-		      size_t n, struct peers *ret)
+static int union_pods(struct graph *g, const struct peers *const parts[], size_t n,
+		      struct peers *ret)
 {
 	VEC(struct selector *) all = {0};
+	const struct peer_set *only = NULL;
+	size_t sets = 0;
 	int rc = 0;
 
 	for (size_t i = 0; i < n && rc == 0; i++) {
-		const struct peer_set *set = profile->rules[rules[i]].peers.pods;
+		struct peer_set *set = parts[i]->pods;
 
-		for (size_t j = 0; set && j < set->n && rc == 0; j++)
+		if (!set || set == only)
+			continue;
+		only = set;
+		sets++;
+		for (size_t j = 0; j < set->n && rc == 0; j++)
 			rc = vec_push(&all, set->selectors[j]);
 	}
-	if (rc == 0 && all.n > 0) {
+	if (rc == 0 && sets > 0) {
 		ret->pods = peer_set_get(g, all.v, all.n);
 		rc = ret->pods ? 0 : -ENOMEM;
 	}
@@ -71,26 +96,51 @@ static int union_pods(struct graph *g, const struct profile *profile, const uint
 	return rc;
 }
 
-int peers_union(struct graph *g, const struct profile *profile, const uint32_t *rules, size_t n,
-		struct peers *ret)
+/* Sets that are one another's are added once. */
+static int union_blocks(struct graph *g, const struct peers *const parts[], size_t n,
+			struct peers *ret)
 {
+	struct ranges blocks[FAMILY_COUNT] = {{{0}}};
+	struct block_set *first[FAMILY_COUNT] = {0};
+	uint64_t mark = ++g->mark;
 	int rc = 0;
+
+	for (size_t i = 0; i < n && rc == 0; i++) {
+		for (int family = 0; family < FAMILY_COUNT && rc == 0; family++) {
+			struct block_set *set = parts[i]->blocks[family];
+
+			if (!set || set->mark == mark)
+				continue;
+			set->mark = mark;
+			if (!first[family]) {
+				first[family] = set;
+				continue;
+			}
+			if (blocks[family].all.n == 0)
+				rc = ranges_add_all(&blocks[family], &first[family]->ranges);
+			if (rc == 0)
+				rc = ranges_add_all(&blocks[family], &set->ranges);
+		}
+	}
+	for (int family = 0; family < FAMILY_COUNT; family++) {
+		if (blocks[family].all.n == 0)
+			ret->blocks[family] = block_set_ref(first[family]);
+	}
+	return intern_blocks(g, blocks, ret) < 0 ? -ENOMEM : rc;
+}
+
+int peers_union(struct graph *g, const struct peers *const parts[], size_t n, struct peers *ret)
+{
+	int rc;
 
 	*ret = (struct peers){0};
 	for (size_t i = 0; i < n; i++)
-		ret->any |= profile->rules[rules[i]].peers.any;
+		ret->any |= parts[i]->any;
 	if (ret->any)
 		return 0; /* whoever else is named changes nothing */
-	for (size_t i = 0; i < n && rc == 0; i++) {
-		const struct peers *peers = &profile->rules[rules[i]].peers;
-
-		for (int family = 0; family < FAMILY_COUNT && rc == 0; family++)
-			rc = ranges_add_all(&ret->blocks[family], &peers->blocks[family]);
-	}
-	for (int family = 0; family < FAMILY_COUNT; family++)
-		ranges_normalize(&ret->blocks[family], (enum family)family);
+	rc = union_blocks(g, parts, n, ret);
 	if (rc == 0)
-		rc = union_pods(g, profile, rules, n, ret);
+		rc = union_pods(g, parts, n, ret);
 	if (rc < 0)
 		peers_done(g, ret);
 	return rc;
@@ -101,7 +151,7 @@ void peers_done(struct graph *g, struct peers *peers)
 	if (peers->pods)
 		peer_set_put(g, peers->pods);
 	for (int family = 0; family < FAMILY_COUNT; family++)
-		ranges_done(&peers->blocks[family]);
+		block_set_put(g, peers->blocks[family]);
 	*peers = (struct peers){0};
 }
 
@@ -114,4 +164,11 @@ bool peers_have_pod(const struct peers *peers, const struct graph_pod *pod)
 			return true;
 	}
 	return false;
+}
+
+bool peers_have_block(const struct peers *peers, const struct addr *addr)
+{
+	const struct block_set *set = peers->blocks[addr->family];
+
+	return set && ranges_contain(&set->ranges, addr);
 }

@@ -41,7 +41,7 @@ static size_t pair_families(const struct flow_pair *pair, enum family ret[FAMILY
 static enum answer peers_answer(const struct peers *peers, const struct flow_end *end,
 				enum family family)
 {
-	const struct ranges *blocks = &peers->blocks[family];
+	const struct block_set *blocks = peers->blocks[family];
 
 	if (peers->any)
 		return ANSWER_YES;
@@ -49,11 +49,11 @@ static enum answer peers_answer(const struct peers *peers, const struct flow_end
 		if (selector_matches(peers->pods->selectors[i], end->pod))
 			return ANSWER_YES;
 	}
-	if (end->has_addr)
-		return ranges_contain(blocks, &end->addr) ? ANSWER_YES : ANSWER_NO;
-	if (blocks->all.n == 0)
+	if (!blocks)
 		return ANSWER_NO;
-	return ranges_are_all(blocks, family) ? ANSWER_YES : ANSWER_MAYBE;
+	if (end->has_addr)
+		return ranges_contain(&blocks->ranges, &end->addr) ? ANSWER_YES : ANSWER_NO;
+	return ranges_are_all(&blocks->ranges, family) ? ANSWER_YES : ANSWER_MAYBE;
 }
 
 static const struct flow_end *other_end(const struct flow_pair *pair, enum direction dir)
@@ -95,12 +95,13 @@ static const struct port_class *find_class(const struct profile *profile, enum p
 
 bool pod_has_port(const struct flow_end *end, const char *name, enum proto proto, uint16_t port)
 {
+	size_t first, n;
+
 	if (end->kind != END_POD)
 		return false;
-	for (size_t i = 0; i < end->pod->object->n_ports; i++) {
-		const struct pod_port *own = &end->pod->object->ports[i];
-
-		if (own->name == name && own->proto == proto && own->number == port)
+	n = pod_ports_named(end->pod->object, name, (uint8_t)proto, &first);
+	for (size_t i = first; i < first + n; i++) {
+		if (end->pod->object->ports[i].number == port)
 			return true;
 	}
 	return false;
@@ -109,6 +110,7 @@ bool pod_has_port(const struct flow_end *end, const char *name, enum proto proto
 /* One direction at one port, for one family. */
 struct point {
 	const struct profile *profile;
+	const struct port_class *class; /* of the port; NULL: none */
 	const struct flow_end *other;
 	uint8_t *known; /* of the family */
 	enum family family;
@@ -121,20 +123,16 @@ struct point {
 static const struct peers *next_peers(const struct point *point, size_t *at)
 {
 	const struct profile *profile = point->profile;
-	const struct port_class *class;
+	const struct port_class *every = &profile->every, *class = point->class;
+	size_t i = (*at)++;
 
-	if (*at == 0) {
-		++*at;
-		return &profile->every.peers;
-	}
-	if (*at == 1 && point->proto != PROTO_OTHER) {
-		++*at;
-		class = find_class(profile, point->proto, point->port);
-		if (class)
-			return &class->peers;
-	}
-	while (*at >= 2 && *at - 2 < profile->n_named) {
-		const struct named_port *named = &profile->named[(*at)++ - 2];
+	if (i < every->n_parts)
+		return every->parts[i];
+	i -= every->n_parts;
+	if (class && i < class->n_parts)
+		return class->parts[i];
+	for (i -= class ? class->n_parts : 0; i < profile->n_named; i++, (*at)++) {
+		const struct named_port *named = &profile->named[i];
 
 		if (named->proto == point->proto &&
 		    pod_has_port(point->other, named->name, point->proto, point->port))
@@ -143,30 +141,27 @@ static const struct peers *next_peers(const struct point *point, size_t *at)
 	return NULL;
 }
 
-static enum answer known_answer(const struct point *point, const struct peers *peers)
+static enum answer class_answer(const struct point *point, const struct port_class *class,
+				uint8_t *known)
 {
-	const struct profile *profile = point->profile;
-	const struct port_class *class;
-	uint8_t *known = &point->known[profile->n_classes];
+	enum answer answer = ANSWER_NO;
 
-	if (peers != &profile->every.peers) {
-		class = find_class(profile, point->proto, point->port);
-		if (!class || peers != &class->peers)
-			return peers_answer(peers, point->other, point->family);
-		known = &point->known[class - profile->classes];
-	}
-	if (*known == 0)
-		*known = (uint8_t)(peers_answer(peers, point->other, point->family) + 1);
-	return (enum answer)(*known - 1);
+	if (*known > 0)
+		return (enum answer)(*known - 1);
+	for (size_t i = 0; i < class->n_parts && answer < ANSWER_YES; i++)
+		answer = max_answer(answer,
+				    peers_answer(class->parts[i], point->other, point->family));
+	*known = (uint8_t)(answer + 1);
+	return answer;
 }
 
 /* Goes on from `at`, the first address that is not covered yet; true: it has got further. */
-static bool extend(const struct ranges *ranges, enum family family, uint8_t at[16], bool *all)
+static bool extend(const struct block_set *set, uint8_t at[16], bool *all)
 {
-	size_t bytes = addr_bytes(family);
+	size_t bytes = set ? addr_bytes((enum family)set->family) : 0;
 
-	for (size_t i = 0; i < ranges->all.n; i++) {
-		const struct range *range = &ranges->all.v[i];
+	for (size_t i = 0; set && i < set->ranges.all.n; i++) {
+		const struct range *range = &set->ranges.all.v[i];
 		size_t byte = bytes;
 
 		if (memcmp(range->lo, at, bytes) > 0 || memcmp(range->hi, at, bytes) < 0)
@@ -192,26 +187,32 @@ static bool covers_family(const struct point *point)
 
 		further = false;
 		for (size_t i = 0; !all && (peers = next_peers(point, &i));)
-			further |= extend(&peers->blocks[point->family], point->family, at, &all);
+			further |= extend(peers->blocks[point->family], at, &all);
 	}
 	return all;
 }
 
 static enum answer point_answer(const struct point *point)
 {
-	enum answer answer = ANSWER_NO;
+	const struct profile *profile = point->profile;
+	size_t at = 0;
+	enum answer answer;
 	const struct peers *peers;
-	size_t maybe = 0;
 
-	if (!point->profile)
+	if (!profile)
 		return ANSWER_YES; /* not isolated */
-	for (size_t at = 0; answer < ANSWER_YES && (peers = next_peers(point, &at));) {
-		enum answer one = known_answer(point, peers);
+	answer = class_answer(point, &profile->every, &point->known[profile->n_classes]);
+	at += profile->every.n_parts;
+	if (point->class && answer < ANSWER_YES) {
+		size_t index = (size_t)(point->class - profile->classes);
 
-		maybe += one == ANSWER_MAYBE;
-		answer = max_answer(answer, one);
+		answer =
+			max_answer(answer, class_answer(point, point->class, &point->known[index]));
+		at += point->class->n_parts;
 	}
-	return maybe > 1 && answer == ANSWER_MAYBE && covers_family(point) ? ANSWER_YES : answer;
+	while (answer < ANSWER_YES && (peers = next_peers(point, &at)))
+		answer = max_answer(answer, peers_answer(peers, point->other, point->family));
+	return answer == ANSWER_MAYBE && covers_family(point) ? ANSWER_YES : answer;
 }
 
 static void evaluate_family(const struct flow_pair *pair, const struct pair_profiles *profiles,
@@ -227,9 +228,12 @@ static void evaluate_family(const struct flow_pair *pair, const struct pair_prof
 			.port = stretch->first,
 		};
 
-		if (profile)
+		if (profile) {
 			point.known =
 				profiles->known[dir] + (size_t)family * (profile->n_classes + 1);
+			if (stretch->proto != PROTO_OTHER)
+				point.class = find_class(profile, stretch->proto, stretch->first);
+		}
 		stretch->dir[dir] = point_answer(&point);
 	}
 	if (pair->node_dns && stretch->first == DNS_PORT &&

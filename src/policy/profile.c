@@ -17,10 +17,11 @@ struct selecting {
 	VEC(const struct network_policy *) policies;
 };
 
-/* The policies that isolate a direction of the pod, by name. */
+/* The policies that isolate a direction of the pod, by name; at most one more than may. */
 static int find_policies(const struct graph_pod *pod, enum direction dir, struct selecting *ret)
 {
-	for (size_t i = 0; i < pod->ns->policies.n; i++) {
+	for (size_t i = 0; i < pod->ns->policies.n && ret->policies.n <= PROFILE_POLICIES_MAX;
+	     i++) {
 		const struct network_policy *policy = pod->ns->policies.v[i];
 
 		if (policy->isolates[dir] &&
@@ -31,14 +32,13 @@ static int find_policies(const struct graph_pod *pod, enum direction dir, struct
 	return 0;
 }
 
-static int compare_ports(const void *left, const void *right)
+static bool rule_names_port(const struct policy_rule *rule, const struct pod_port *port)
 {
-	const struct pod_port *a = left, *b = right;
-	int order = strcmp(a->name, b->name);
-
-	if (order == 0)
-		order = (a->proto > b->proto) - (a->proto < b->proto);
-	return order != 0 ? order : (a->number > b->number) - (a->number < b->number);
+	for (size_t i = 0; i < rule->n_ports; i++) {
+		if (rule->ports[i].name == port->name && rule->ports[i].proto == port->proto)
+			return true;
+	}
+	return false;
 }
 
 static bool names_port(const struct selecting *selecting, const struct pod_port *port)
@@ -47,41 +47,28 @@ static bool names_port(const struct selecting *selecting, const struct pod_port 
 		const struct network_policy *policy = selecting->policies.v[i];
 
 		for (size_t j = 0; j < policy->n_rules[DIR_INGRESS]; j++) {
-			const struct policy_rule *rule = &policy->rules[DIR_INGRESS][j];
-
-			for (size_t k = 0; k < rule->n_ports; k++) {
-				if (rule->ports[k].name == port->name &&
-				    rule->ports[k].proto == port->proto)
-					return true;
-			}
+			if (rule_names_port(&policy->rules[DIR_INGRESS][j], port))
+				return true;
 		}
 	}
 	return false;
 }
 
 /* " http/tcp=8080": what the ingress rules' names are on this pod. */
-static int write_ports(FILE *out, const struct selecting *selecting, const struct pod *pod)
+static void write_ports(FILE *out, const struct selecting *selecting, const struct pod *pod)
 {
-	struct pod_port *sorted;
+	bool named = false;
 
-	if (pod->n_ports == 0)
-		return 0;
-	sorted = malloc(pod->n_ports * sizeof(sorted[0]));
-	if (!sorted)
-		return -ENOMEM;
-	memcpy(sorted, pod->ports, pod->n_ports * sizeof(sorted[0]));
-	qsort(sorted, pod->n_ports, sizeof(sorted[0]), compare_ports);
 	for (size_t i = 0; i < pod->n_ports; i++) {
-		const struct pod_port *port = &sorted[i];
+		const struct pod_port *port = &pod->ports[i];
 
-		if (i > 0 && compare_ports(port, &sorted[i - 1]) == 0)
-			continue;
-		if (names_port(selecting, port))
+		/* Several numbers of one name follow each other. */
+		if (i == 0 || port->name != port[-1].name || port->proto != port[-1].proto)
+			named = names_port(selecting, port);
+		if (named)
 			fprintf(out, " %s/%s=%u", port->name, proto_name((enum proto)port->proto),
 				port->number);
 	}
-	free(sorted);
-	return 0;
 }
 
 /* What tells the profile from all others, also over restarts. */
@@ -91,7 +78,6 @@ static char *profile_text(enum direction dir, const struct selecting *selecting,
 	char *text = NULL;
 	size_t len;
 	FILE *out = open_memstream(&text, &len);
-	int rc = 0;
 
 	if (!out)
 		return NULL;
@@ -99,30 +85,68 @@ static char *profile_text(enum direction dir, const struct selecting *selecting,
 	for (size_t i = 0; i < selecting->policies.n; i++)
 		fprintf(out, "%s%s", i > 0 ? "," : "", selecting->policies.v[i]->name);
 	if (dir == DIR_INGRESS)
-		rc = write_ports(out, selecting, pod->object);
-	if (fclose(out) == 0 && rc == 0)
+		write_ports(out, selecting, pod->object);
+	if (fclose(out) == 0)
 		return text;
 	free(text);
 	return NULL;
 }
 
-static void profile_free(struct graph *g, struct profile *profile)
+/* All that it is made of but what it is known by. */
+static void profile_clear(struct graph *g, struct profile *profile)
 {
+	classes_done(g, profile);
 	for (size_t i = 0; i < profile->n_rules; i++)
 		peers_done(g, &profile->rules[i].peers);
-	for (size_t i = 0; i < profile->n_classes; i++) {
-		peers_done(g, &profile->classes[i].peers);
-		free(profile->classes[i].rules);
-	}
-	peers_done(g, &profile->every.peers);
-	free(profile->every.rules);
-	free(profile->classes);
-	free(profile->ranges);
-	free(profile->named);
 	free(profile->rules);
+	profile->rules = NULL;
+	profile->n_rules = 0;
+}
+
+static void profile_free(struct graph *g, struct profile *profile)
+{
+	profile_clear(g, profile);
 	free(profile->policies);
 	free(profile->text);
 	free(profile);
+}
+
+struct written {
+	size_t rules, selectors, blocks, ports;
+};
+
+static void count_rule(const struct policy_rule *rule, struct written *written)
+{
+	written->rules++;
+	written->ports += rule->n_ports;
+	for (size_t i = 0; i < rule->n_peers; i++) {
+		if (rule->peers[i].has_block)
+			written->blocks += 1 + rule->peers[i].block.n_except;
+		else
+			written->selectors++;
+	}
+}
+
+/* Before anything is built of it. */
+static enum profile_limit limit_as_written(const struct profile *profile)
+{
+	struct written written = {0};
+
+	if (profile->n_policies > PROFILE_POLICIES_MAX)
+		return PROFILE_LIMIT_POLICIES;
+	for (size_t i = 0; i < profile->n_policies; i++) {
+		const struct network_policy *policy = profile->policies[i];
+
+		for (size_t j = 0; j < policy->n_rules[profile->dir]; j++)
+			count_rule(&policy->rules[profile->dir][j], &written);
+	}
+	if (written.rules > PROFILE_RULES_MAX)
+		return PROFILE_LIMIT_RULES;
+	if (written.selectors > PROFILE_SELECTORS_MAX)
+		return PROFILE_LIMIT_SELECTORS;
+	if (written.blocks > PROFILE_BLOCKS_MAX)
+		return PROFILE_LIMIT_BLOCKS;
+	return written.ports > PROFILE_PORTS_MAX ? PROFILE_LIMIT_PORTS : PROFILE_LIMIT_NONE;
 }
 
 static int add_rules(struct graph *g, struct profile *profile)
@@ -151,6 +175,20 @@ static int add_rules(struct graph *g, struct profile *profile)
 	return 0;
 }
 
+static int build(struct graph *g, struct profile *profile, const struct pod *pod)
+{
+	int rc = 0;
+
+	profile->over = limit_as_written(profile);
+	if (!profile->over)
+		rc = add_rules(g, profile);
+	if (rc == 0 && !profile->over)
+		rc = build_classes(g, profile, pod);
+	if (profile->over)
+		profile_clear(g, profile);
+	return rc;
+}
+
 /* Takes `text` and the policies. */
 static struct profile *profile_new(struct graph *g, enum direction dir, char *text,
 				   struct selecting *selecting, const struct pod *pod)
@@ -167,7 +205,7 @@ static struct profile *profile_new(struct graph *g, enum direction dir, char *te
 	profile->policies = selecting->policies.v;
 	profile->n_policies = selecting->policies.n;
 	*selecting = (struct selecting){0};
-	if (add_rules(g, profile) == 0 && build_classes(g, profile, pod) == 0)
+	if (build(g, profile, pod) == 0)
 		return profile;
 	profile_free(g, profile);
 	return NULL;
@@ -242,27 +280,40 @@ int profile_get(struct graph *g, struct graph_pod *pod, enum direction dir,
 	return rc;
 }
 
-static int activate_peers(struct graph *g, const struct peers *peers)
+static void deactivate_parts(struct graph *g, const struct port_class *class, size_t n)
 {
-	return peers->pods ? peer_set_activate(g, peers->pods) : 0;
+	for (size_t i = 0; i < n; i++) {
+		if (class->parts[i]->pods)
+			peer_set_deactivate(g, class->parts[i]->pods);
+	}
 }
 
-static void deactivate_peers(struct graph *g, const struct peers *peers)
+static int activate_parts(struct graph *g, const struct port_class *class)
 {
-	if (peers->pods)
-		peer_set_deactivate(g, peers->pods);
+	for (size_t i = 0; i < class->n_parts; i++) {
+		if (!class->parts[i]->pods || peer_set_activate(g, class->parts[i]->pods) == 0)
+			continue;
+		deactivate_parts(g, class, i);
+		return -ENOMEM;
+	}
+	return 0;
 }
 
-static int activate_all_peers(struct graph *g, struct profile *profile)
+static void deactivate_classes(struct graph *g, const struct profile *profile, size_t n)
 {
-	if (activate_peers(g, &profile->every.peers) < 0)
+	deactivate_parts(g, &profile->every, profile->every.n_parts);
+	for (size_t i = 0; i < n; i++)
+		deactivate_parts(g, &profile->classes[i], profile->classes[i].n_parts);
+}
+
+static int activate_classes(struct graph *g, const struct profile *profile)
+{
+	if (activate_parts(g, &profile->every) < 0)
 		return -ENOMEM;
 	for (size_t i = 0; i < profile->n_classes; i++) {
-		if (activate_peers(g, &profile->classes[i].peers) == 0)
+		if (activate_parts(g, &profile->classes[i]) == 0)
 			continue;
-		while (i-- > 0)
-			deactivate_peers(g, &profile->classes[i].peers);
-		deactivate_peers(g, &profile->every.peers);
+		deactivate_classes(g, profile, i);
 		return -ENOMEM;
 	}
 	return 0;
@@ -270,7 +321,7 @@ static int activate_all_peers(struct graph *g, struct profile *profile)
 
 int profile_activate(struct graph *g, struct profile *profile)
 {
-	if (!profile->in_kernel && activate_all_peers(g, profile) < 0)
+	if (!profile->in_kernel && activate_classes(g, profile) < 0)
 		return -ENOMEM;
 	profile->refs++;
 	if (profile->in_kernel)
@@ -293,9 +344,7 @@ static void retire(struct graph *g, struct profile *profile)
 {
 	named_deactivate(g, profile);
 	g->listener.profile(g->listener.ctx, profile, false);
-	deactivate_peers(g, &profile->every.peers);
-	for (size_t i = 0; i < profile->n_classes; i++)
-		deactivate_peers(g, &profile->classes[i].peers);
+	deactivate_classes(g, profile, profile->n_classes);
 }
 
 void profiles_sweep(struct graph *g)

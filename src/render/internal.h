@@ -14,19 +14,14 @@ struct rendered_set {
 	struct rendered_set *prev, *next;
 };
 
-/* What the peers of a class need besides their peer set. */
-struct class_names {
-	struct name
-		*blocks[FAMILY_COUNT]; /* an interval set; NULL: no ranges, or a single prefix */
-	struct name *chain;            /* NULL: its rules stand in the profile's own chain */
-};
-
 struct rendered_profile {
 	struct profile *profile;
 	struct name *name;
-	bool mapped;                          /* the ports are a verdict map */
+	bool mapped;   /* the ports are a verdict map */
+	size_t n_used; /* classes whose blocks are in the ruleset */
+	bool every_used;
 	struct nft_set *tuples[FAMILY_COUNT]; /* of named ports, the ruleset's; NULL: none */
-	struct class_names every, *classes;
+	struct name **chains; /* of classes; NULL: rules in the profile's own chain */
 	struct rendered_profile *prev, *next;
 };
 
@@ -89,13 +84,13 @@ bool pod_link_local(const struct pod *pod, struct addr *ret);
 extern const char *const block_prefix[FAMILY_COUNT], *const pods_prefix[FAMILY_COUNT];
 extern const enum nft_set_type addr_set_type[FAMILY_COUNT];
 
-/* The interval sets that peers need, named and in the ruleset; and gone again with the last that
- * used them. */
-int name_blocks(struct render *r, const struct peers *peers, struct class_names *names);
-void drop_blocks(struct render *r, struct class_names *names);
+/* The interval sets that peers need, in the ruleset; and gone again with the last that used them.
+ * A class's parts all or none. */
+int use_class(struct render *r, const struct port_class *class);
+void leave_class(struct render *r, const struct port_class *class);
 
 /* A class as text: equal text is one chain, whoever uses it. NULL: no memory. */
-char *class_text(const struct peers *peers, enum direction dir);
+char *class_text(const struct port_class *class, enum direction dir);
 
 /* Where rules for peers go, and what they begin with. */
 struct rule_context {
@@ -105,10 +100,9 @@ struct rule_context {
 	struct nft_chain *chain;
 };
 
-/* One rule for each lookup that the peers need; count_peer_rules() says how many. */
-int add_peer_rules(const struct rule_context *ctx, const struct peers *peers,
-		   const struct class_names *names);
-size_t count_peer_rules(const struct peers *peers);
+/* One rule for each lookup that the peers of a class need; count_class_rules() says how many. */
+int add_class_rules(const struct rule_context *ctx, const struct port_class *class);
+size_t count_class_rules(const struct port_class *class);
 
 /* One rule for each family's set PREFIX_ID. */
 int add_set_rules(const struct rule_context *ctx, enum nft_stmt_kind kind,

@@ -94,8 +94,7 @@ static int add_inline_class(struct rendered_profile *rp, uint32_t index, struct 
 
 		rc = class_ports(profile, index, proto, &ports);
 		if (rc == 0 && ports.all.n > 0)
-			rc = add_peer_rules(&ctx, &profile->classes[index].peers,
-					    &rp->classes[index]);
+			rc = add_class_rules(&ctx, &profile->classes[index]);
 		vec_free(&ports.all);
 	}
 	return rc;
@@ -107,7 +106,7 @@ static int add_inline_classes(struct rendered_profile *rp, struct nft_chain *cha
 
 	for (uint32_t i = 0; i < rp->profile->n_classes && rc == 0; i++) {
 		/* None: an ipBlock all of which is excepted. */
-		if (count_peer_rules(&rp->profile->classes[i].peers) > 0)
+		if (!class_is_empty(&rp->profile->classes[i]))
 			rc = add_inline_class(rp, i, chain);
 	}
 	return rc;
@@ -126,7 +125,7 @@ static int wants_map(const struct profile *profile, bool *ret)
 		uint8_t flag = (uint8_t)(1u << range->proto);
 
 		if (!(seen[range->class_index] & flag))
-			rules += count_peer_rules(&profile->classes[range->class_index].peers);
+			rules += count_class_rules(&profile->classes[range->class_index]);
 		seen[range->class_index] |= flag;
 	}
 	free(seen);
@@ -134,19 +133,22 @@ static int wants_map(const struct profile *profile, bool *ret)
 	return 0;
 }
 
+/* Unless another profile has written the same. */
 static int put_class_chain(struct render *r, const struct profile *profile, uint32_t index,
-			   const struct class_names *names)
+			   const struct name *name)
 {
 	char text[NFT_NAME_MAX];
 	struct nft_chain *chain;
 	int rc;
 
-	set_name(text, class_prefix(profile->dir), names->chain->id);
+	set_name(text, class_prefix(profile->dir), name->id);
+	if (ruleset_chain(&r->ruleset, NFT_TABLE_POLICY, text))
+		return 0;
 	chain = nft_chain_new(text, "");
 	if (!chain)
 		return -ENOMEM;
 	struct rule_context ctx = {profile->dir, NULL, "", chain};
-	rc = add_peer_rules(&ctx, &profile->classes[index].peers, names);
+	rc = add_class_rules(&ctx, &profile->classes[index]);
 	if (rc == 0)
 		return ruleset_put_chain(&r->ruleset, NFT_TABLE_POLICY, chain);
 	nft_chain_free(chain);
@@ -158,18 +160,18 @@ static int add_map_element(struct nft_set *map, const struct rendered_profile *r
 {
 	const struct profile *profile = rp->profile;
 	const struct port_class *class = &profile->classes[range->class_index];
-	const struct class_names *names = &rp->classes[range->class_index];
 	uint8_t proto = proto_number((enum proto)range->proto);
 	struct nft_key key = {.port = range->first, .proto = proto};
 	struct nft_elem_extra extra = {.last = {.port = range->last, .proto = proto}};
 	char comment[CLASS_COMMENT_MAX];
 
-	if (class->peers.any) {
+	if (class->own.any) {
 		extra.verdict = allowed_verdict(profile->dir);
 	} else {
 		/* Back here when nobody in the class matches: named ports may still. */
 		extra.verdict.kind = NFT_VERDICT_JUMP;
-		set_name(extra.verdict.chain, class_prefix(profile->dir), names->chain->id);
+		set_name(extra.verdict.chain, class_prefix(profile->dir),
+			 rp->chains[range->class_index]->id);
 	}
 	class_comment(comment, profile, class);
 	nft_comment(extra.comment, comment);
@@ -195,8 +197,8 @@ static int add_map(struct render *r, struct rendered_profile *rp, struct nft_cha
 	int rc = 0;
 
 	for (uint32_t i = 0; i < profile->n_classes && rc == 0; i++) {
-		if (rp->classes[i].chain)
-			rc = put_class_chain(r, profile, i, &rp->classes[i]);
+		if (rp->chains[i])
+			rc = put_class_chain(r, profile, i, rp->chains[i]);
 	}
 	set_name(stmt.name, interval ? MAP_RANGES : MAP_PORTS, rp->name->id);
 	map = rc == 0 ? nft_set_new(stmt.name, NFT_SET_TYPE_PORT_PROTO, "") : NULL;
@@ -207,7 +209,7 @@ static int add_map(struct render *r, struct rendered_profile *rp, struct nft_cha
 	for (size_t i = 0; i < profile->n_ranges && rc == 0; i++) {
 		const struct port_range *range = &profile->ranges[i];
 
-		if (count_peer_rules(&profile->classes[range->class_index].peers) > 0)
+		if (!class_is_empty(&profile->classes[range->class_index]))
 			rc = add_map_element(map, rp, range);
 	}
 	if (rc < 0) {
@@ -235,7 +237,7 @@ static int add_every_rules(const struct rendered_profile *rp, struct nft_chain *
 	struct rule_context ctx = {profile->dir, NULL, comment, chain};
 
 	class_comment(comment, profile, &profile->every);
-	return add_peer_rules(&ctx, &profile->every.peers, &rp->every);
+	return add_class_rules(&ctx, &profile->every);
 }
 
 /* "shop: allow-web, default-deny" */
@@ -272,7 +274,7 @@ static int write_profile(struct render *r, struct rendered_profile *rp)
 		return -ENOMEM;
 	drop_maps(r, rp); /* of a version before */
 	rc = add_every_rules(rp, chain);
-	if (rc == 0 && !profile->every.peers.any) {
+	if (rc == 0 && !profile->every.own.any) {
 		rc = rp->mapped ? add_map(r, rp, chain) : add_inline_classes(rp, chain);
 		if (rc == 0)
 			rc = add_named_rules(rp, chain);
@@ -287,20 +289,20 @@ static int write_profile(struct render *r, struct rendered_profile *rp)
 
 static int name_class(struct render *r, struct rendered_profile *rp, uint32_t index)
 {
-	const struct profile *profile = rp->profile;
-	const struct peers *peers = &profile->classes[index].peers;
-	struct class_names *names = &rp->classes[index];
+	const struct port_class *class = &rp->profile->classes[index];
 	char *text;
-	int rc = name_blocks(r, peers, names);
 
-	if (rc < 0 || !rp->mapped || peers->any || count_peer_rules(peers) == 0)
-		return rc;
-	text = class_text(peers, profile->dir);
+	if (use_class(r, class) < 0)
+		return -ENOMEM;
+	rp->n_used = index + 1;
+	if (!rp->mapped || class->own.any || class_is_empty(class))
+		return 0;
+	text = class_text(class, rp->profile->dir);
 	if (!text)
 		return -ENOMEM;
-	names->chain = names_get(r->names, text);
+	rp->chains[index] = names_get(r->names, text);
 	free(text);
-	return names->chain ? 0 : -ENOMEM;
+	return rp->chains[index] ? 0 : -ENOMEM;
 }
 
 static int put_tuple_sets(struct render *r, struct rendered_profile *rp)
@@ -335,31 +337,30 @@ static int name_profile(struct render *r, struct rendered_profile *rp)
 	free(text);
 	if (!rp->name)
 		return -ENOMEM;
-	rp->classes = calloc(profile->n_classes + 1, sizeof(rp->classes[0]));
-	if (!rp->classes)
+	rp->chains = calloc(profile->n_classes + 1, sizeof(rp->chains[0]));
+	if (!rp->chains)
 		return -ENOMEM;
 	rc = wants_map(profile, &rp->mapped);
 	if (rc == 0)
 		rc = put_tuple_sets(r, rp);
 	if (rc == 0)
-		rc = name_blocks(r, &profile->every.peers, &rp->every);
+		rc = use_class(r, &profile->every);
+	rp->every_used = rc == 0;
 	/* Whoever may use any port needs no classes. */
-	for (uint32_t i = 0; i < profile->n_classes && rc == 0 && !profile->every.peers.any; i++)
+	for (uint32_t i = 0; i < profile->n_classes && rc == 0 && !profile->every.own.any; i++)
 		rc = name_class(r, rp, i);
 	return rc;
 }
 
-static void drop_class(struct render *r, struct class_names *names, enum direction dir)
+static void drop_class_chain(struct render *r, struct name *name, enum direction dir)
 {
 	char text[NFT_NAME_MAX];
 
-	if (names->chain && names->chain->refs == 1) {
-		set_name(text, class_prefix(dir), names->chain->id);
+	if (name && name->refs == 1) {
+		set_name(text, class_prefix(dir), name->id);
 		drop_chain(r, NFT_TABLE_POLICY, text);
 	}
-	names_put(r->names, names->chain);
-	names->chain = NULL;
-	drop_blocks(r, names);
+	names_put(r->names, name);
 }
 
 static void rendered_profile_free(struct render *r, struct rendered_profile *rp)
@@ -378,10 +379,13 @@ static void rendered_profile_free(struct render *r, struct rendered_profile *rp)
 			drop_set(r, text);
 		}
 	}
-	drop_class(r, &rp->every, profile->dir);
-	for (size_t i = 0; rp->classes && i < profile->n_classes; i++)
-		drop_class(r, &rp->classes[i], profile->dir);
-	free(rp->classes);
+	for (size_t i = 0; rp->chains && i < profile->n_classes; i++)
+		drop_class_chain(r, rp->chains[i], profile->dir);
+	free(rp->chains);
+	for (size_t i = 0; i < rp->n_used; i++)
+		leave_class(r, &profile->classes[i]);
+	if (rp->every_used)
+		leave_class(r, &profile->every);
 	names_put(r->names, rp->name);
 	free(rp);
 }

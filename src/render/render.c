@@ -139,7 +139,7 @@ void render_free(struct render *r)
 	if (!r)
 		return;
 	DL_FOREACH_SAFE (r->profiles, rp, rp_next) {
-		free(rp->classes);
+		free(rp->chains);
 		free(rp);
 	}
 	DL_FOREACH_SAFE (r->sets, rs, rs_next)

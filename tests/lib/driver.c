@@ -344,7 +344,7 @@ static void check_rules(struct driver *driver, const struct flow_pair *pair,
 				best = report.rules.v[i].peer;
 		}
 		/* Where the address is not known, rules together may have them all. */
-		if (report.profile && !report.profile->overflow && best != stretch->dir[dir] &&
+		if (report.profile && !report.profile->over && best != stretch->dir[dir] &&
 		    !(best == ANSWER_MAYBE && stretch->dir[dir] == ANSWER_YES) &&
 		    !(pair->node_dns && dir == DIR_EGRESS && stretch->first == 53))
 			complain(driver, "rules and classes disagree", report.profile->text);

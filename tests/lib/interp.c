@@ -24,23 +24,20 @@ static void broken(const char *what, const char *name)
 
 static const struct nft_set *set_named(const struct run *run, const char *name)
 {
-	for (const struct nft_set *set = run->ruleset->sets; set; set = set->hh.next) {
-		if (strcmp(set->name, name) == 0)
-			return set;
-	}
-	broken("no set", name);
-	return NULL;
+	const struct nft_set *set = ruleset_set(run->ruleset, name);
+
+	if (!set)
+		broken("no set", name);
+	return set;
 }
 
 static const struct nft_chain *chain_named(const struct run *run, const char *name)
 {
-	for (const struct nft_chain *chain = run->ruleset->chains[run->table]; chain;
-	     chain = chain->hh.next) {
-		if (strcmp(chain->name, name) == 0)
-			return chain;
-	}
-	broken("no chain", name);
-	return NULL;
+	const struct nft_chain *chain = ruleset_chain(run->ruleset, run->table, name);
+
+	if (!chain)
+		broken("no chain", name);
+	return chain;
 }
 
 static const struct addr *packet_addr(const struct packet *packet, enum nft_dir dir)

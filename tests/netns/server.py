@@ -161,7 +161,7 @@ def complicated():
 
 
 def check_closed(daemon):
-    line = "pod t/web is closed for ingress: more than 4000000 combinations of rules and port ranges in t/nested"
+    line = "pod t/web is closed for ingress: more than 250000 pairs of rule and port range in t/nested"
     finding = 'netpold_pod_finding{pod="t/web",reason="ingress-too-complicated"}'
     check("nobody is closed", finding not in metrics() and daemon.status()["tooComplicated"] == [])
     write(WEB, complicated())

@@ -69,7 +69,7 @@ static const struct row rows[] = {
 	{"named ports count, others do not",
 	 POD("spec: {containers: [{ports: [{name: http, containerPort: 80}, {containerPort: 81}]}, "
 	     "{ports: [{name: dns, containerPort: 53, protocol: UDP}]}]}\n"),
-	 "shop/p http:tcp/80 dns:udp/53", 0, 0},
+	 "shop/p dns:udp/53 http:tcp/80", 0, 0},
 	{"a name may stand in two containers",
 	 POD("spec: {containers: [{ports: [{name: a, containerPort: 1}]}, {ports: [{name: a, "
 	     "containerPort: 2}]}]}\n"),
