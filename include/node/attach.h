@@ -104,6 +104,10 @@ const struct attachment *attach_all(const struct attach *attach, size_t *ret_n);
  * before its result. */
 const struct attach_unseen *attach_unseen(const struct attach *attach, size_t *ret_n);
 
+/* Names of the interfaces that default routes lead to, valid until the next attach_read(); how
+ * many. */
+size_t attach_uplinks(const struct attach *attach, const char **names, size_t max);
+
 /* For status and metrics: is the directory of results there; how often all was read anew. */
 bool attach_has_cni_dir(const struct attach *attach);
 uint64_t attach_resyncs(const struct attach *attach);

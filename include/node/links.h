@@ -48,6 +48,9 @@ const struct link *links_by_name(const struct links *links, const char *name);
 /* Is it one of the host's own addresses? */
 bool links_is_host(const struct links *links, const struct addr *addr);
 
+/* Indexes of the links that default routes lead to, each once; how many. */
+size_t links_uplinks(const struct links *links, unsigned *indexes, size_t max);
+
 /* Does a default route lead there? */
 bool links_is_uplink(const struct links *links, unsigned index);
 

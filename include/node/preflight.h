@@ -7,11 +7,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/addr.h"
 #include "base/vec.h"
 
 #define PREFLIGHT_TEXT_MAX 512
 /* More findings of one host are left out. */
-#define PREFLIGHT_MAX         64
+#define PREFLIGHT_MAX 64
+/* Of other people's chains that a base chain leads to, more are not looked at. */
+#define PREFLIGHT_CHAINS_MAX  256
 #define PREFLIGHT_SUBJECT_MAX 320
 
 enum preflight_level {
@@ -36,6 +39,12 @@ struct preflight_host {
 	const char *proc, *sys;     /* mostly "/proc" and "/sys" */
 	const char *const *bridges; /* names of those that have pods */
 	size_t n_bridges;
+	/* What pods' packets come in and go out by: their interfaces, bridges, the host's way out.
+	 */
+	const char *const *interfaces;
+	size_t n_interfaces;
+	const struct addr *addrs; /* of pods here */
+	size_t n_addrs;
 	bool v4, v6;              /* families that pods have addresses of */
 	const char *table;        /* the name of our own tables, of every family */
 	const char *cni_results;  /* the directory of libcni's cache */

@@ -58,38 +58,71 @@ static int report(struct findings *findings, const struct preflight *found)
 	return rc;
 }
 
+/* What the host's pods are attached to. */
+struct pods {
+	VEC(const char *) interfaces;
+	VEC(struct addr) addrs;
+	const char *bridges[PREFLIGHT_MAX];
+	size_t n_bridges;
+};
+
+static int add_attachment(struct pods *pods, struct preflight_host *host,
+			  const struct attachment *one)
+{
+	int rc = one->index ? vec_push(&pods->interfaces, one->ifname) : 0;
+
+	for (size_t i = 0; i < one->n_addrs && rc == 0; i++) {
+		host->v4 |= one->addrs[i].family == FAMILY_V4;
+		host->v6 |= one->addrs[i].family == FAMILY_V6;
+		rc = vec_push(&pods->addrs, one->addrs[i]);
+	}
+	if (one->kind != ATTACH_BRIDGED || pods->n_bridges == PREFLIGHT_MAX ||
+	    has_bridge(pods->bridges, pods->n_bridges, one->master))
+		return rc;
+	pods->bridges[pods->n_bridges++] = one->master;
+	return rc == 0 ? vec_push(&pods->interfaces, one->master) : rc;
+}
+
+static int gather_pods(const struct daemon *d, struct pods *pods, struct preflight_host *host)
+{
+	const char *uplinks[PREFLIGHT_MAX];
+	size_t n = 0, n_uplinks = attach_uplinks(d->attach, uplinks, PREFLIGHT_MAX);
+	const struct attachment *all = attach_all(d->attach, &n);
+	int rc = 0;
+
+	for (size_t i = 0; i < n && rc == 0; i++)
+		rc = add_attachment(pods, host, &all[i]);
+	for (size_t i = 0; i < n_uplinks && rc == 0; i++)
+		rc = vec_push(&pods->interfaces, uplinks[i]);
+	host->bridges = pods->bridges;
+	host->n_bridges = pods->n_bridges;
+	host->interfaces = pods->interfaces.v;
+	host->n_interfaces = pods->interfaces.n;
+	host->addrs = pods->addrs.v;
+	host->n_addrs = pods->addrs.n;
+	return rc;
+}
+
+/* Without memory what was found before stays. */
 void look_at_host(struct daemon *d)
 {
-	const char *bridges[PREFLIGHT_MAX];
 	struct preflight_host host = {.proc = "/proc",
 				      .sys = "/sys",
 				      .table = NFT_TABLE_NAME,
 				      .cni_results = d->settings->cni_results};
 	struct preflight found = {0};
-	size_t n = 0;
-	const struct attachment *all = attach_all(d->attach, &n);
+	struct pods pods = {0};
 
-	for (size_t i = 0; i < n; i++) {
-		for (size_t j = 0; j < all[i].n_addrs; j++) {
-			host.v4 |= all[i].addrs[j].family == FAMILY_V4;
-			host.v6 |= all[i].addrs[j].family == FAMILY_V6;
-		}
-		if (all[i].kind == ATTACH_BRIDGED && host.n_bridges < PREFLIGHT_MAX &&
-		    !has_bridge(bridges, host.n_bridges, all[i].master))
-			bridges[host.n_bridges++] = all[i].master;
-	}
-	host.bridges = bridges;
 	d->looked_ms = monotonic_ms();
 	interfaces_check(d);
 	if (d->api)
 		count_results(d, &host);
-	if (preflight_run(&host, &found) < 0) {
-		preflight_done(&found);
-		return; /* what was found before stays */
-	}
-	if (report(&d->findings, &found) == 0)
+	if (gather_pods(d, &pods, &host) == 0 && preflight_run(&host, &found) == 0 &&
+	    report(&d->findings, &found) == 0)
 		findings_sweep(&d->findings, HOST);
 	preflight_done(&found);
+	vec_free(&pods.interfaces);
+	vec_free(&pods.addrs);
 }
 
 void look_again(struct daemon *d)

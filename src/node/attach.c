@@ -21,6 +21,8 @@
 /* libcni's cache, netpold-cni's, and that of Multus, which only says what the others do not. */
 #define RESULT_DIRS 3
 #define MULTUS_DIR  2
+/* More ways out than these are not named. */
+#define UPLINKS_MAX 8
 /* Beside libcni's cache. */
 #define MULTUS_RESULTS "multus/results"
 
@@ -379,6 +381,21 @@ const struct attach_unseen *attach_unseen(const struct attach *attach, size_t *r
 {
 	*ret_n = attach->join.unseen.n;
 	return attach->join.unseen.v;
+}
+
+size_t attach_uplinks(const struct attach *attach, const char **names, size_t max)
+{
+	const struct links *links = rtnl_state(attach->links);
+	unsigned indexes[UPLINKS_MAX];
+	size_t n = links_uplinks(links, indexes, max < UPLINKS_MAX ? max : UPLINKS_MAX), found = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct link *link = links_by_index(links, indexes[i]);
+
+		if (link)
+			names[found++] = link->name;
+	}
+	return found;
 }
 
 bool attach_has_cni_dir(const struct attach *attach)

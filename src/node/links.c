@@ -498,6 +498,30 @@ bool links_is_uplink(const struct links *links, unsigned index)
 	return false;
 }
 
+static bool has_index(const unsigned *indexes, size_t n, unsigned index)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (indexes[i] == index)
+			return true;
+	}
+	return false;
+}
+
+size_t links_uplinks(const struct links *links, unsigned *indexes, size_t max)
+{
+	size_t n = 0;
+
+	for (size_t family = 0; family < FAMILY_COUNT; family++) {
+		for (size_t i = 0; i < links->defaults[family].n && n < max; i++) {
+			unsigned index = links->defaults[family].v[i].index;
+
+			if (index && !has_index(indexes, n, index))
+				indexes[n++] = index;
+		}
+	}
+	return n;
+}
+
 static unsigned route_of(const struct place *place)
 {
 	return place->owners.n > 0 ? 0 : routes_best(&place->routes);

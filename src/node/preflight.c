@@ -23,13 +23,23 @@ const char *preflight_level_name(enum preflight_level level)
 	return "";
 }
 
+static bool has(const struct preflight *preflight, const char *id, const char *subject)
+{
+	for (size_t i = 0; i < preflight->findings.n; i++) {
+		if (strcmp(preflight->findings.v[i].id, id) == 0 &&
+		    strcmp(preflight->findings.v[i].subject, subject) == 0)
+			return true;
+	}
+	return false;
+}
+
 int preflight_add(struct preflight *preflight, const char *id, enum preflight_level level,
 		  const char *subject, const char *todo, const char *what, ...)
 {
 	struct preflight_finding finding = {.id = id, .level = level};
 	va_list ap;
 
-	if (preflight->findings.n >= PREFLIGHT_MAX)
+	if (preflight->findings.n >= PREFLIGHT_MAX || has(preflight, id, subject))
 		return 0;
 	va_start(ap, what);
 	(void)vsnprintf(finding.what, sizeof(finding.what), what, ap);
@@ -217,14 +227,16 @@ static int check_legacy(const struct preflight_host *host, struct preflight *pre
 	for (size_t i = 0; i < ARRAY_LEN(families) && rc == 0; i++) {
 		char text[256], todo[PREFLIGHT_TEXT_MAX];
 
+		/* Chains of the table nat see the first packets of connections only, to change
+		 * them. */
 		if (read_text(host->proc, families[i].file, text, sizeof(text)) <= 0 ||
-		    !strstr(text, "filter\n"))
+		    (!strstr(text, "filter\n") && !strstr(text, "raw\n")))
 			continue;
-		(void)snprintf(todo, sizeof(todo),
-			       "Look with \"%s -S FORWARD\" whether the policy is DROP and no rule "
-			       "accepts "
-			       "the pods' traffic.",
-			       families[i].tool);
+		(void)snprintf(
+			todo, sizeof(todo),
+			"Look with \"%s-save\" whether a chain of FORWARD or PREROUTING drops the "
+			"pods' traffic, or keeps it from connection tracking.",
+			families[i].tool);
 		rc = preflight_add(
 			preflight, "iptables-legacy", PREFLIGHT_WARNING, families[i].tool, todo,
 			"There are rules of %s, which netpold cannot see: they may drop what "

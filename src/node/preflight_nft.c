@@ -16,22 +16,26 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "foreign_rule.h"
 
 #define READ_BYTES 32768
 #define TRIES      8
+/* The kernel's own bound of jumps, include/net/netfilter/nf_tables.h. */
+#define NFT_JUMP_STACK_SIZE 16
 
-/* A base chain at the hook. */
-struct forward {
-	uint32_t family;
+/* A base chain at a hook that pods' packets pass. */
+struct base {
+	uint32_t family, hook;
 	bool drops; /* its policy does */
 	char *table, *chain;
 };
 
 struct scan {
 	const struct preflight_host *host;
-	VEC(struct forward) forwards;
-	VEC(char *) flowtables; /* "FAMILY TABLE NAME" */
-	bool last_drops;        /* the last rule seen does, whatever the packet */
+	VEC(struct base) bases;
+	VEC(char *) flowtables;         /* "FAMILY TABLE NAME" */
+	VEC(char *) visited;            /* chains that a base chain leads to */
+	VEC(struct foreign_rule) rules; /* of the chain that is being read */
 };
 
 static void close_socket(struct mnl_socket **socket)
@@ -87,77 +91,71 @@ static bool matters(const struct preflight_host *host, uint32_t family)
 	       family == NFPROTO_INET || (family == NFPROTO_BRIDGE && host->n_bridges > 0);
 }
 
+/* NF_BR_* have the same numbers as NF_INET_*. */
+static const struct {
+	uint32_t hook;
+	const char *id, *drops; /* "Another firewall drops ..." */
+} hooks[] = {
+	{NF_INET_PRE_ROUTING, "prerouting-drop", "what comes in"},
+	{NF_INET_FORWARD, "forward-drop", "what is forwarded"},
+	{NF_INET_POST_ROUTING, "postrouting-drop", "what goes out"},
+};
+
+static bool is_hook(uint32_t hook)
+{
+	for (size_t i = 0; i < ARRAY_LEN(hooks); i++) {
+		if (hooks[i].hook == hook)
+			return true;
+	}
+	return false;
+}
+
 static int take_chain(const struct nlmsghdr *message, void *ctx)
 {
 	struct scan *scan = ctx;
 	CLEANUP(free_chain) struct nftnl_chain *chain = nftnl_chain_alloc();
-	struct forward forward;
+	struct base base;
 	const char *table, *type;
 
 	if (!chain)
 		return stop();
 	if (nftnl_chain_nlmsg_parse(message, chain) < 0 ||
 	    !nftnl_chain_is_set(chain, NFTNL_CHAIN_HOOKNUM) ||
-	    nftnl_chain_get_u32(chain, NFTNL_CHAIN_HOOKNUM) != NF_INET_FORWARD)
+	    !is_hook(nftnl_chain_get_u32(chain, NFTNL_CHAIN_HOOKNUM)))
 		return MNL_CB_OK;
 	table = nftnl_chain_get_str(chain, NFTNL_CHAIN_TABLE);
 	type = nftnl_chain_get_str(chain, NFTNL_CHAIN_TYPE);
-	forward = (struct forward){.family = nftnl_chain_get_u32(chain, NFTNL_CHAIN_FAMILY)};
+	base = (struct base){.family = nftnl_chain_get_u32(chain, NFTNL_CHAIN_FAMILY),
+			     .hook = nftnl_chain_get_u32(chain, NFTNL_CHAIN_HOOKNUM)};
 	if (!table || !type || strcmp(table, scan->host->table) == 0 ||
-	    strcmp(type, "filter") != 0 || !matters(scan->host, forward.family))
+	    strcmp(type, "filter") != 0 || !matters(scan->host, base.family))
 		return MNL_CB_OK;
-	forward.drops = nftnl_chain_get_u32(chain, NFTNL_CHAIN_POLICY) == NF_DROP;
-	forward.table = strdup(table);
-	forward.chain = strdup(nftnl_chain_get_str(chain, NFTNL_CHAIN_NAME));
-	if (forward.table && forward.chain && vec_push(&scan->forwards, forward) == 0)
+	base.drops = nftnl_chain_get_u32(chain, NFTNL_CHAIN_POLICY) == NF_DROP;
+	base.table = strdup(table);
+	base.chain = strdup(nftnl_chain_get_str(chain, NFTNL_CHAIN_NAME));
+	if (base.table && base.chain && vec_push(&scan->bases, base) == 0)
 		return MNL_CB_OK;
-	free(forward.table);
-	free(forward.chain);
+	free(base.table);
+	free(base.chain);
 	return stop();
-}
-
-enum effect { EFFECT_NONE, EFFECT_DROP, EFFECT_OTHER };
-
-/* What a statement does to every packet. */
-static enum effect effect_of(const struct nftnl_expr *expr)
-{
-	const char *name = nftnl_expr_get_str(expr, NFTNL_EXPR_NAME);
-
-	if (strcmp(name, "counter") == 0 || strcmp(name, "log") == 0)
-		return EFFECT_NONE;
-	if (strcmp(name, "reject") == 0)
-		return EFFECT_DROP;
-	if (strcmp(name, "target") == 0 && nftnl_expr_is_set(expr, NFTNL_EXPR_TG_NAME))
-		return strcmp(nftnl_expr_get_str(expr, NFTNL_EXPR_TG_NAME), "REJECT") == 0
-			       ? EFFECT_DROP
-			       : EFFECT_OTHER;
-	if (strcmp(name, "immediate") == 0 && nftnl_expr_is_set(expr, NFTNL_EXPR_IMM_VERDICT) &&
-	    nftnl_expr_get_u32(expr, NFTNL_EXPR_IMM_VERDICT) == NF_DROP)
-		return EFFECT_DROP;
-	return EFFECT_OTHER;
 }
 
 static int take_rule(const struct nlmsghdr *message, void *ctx)
 {
 	struct scan *scan = ctx;
 	CLEANUP(free_rule) struct nftnl_rule *rule = nftnl_rule_alloc();
-	struct nftnl_expr_iter *exprs;
-	struct nftnl_expr *expr;
-	enum effect effect = EFFECT_NONE;
+	struct foreign_rule parsed;
 
 	if (!rule)
 		return stop();
-	scan->last_drops = false;
 	if (nftnl_rule_nlmsg_parse(message, rule) < 0)
 		return MNL_CB_OK;
-	exprs = nftnl_expr_iter_create(rule);
-	if (!exprs)
+	if (foreign_rule_parse(scan->host, rule, &parsed) < 0)
 		return stop();
-	while (effect == EFFECT_NONE && (expr = nftnl_expr_iter_next(exprs)))
-		effect = effect_of(expr);
-	nftnl_expr_iter_destroy(exprs);
-	scan->last_drops = effect == EFFECT_DROP;
-	return MNL_CB_OK;
+	if (vec_push(&scan->rules, parsed) == 0)
+		return MNL_CB_OK;
+	free(parsed.target);
+	return stop();
 }
 
 static int take_flowtable(const struct nlmsghdr *message, void *ctx)
@@ -187,7 +185,8 @@ static int take_flowtable(const struct nlmsghdr *message, void *ctx)
 
 /* 0; -EINTR: somebody changed something meanwhile; other errors. A rule's table and chain narrow
  * the dump. */
-static int dump(struct scan *scan, uint16_t type, const struct forward *of, mnl_cb_t take)
+static int dump(struct scan *scan, uint16_t type, const struct base *of, const char *chain,
+		mnl_cb_t take)
 {
 	_Alignas(struct nlmsghdr) char buffer[READ_BYTES];
 	CLEANUP(close_socket)
@@ -202,7 +201,7 @@ static int dump(struct scan *scan, uint16_t type, const struct forward *of, mnl_
 					NLM_F_DUMP, 1);
 	if (of) {
 		mnl_attr_put_strz(message, NFTA_RULE_TABLE, of->table);
-		mnl_attr_put_strz(message, NFTA_RULE_CHAIN, of->chain);
+		mnl_attr_put_strz(message, NFTA_RULE_CHAIN, chain);
 	}
 	if (mnl_socket_sendto(socket, message, message->nlmsg_len) < 0)
 		return -errno;
@@ -215,58 +214,164 @@ static int dump(struct scan *scan, uint16_t type, const struct forward *of, mnl_
 	return rc < 0 ? -errno : 0;
 }
 
-static int add_chain(struct preflight *preflight, const struct forward *forward, const char *how)
+/* "table ip x, chain y, which chain z leads to, HOW" */
+static void describe(const struct base *base, const char *chain, const char *how,
+		     char text[static PREFLIGHT_TEXT_MAX])
 {
-	char todo[PREFLIGHT_TEXT_MAX], subject[PREFLIGHT_SUBJECT_MAX];
+	bool own = strcmp(chain, base->chain) == 0;
 
-	(void)snprintf(subject, sizeof(subject), "%s %s %s", family_name(forward->family),
-		       forward->table, forward->chain);
-	(void)snprintf(
-		todo, sizeof(todo),
-		"Unless a rule of it accepts the pods' traffic before, add one, or let it accept: "
-		"see \"nft list chain %s %s %s\".",
-		family_name(forward->family), forward->table, forward->chain);
-	return preflight_add(
-		preflight, "forward-drop", PREFLIGHT_WARNING, subject, todo,
-		"Another firewall drops what is forwarded: table %s %s, chain %s, %s. It can "
-		"drop what policy allows.",
-		family_name(forward->family), forward->table, forward->chain, how);
+	(void)snprintf(text, PREFLIGHT_TEXT_MAX, "table %s %.100s, chain %.100s%s%.100s%s, %s",
+		       family_name(base->family), base->table, chain, own ? "" : ", which chain ",
+		       own ? "" : base->chain, own ? "" : " leads to", how);
 }
 
-static int check_chain(struct scan *scan, struct preflight *preflight,
-		       const struct forward *forward)
+static int add_drop(struct preflight *preflight, const struct base *base, const char *chain,
+		    const char *how)
 {
-	int rc;
+	char todo[PREFLIGHT_TEXT_MAX], subject[PREFLIGHT_SUBJECT_MAX], where[PREFLIGHT_TEXT_MAX];
+	size_t i = 0;
 
-	if (forward->drops)
-		return add_chain(preflight, forward, "by its policy");
-	scan->last_drops = false;
-	rc = dump(scan, NFT_MSG_GETRULE, forward, take_rule);
-	if (rc == -ENOENT) /* gone meanwhile */
+	while (hooks[i].hook != base->hook)
+		i++;
+	describe(base, chain, how, where);
+	(void)snprintf(subject, sizeof(subject), "%s %s %s", family_name(base->family), base->table,
+		       chain);
+	(void)snprintf(todo, sizeof(todo),
+		       "Unless a rule of it accepts the pods' traffic before, add one, or let it "
+		       "accept: see \"nft list chain %s %.200s %.200s\".",
+		       family_name(base->family), base->table, chain);
+	return preflight_add(preflight, hooks[i].id, PREFLIGHT_WARNING, subject, todo,
+			     "Another firewall drops %s: %s. It can drop what policy allows.",
+			     hooks[i].drops, where);
+}
+
+static int add_notrack(struct preflight *preflight, const struct base *base, const char *chain)
+{
+	char subject[PREFLIGHT_SUBJECT_MAX], where[PREFLIGHT_TEXT_MAX];
+
+	describe(base, chain, "by a rule", where);
+	(void)snprintf(subject, sizeof(subject), "%s %s %s", family_name(base->family), base->table,
+		       chain);
+	return preflight_add(preflight, "notrack", PREFLIGHT_WARNING, subject,
+			     "Restrict the rule to traffic that is not of pods.",
+			     "Another firewall keeps traffic of pods from connection tracking: %s. "
+			     "Replies to what policy allows are then dropped like connections of "
+			     "their own.",
+			     where);
+}
+
+static int walk(struct scan *scan, struct preflight *preflight, const struct base *base,
+		const char *chain, bool certain, unsigned depth);
+
+/* `certain`: all conditions on the way here are understood. What drops only packets that are not
+ * like any other, invalid ones or those to one port, is somebody's decision and no finding. 0; 1:
+ * nothing behind the rule is reached; or an error. */
+static int walk_rule(struct scan *scan, struct preflight *preflight, const struct base *base,
+		     const char *chain, const struct foreign_rule *rule, bool certain,
+		     unsigned depth)
+{
+	int rc = 0;
+
+	if (!rule->applies)
 		return 0;
-	return rc == 0 && scan->last_drops ? add_chain(preflight, forward, "by its last rule") : rc;
+	switch (rule->effect) {
+	case FOREIGN_NONE:
+		return 0;
+	case FOREIGN_DROP:
+		if (certain && rule->certain)
+			rc = add_drop(preflight, base, chain, "by a rule");
+		return rc < 0 ? rc : rule->always;
+	case FOREIGN_NOTRACK:
+		return add_notrack(preflight, base, chain);
+	case FOREIGN_JUMP:
+	case FOREIGN_GOTO:
+		rc = walk(scan, preflight, base, rule->target, certain && rule->certain, depth + 1);
+		return rc < 0 ? rc : rule->always && rule->effect == FOREIGN_GOTO;
+	case FOREIGN_ACCEPT:
+	case FOREIGN_RETURN:
+		return rule->always;
+	}
+	return 0;
+}
+
+/* Once for each base chain and certainty. 0, 1: not again, or -ENOMEM. */
+static int visit(struct scan *scan, const char *chain, bool certain)
+{
+	char *copy = NULL, key[NFT_CHAIN_MAXNAMELEN + 1];
+
+	(void)snprintf(key, sizeof(key), "%c%s", certain ? '+' : '-', chain);
+	for (size_t i = 0; i < scan->visited.n; i++) {
+		if (strcmp(scan->visited.v[i], key) == 0)
+			return 1;
+	}
+	if (scan->visited.n >= PREFLIGHT_CHAINS_MAX)
+		return 1;
+	copy = strdup(key);
+	if (copy && vec_push(&scan->visited, copy) == 0)
+		return 0;
+	free(copy);
+	return -ENOMEM;
+}
+
+static void free_rules(struct scan *scan)
+{
+	for (size_t i = 0; i < scan->rules.n; i++)
+		free(scan->rules.v[i].target);
+	vec_free(&scan->rules);
+}
+
+static int walk(struct scan *scan, struct preflight *preflight, const struct base *base,
+		const char *chain, bool certain, unsigned depth)
+{
+	struct scan own = {.host = scan->host};
+	int rc = depth > NFT_JUMP_STACK_SIZE ? 1 : visit(scan, chain, certain);
+
+	if (rc != 0)
+		return rc < 0 ? rc : 0;
+	rc = dump(&own, NFT_MSG_GETRULE, base, chain, take_rule);
+	for (size_t i = 0; i < own.rules.n && rc == 0; i++)
+		rc = walk_rule(scan, preflight, base, chain, &own.rules.v[i], certain, depth);
+	free_rules(&own);
+	return rc == -ENOENT || rc > 0 ? 0 : rc; /* gone meanwhile */
+}
+
+static void forget_visited(struct scan *scan)
+{
+	for (size_t i = 0; i < scan->visited.n; i++)
+		free(scan->visited.v[i]);
+	vec_free(&scan->visited);
+}
+
+static int check_base(struct scan *scan, struct preflight *preflight, const struct base *base)
+{
+	int rc = base->drops ? add_drop(preflight, base, base->chain, "by its policy") : 0;
+
+	if (rc == 0)
+		rc = walk(scan, preflight, base, base->chain, true, 0);
+	forget_visited(scan);
+	return rc;
 }
 
 static void clear(struct scan *scan)
 {
-	for (size_t i = 0; i < scan->forwards.n; i++) {
-		free(scan->forwards.v[i].table);
-		free(scan->forwards.v[i].chain);
+	for (size_t i = 0; i < scan->bases.n; i++) {
+		free(scan->bases.v[i].table);
+		free(scan->bases.v[i].chain);
 	}
 	for (size_t i = 0; i < scan->flowtables.n; i++)
 		free(scan->flowtables.v[i]);
-	vec_free(&scan->forwards);
+	vec_free(&scan->bases);
 	vec_free(&scan->flowtables);
 }
 
 static int look(struct scan *scan, struct preflight *preflight)
 {
-	int rc = dump(scan, NFT_MSG_GETCHAIN, NULL, take_chain);
+	int rc = dump(scan, NFT_MSG_GETCHAIN, NULL, NULL, take_chain);
 
-	for (size_t i = 0; i < scan->forwards.n && rc == 0; i++)
-		rc = check_chain(scan, preflight, &scan->forwards.v[i]);
+	for (size_t i = 0; i < scan->bases.n && rc == 0; i++)
+		rc = check_base(scan, preflight, &scan->bases.v[i]);
 	if (rc == 0)
-		rc = dump(scan, NFT_MSG_GETFLOWTABLE, NULL, take_flowtable);
+		rc = dump(scan, NFT_MSG_GETFLOWTABLE, NULL, NULL, take_flowtable);
 	for (size_t i = 0; i < scan->flowtables.n && rc == 0; i++)
 		rc = preflight_add(
 			preflight, "flowtable", PREFLIGHT_WARNING, scan->flowtables.v[i],

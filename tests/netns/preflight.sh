@@ -83,17 +83,94 @@ firewall ip6 drop
 expect "a policy that drops IPv6" "warning forward-drop"
 firewall inet accept "ct state established accept" "jump other" "counter reject with icmpx admin-prohibited"
 expect "a last rule that rejects, as firewalld has it" "warning forward-drop"
-says "a last rule" "table inet foreign, chain forward, by its last rule"
+says "a last rule" "table inet foreign, chain forward, by a rule"
 firewall inet accept "log prefix \"x\" counter drop"
 expect "a last rule that drops" "warning forward-drop"
 firewall inet accept "drop" "accept"
-expect "the last rule accepts"
+expect "behind a drop nothing is accepted" "warning forward-drop"
+firewall inet accept "accept" "drop"
+expect "behind an accept nothing is dropped"
 firewall inet accept "ip saddr 10.0.0.1 drop"
 expect "a last rule that drops some"
 firewall inet accept "limit rate 1/second drop"
 expect "a last rule that drops at times"
 firewall inet accept "jump other"
-expect "a last rule that asks another chain"
+expect "a rule that asks an empty chain"
+firewall inet accept "ct state established accept" "meta l4proto tcp ct state new jump other"
+nft add rule inet foreign other log drop
+expect "a chain that a base chain leads to" "warning forward-drop"
+says "a chain that a base chain leads to" "table inet foreign, chain other, which chain forward leads to, by a rule"
+firewall inet accept "goto other"
+nft add chain inet foreign third
+nft add rule inet foreign other jump third
+nft add rule inet foreign third counter reject
+expect "a chain behind a chain" "warning forward-drop"
+nft insert rule inet foreign other return
+expect "a chain that is left before"
+firewall inet accept "ct state invalid jump other"
+nft add rule inet foreign other drop
+expect "only invalid packets are dropped"
+firewall inet accept "tcp dport 25 jump other"
+nft add rule inet foreign other drop
+expect "only one port is dropped"
+firewall inet accept "jump other"
+nft add rule inet foreign other jump other 2> /dev/null
+expect "a loop, if the kernel takes it"
+firewall ip accept "ip saddr 10.244.0.0/16 drop"
+expect "pods' addresses" "warning forward-drop" -- 10.244.1.5
+expect "others' addresses" -- 10.245.1.5
+firewall ip accept "ip saddr 10.244.0.0/20 ip daddr != 10.244.0.0/20 drop"
+expect "from pods to others, which other pods are" "warning forward-drop" -- 10.244.1.5 10.244.99.5
+expect "from pods to others, where only pods are" -- 10.244.1.5
+firewall ip6 accept "ip6 daddr fd00::/61 drop"
+expect "pods' addresses, IPv6" "warning forward-drop" -- fd00:0:0:7::1
+expect "others' addresses, IPv6" -- fd00:0:0:8::1
+firewall inet accept 'iifname "cali*" drop'
+expect "pods' interfaces" "warning forward-drop" -- +cali1
+expect "others' interfaces, as Docker has rules" -- +veth1 10.0.0.5
+firewall inet accept 'iifname != "eth0" oifname "docker0" drop'
+expect "neither" -- +veth1 +eth0
+firewall inet accept 'oif lo drop'
+expect "an index of others" -- +veth1
+expect "an index" "warning forward-drop" -- +lo
+
+# PRIORITY RULE: somebody's chain in prerouting.
+prerouting()
+{
+	nft flush ruleset
+	nft add table inet foreign
+	nft add chain inet foreign early "{ type filter hook prerouting priority $1; }"
+	nft add rule inet foreign early "$2"
+}
+
+prerouting -150 "counter drop"
+expect "prerouting" "warning prerouting-drop"
+says "prerouting" "drops what comes in: table inet foreign, chain early, by a rule"
+prerouting -150 "fib saddr oif missing drop"
+expect "a filter for reverse paths"
+prerouting raw "notrack"
+expect "nothing is tracked" "warning notrack"
+prerouting raw "udp dport 53 notrack"
+expect "one port is not tracked" "warning notrack" -- 10.244.1.5
+prerouting raw "ip daddr 10.96.0.10 udp dport 53 notrack"
+expect "an address that is no pod's is not tracked, as NodeLocal DNSCache has it" -- 10.244.1.5
+prerouting raw "ip saddr 10.244.0.0/16 notrack"
+expect "pods are not tracked" "warning notrack" -- 10.244.1.5
+says "pods are not tracked" "table inet foreign, chain early, by a rule"
+if command -v iptables-nft > /dev/null; then
+	nft flush ruleset
+	iptables-nft -t raw -A PREROUTING -s 10.244.0.0/16 -m comment --comment x -j NOTRACK &&
+		expect "pods are not tracked, by iptables" "warning notrack" -- 10.244.1.5
+	iptables-nft -t raw -F
+	iptables-nft -N SUB
+	iptables-nft -A FORWARD -m comment --comment x -j SUB
+	iptables-nft -A SUB -p tcp -j REJECT
+	expect "a chain of iptables" "warning forward-drop"
+fi
+nft flush ruleset
+nft add table ip foreign
+nft add chain ip foreign late "{ type filter hook postrouting priority 0; policy drop; }"
+expect "postrouting" "warning postrouting-drop"
 firewall bridge drop
 expect "a bridge's policy, and no pods on bridges"
 nft flush ruleset
@@ -102,7 +179,7 @@ nft add chain inet netpold forward "{ type filter hook forward priority 0; polic
 expect "our own table"
 nft add table inet other
 nft add chain inet other input "{ type filter hook input priority 0; policy drop; }"
-nft add chain inet other nothook "{ type filter hook prerouting priority 0; policy drop; }"
+nft add chain inet other nothook "{ type filter hook output priority 0; policy drop; }"
 expect "other hooks"
 for i in $(seq 80); do
 	echo "add chain inet other f$i { type filter hook forward priority $i; policy drop; }"

@@ -113,6 +113,8 @@ static const struct host_row hosts[] = {
 	 "error ipvs ", false, false},
 	{"rules of iptables-legacy", FINE "proc/net/ip_tables_names=nat|filter|", "",
 	 "warning iptables-legacy ", false, false},
+	{"the raw table of iptables-legacy", FINE "proc/net/ip_tables_names=raw|mangle|", "",
+	 "warning iptables-legacy ", false, false},
 	{"tables of iptables-legacy that do not filter",
 	 FINE "proc/net/ip_tables_names=nat|mangle|", "", "", false, false},
 	{"rules of ip6tables-legacy", FINE "proc/net/ip6_tables_names=filter|", "",
