@@ -25,14 +25,17 @@ struct nft_message {
 	char name[NFT_NAME_MAX]; /* of the chain or set */
 	bool more;               /* nothing without the next: an anonymous set and its rule */
 	bool gate;               /* elements by which packets come into the chains of pods */
+	bool allows;             /* elements of a set that only allows, see struct nft_set */
+	uint32_t objects;        /* that a listener hears of: elements, else one */
 };
 
 struct nft_batch {
 	char *bytes;
 	size_t len, cap;
 	VEC(struct nft_message) messages;
-	uint32_t seq;    /* of the last message; the caller may start it anywhere */
-	bool more, gate; /* what messages that are opened from now on are, until it is cleared */
+	uint32_t seq; /* of the last message; the caller may start it anywhere */
+	/* What messages that are opened from now on are, until it is cleared. */
+	bool more, gate, allows;
 };
 
 /* NFPROTO_INET, NFPROTO_NETDEV. */

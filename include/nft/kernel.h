@@ -19,10 +19,21 @@ struct nft_refusal {
 /* More than this many of one transaction are only counted. */
 #define NFT_REFUSALS_MAX 64
 
+/* One transaction of several has at most so many objects: chains, rules, sets, elements. Where
+ * anybody on the host listens, the kernel makes a message of a page for each (nf_tables_api.c,
+ * nlmsg_new(NLMSG_GOODSIZE)) and holds all of them until the transaction is through. How many of
+ * these a transaction takes follows from how long they took before. */
+#define NFT_PART_OBJECTS_MIN 64
+#define NFT_PART_OBJECTS_MAX 1024
+
+/* A plan of so many objects goes as one transaction. */
+#define NFT_WHOLE_OBJECTS 256
+
 struct nft_kernel {
 	int fd; /* -1: closed */
 	uint32_t portid, seq;
-	size_t send_max; /* bytes that one transaction may have, as far as is known */
+	size_t send_max;     /* bytes that one transaction may have, as far as is known */
+	size_t part_objects; /* and objects, where they are divided */
 	VEC(struct nft_refusal) refusals; /* of the last transaction */
 	uint64_t transactions, bytes;     /* sent since it was opened */
 	uint64_t commits;                 /* transactions that the kernel has carried out */
@@ -33,14 +44,16 @@ struct nft_kernel {
 int nft_kernel_open(struct nft_kernel *kernel, struct err *err);
 void nft_kernel_close(struct nft_kernel *kernel);
 
-/* Carries a plan out: in one transaction where it fits the socket, else what is unreachable before
- * and after in several, and the change itself in one. Where not even that fits it goes object by
- * object, in an order that closes before it opens. 0: all of it has happened. Else a negative errno
- * with err; of the transaction that failed nothing has happened, unless its answer was lost:
- *   -EINVAL: the kernel refuses, for kernel->refusals;
- *   -EPERM: it does not let us, or the table is somebody else's;
- *   -EMSGSIZE: it is larger than what the socket takes, and cannot be cut;
- *   -ENOMEM, -ENOBUFS, -EAGAIN: try again, after a read-back. */
+/* Carries a plan out: a small one in one transaction; else what is unreachable before and after in
+ * parts, and the change itself in one. A change that only adds to sets that only allow, or only
+ * takes from them, goes in parts as well: each moment is as open as the one before or the one
+ * after. A change that does not fit the socket goes object by object, in an order that closes
+ * before it opens. Within a task it gives way between transactions; nothing else may use the kernel
+ * then. 0: all of it has happened. Else a negative errno with err; of the transaction that failed
+ * nothing has happened, unless its answer was lost: -EINVAL: the kernel refuses, for
+ * kernel->refusals; -EPERM: it does not let us, or the table is somebody else's; -EMSGSIZE: it is
+ * larger than what the socket takes, and cannot be cut; -ENOMEM, -ENOBUFS, -EAGAIN: try again,
+ * after a read-back. */
 int nft_kernel_apply(struct nft_kernel *kernel, const struct nft_plan *plan, struct err *err);
 
 /* Removes our tables, whatever is in them. 0 also when there are none. */

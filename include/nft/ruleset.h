@@ -162,6 +162,7 @@ struct nft_set {
 	char comment[NFT_COMMENT_MAX + 1];
 	enum nft_set_type type;
 	bool interval, map; /* map: to verdicts */
+	bool allows;        /* rules that look into it only accept, so more elements allow more */
 	bool other;         /* of a form that is none of ours, see struct nft_chain */
 	struct nft_elem *elems;
 	UT_hash_handle hh;

@@ -43,6 +43,8 @@ static int note(struct nft_batch *batch, enum nft_subject subject, enum nft_tabl
 		.table = table,
 		.more = batch->more,
 		.gate = batch->gate,
+		.allows = batch->allows,
+		.objects = 1,
 	};
 
 	(void)snprintf(message.name, sizeof(message.name), "%s", name);

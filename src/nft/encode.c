@@ -14,12 +14,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/task.h"
 #include "encode_expr.h"
 #include "keys.h"
 
-/* A message has at most this many bytes of elements: an attribute's length is 16 bits, and wraps
- * silently. */
-#define ELEMS_BYTES_MAX   48000
+/* A message has at most this many bytes of elements, and is what a transaction is not cut below. An
+ * attribute's length is 16 bits, and wraps silently. */
+#define ELEMS_BYTES_MAX   4000
 #define ELEM_BYTES_MAX    512
 #define SMALL_MESSAGE     4096
 #define RULE_MESSAGE      65536
@@ -324,6 +325,7 @@ struct elem_writer {
 	bool add;
 	struct nlmsghdr *message;
 	struct nlattr *list;
+	uint32_t n; /* elements in the message */
 };
 
 static int writer_open(struct elem_writer *w)
@@ -338,6 +340,7 @@ static int writer_open(struct elem_writer *w)
 		mnl_attr_put_u32(w->message, NFTA_SET_ELEM_LIST_SET_ID, htonl(w->id));
 	mnl_attr_put_strz(w->message, NFTA_SET_ELEM_LIST_TABLE, NFT_TABLE_NAME);
 	w->list = mnl_attr_nest_start(w->message, NFTA_SET_ELEM_LIST_ELEMENTS);
+	w->n = 0;
 	return 0;
 }
 
@@ -347,6 +350,7 @@ static int writer_close(struct elem_writer *w)
 		return 0;
 	mnl_attr_nest_end(w->message, w->list);
 	int rc = nft_batch_close(w->batch, w->message);
+	w->batch->messages.v[w->batch->messages.n - 1].objects = w->n;
 	w->message = NULL;
 	return rc;
 }
@@ -361,6 +365,8 @@ static int write_elem(struct elem_writer *w, const struct elem_parts *parts)
 	if (!w->message && writer_open(w) < 0)
 		return -ENOMEM;
 	put_elem(w->message, parts);
+	w->n++;
+	task_step();
 	return 0;
 }
 
@@ -429,11 +435,12 @@ int nft_build_elems(struct nft_batch *batch, const struct nft_set *set,
 	int rc = 0;
 
 	batch->gate = set->map && set->type != NFT_SET_TYPE_PORT_PROTO;
+	batch->allows = set->allows;
 	for (size_t i = 0; i < n && rc == 0; i++)
 		rc = write_set_elem(&w, set, elems[i], i == 0);
 	if (rc == 0)
 		rc = writer_close(&w);
-	batch->gate = false;
+	batch->gate = batch->allows = false;
 	return rc;
 }
 

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/task.h"
+
 static bool is_refused(const struct nft_refused refused[], size_t n, enum nft_table table, bool set,
 		       const char *name)
 {
@@ -182,8 +184,11 @@ static int copy_set(struct ruleset *to, const struct nft_set *set)
 	memcpy(copy->comment, set->comment, sizeof(copy->comment));
 	copy->interval = set->interval;
 	copy->map = set->map;
-	for (elem = set->elems; elem && rc == 0; elem = elem->hh.next)
+	copy->allows = set->allows;
+	for (elem = set->elems; elem && rc == 0; elem = elem->hh.next) {
 		rc = nft_set_add(copy, &elem->key, elem->extra);
+		task_step();
+	}
 	if (rc == 0)
 		return ruleset_put_set(to, copy);
 	nft_set_free(copy);

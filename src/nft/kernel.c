@@ -11,8 +11,10 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/task.h"
 #include "nft/encode.h"
 #include "nft/pieces.h"
 #include "request.h"
@@ -24,6 +26,10 @@
 /* An envelope, and some. */
 #define ENVELOPE_BYTES 128
 #define RETRIES_MAX    10
+
+/* What a part should take: the loop has other things to do after it. */
+#define PART_FAST_US 1500
+#define PART_SLOW_US 6000
 
 /* The first question: may we ask at all, and is there anybody? */
 static int try_kernel(struct nft_kernel *k, struct err *err)
@@ -44,7 +50,7 @@ int nft_kernel_open(struct nft_kernel *k, struct err *err)
 	socklen_t len = sizeof(address);
 	int one = 1, receive = RECEIVE_BUFFER, rc;
 
-	*k = (struct nft_kernel){.send_max = SEND_MIN};
+	*k = (struct nft_kernel){.send_max = SEND_MIN, .part_objects = NFT_PART_OBJECTS_MIN};
 	k->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
 	if (k->fd < 0)
 		return err_set(err, -errno, "cannot open a netfilter socket: %s", strerror(errno));
@@ -252,13 +258,27 @@ static int apply_at_once(struct nft_kernel *k, const struct nft_plan *plan, int 
 	return rc;
 }
 
-/* The next end of a piece: where nothing is cut from what it needs. */
-static size_t next_cut(const struct nft_batch *part, size_t from, size_t room)
+static size_t parts_objects(const struct nft_plan *plan, int from, int to)
 {
-	size_t to = from, cut = from, bytes = 0;
+	size_t objects = 0;
 
-	while (to < part->messages.n && bytes + part->messages.v[to].len <= room) {
+	for (int i = from; i < to; i++) {
+		for (size_t j = 0; j < plan->parts[i].messages.n; j++)
+			objects += plan->parts[i].messages.v[j].objects;
+	}
+	return objects;
+}
+
+/* The next end of a piece: where nothing is cut from what it needs. */
+static size_t next_cut(const struct nft_kernel *k, const struct nft_batch *part, size_t from)
+{
+	size_t to = from, cut = from, bytes = 0, objects = 0;
+	size_t room = k->send_max - ENVELOPE_BYTES;
+
+	while (to < part->messages.n && bytes + part->messages.v[to].len <= room &&
+	       objects + part->messages.v[to].objects <= k->part_objects) {
 		bytes += part->messages.v[to].len;
+		objects += part->messages.v[to].objects;
 		to++;
 		if (!part->messages.v[to - 1].more)
 			cut = to;
@@ -269,18 +289,39 @@ static size_t next_cut(const struct nft_batch *part, size_t from, size_t room)
 	return cut;
 }
 
+static int64_t processor_us(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now); /* it exists */
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+static int commit_part(struct nft_kernel *k, struct nft_batch *batch, struct err *err)
+{
+	int64_t began_us = processor_us();
+	int rc = commit(k, batch, err);
+	int64_t took_us = processor_us() - began_us;
+
+	if (took_us < PART_FAST_US && k->part_objects < NFT_PART_OBJECTS_MAX)
+		k->part_objects *= 2;
+	else if (took_us > PART_SLOW_US && k->part_objects > NFT_PART_OBJECTS_MIN)
+		k->part_objects /= 2;
+	task_yield();
+	return rc;
+}
+
 /* In as many transactions as it takes. */
 static int apply_in_pieces(struct nft_kernel *k, const struct nft_plan *plan, int from, int to,
 			   struct err *err)
 {
-	size_t room = k->send_max - ENVELOPE_BYTES;
 	int rc = 0;
 
 	for (int i = from; i < to && rc == 0; i++) {
 		const struct nft_batch *part = &plan->parts[i];
 
 		for (size_t at = 0; at < part->messages.n && rc == 0;) {
-			size_t end = next_cut(part, at, room);
+			size_t end = next_cut(k, part, at);
 			struct nft_batch batch;
 
 			rc = open_envelope(k, &batch);
@@ -288,7 +329,7 @@ static int apply_in_pieces(struct nft_kernel *k, const struct nft_plan *plan, in
 				rc = nft_batch_append(&batch, part, at, end);
 			if (rc == 0)
 				rc = close_envelope(k, &batch);
-			rc = rc < 0 ? no_memory(err) : commit(k, &batch, err);
+			rc = rc < 0 ? no_memory(err) : commit_part(k, &batch, err);
 			nft_batch_done(&batch);
 			at = end;
 		}
@@ -296,12 +337,35 @@ static int apply_in_pieces(struct nft_kernel *k, const struct nft_plan *plan, in
 	return rc;
 }
 
-/* The change, object by object, where it does not fit in one transaction. */
+static bool only_allows(const struct nft_batch *part)
+{
+	for (size_t i = 0; i < part->messages.n; i++) {
+		if (!part->messages.v[i].allows)
+			return false;
+	}
+	return true;
+}
+
+/* Does the change only add elements that allow, or only take such away? */
+static bool is_monotonic(const struct nft_plan *plan)
+{
+	const struct nft_batch *dropped = &plan->parts[NFT_PLAN_DROP_ELEMS];
+	const struct nft_batch *added = &plan->parts[NFT_PLAN_ELEMS];
+	size_t bytes = parts_bytes(plan, NFT_PLAN_CHANGE, NFT_PLAN_CLEANUP);
+
+	return (bytes == dropped->len && only_allows(dropped)) ||
+	       (bytes == added->len && only_allows(added));
+}
+
+/* The change: at once, if it is not harmless by halves; object by object, where it does not fit in
+ * one transaction. */
 static int apply_change(struct nft_kernel *k, const struct nft_plan *plan, struct err *err)
 {
 	struct nft_pieces pieces = {0};
 	int rc;
 
+	if (is_monotonic(plan))
+		return apply_in_pieces(k, plan, NFT_PLAN_CHANGE, NFT_PLAN_CLEANUP, err);
 	if (parts_bytes(plan, NFT_PLAN_CHANGE, NFT_PLAN_CLEANUP) + ENVELOPE_BYTES <= k->send_max)
 		return apply_at_once(k, plan, NFT_PLAN_CHANGE, NFT_PLAN_CLEANUP, err);
 	rc = nft_pieces_of_change(plan, k->send_max - ENVELOPE_BYTES, &pieces);
@@ -326,7 +390,9 @@ int nft_kernel_apply(struct nft_kernel *k, const struct nft_plan *plan, struct e
 	k->refusals.n = 0;
 	if (nft_plan_empty(plan))
 		return 0;
-	if (grow_send_buffer(k, whole) || plan->whole)
+	(void)grow_send_buffer(k, whole); /* if it cannot: more, smaller transactions */
+	if (plan->whole ||
+	    (whole <= k->send_max && parts_objects(plan, 0, NFT_PLAN_PARTS) <= NFT_WHOLE_OBJECTS))
 		return apply_at_once(k, plan, 0, NFT_PLAN_PARTS, err);
 	rc = apply_in_pieces(k, plan, 0, NFT_PLAN_CHANGE, err);
 	if (rc == 0)

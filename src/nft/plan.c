@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/task.h"
 #include "keys.h"
 #include "nft/encode.h"
 #include "remade.h"
@@ -31,6 +32,7 @@ static int plan_rules(struct nft_plan *plan, enum nft_plan_part which, enum nft_
 
 	for (size_t i = 0; i < chain->rules.n && rc == 0; i++)
 		rc = BUILD(plan, which, nft_build_rule, table, chain->name, &chain->rules.v[i]);
+	task_yield();
 	return rc;
 }
 
@@ -58,7 +60,8 @@ static int plan_flush(struct nft_plan *plan, enum nft_plan_part which, enum nft_
 static int plan_dropped_chain(struct nft_plan *plan, const struct remade *remade,
 			      enum nft_table table, const struct nft_chain *chain)
 {
-	bool soon = chain_refers(remade, table, chain);
+	/* A base chain is in use as long as it has rules. */
+	bool soon = chain->hook != NFT_HOOK_NONE || chain_refers(remade, table, chain);
 	int rc = plan_flush(plan, soon ? NFT_PLAN_FLUSH_CHAINS : NFT_PLAN_FLUSH, table, chain);
 
 	return rc == 0 ? BUILD(plan, NFT_PLAN_DROP_CHAINS, nft_build_chain_delete, table,
@@ -118,6 +121,7 @@ static int compare_elem(struct changes *changes, const struct remade *remade,
 			const struct nft_set *set, const struct nft_elem *old,
 			const struct nft_elem *new)
 {
+	task_step();
 	if (old && new &&nft_extra_same(set, old->extra, new->extra) &&
 	    !elem_refers(remade, set, old->extra))
 		return 0;
@@ -126,7 +130,7 @@ static int compare_elem(struct changes *changes, const struct remade *remade,
 	return new ? vec_push(&changes->added, new) : 0;
 }
 
-static int all_elems(const struct nft_set *set, struct changes *changes)
+static int sorted_elems(const struct nft_set *set, struct changes *changes)
 {
 	const struct nft_elem **sorted = nft_set_sorted(set);
 	size_t n = HASH_COUNT(set->elems);
@@ -135,6 +139,20 @@ static int all_elems(const struct nft_set *set, struct changes *changes)
 	for (size_t i = 0; i < n && rc == 0; i++)
 		rc = vec_push(&changes->added, sorted[i]);
 	free(sorted);
+	return rc;
+}
+
+/* Only intervals need an order. */
+static int all_elems(const struct nft_set *set, struct changes *changes)
+{
+	int rc = 0;
+
+	if (set->interval)
+		return sorted_elems(set, changes);
+	for (const struct nft_elem *elem = set->elems; elem && rc == 0; elem = elem->hh.next) {
+		rc = vec_push(&changes->added, elem);
+		task_step();
+	}
 	return rc;
 }
 
@@ -218,6 +236,7 @@ static int plan_changed_set(struct nft_plan *plan, const struct remade *remade,
 	for (const struct nft_elem *elem = old->elems; elem && rc == 0; elem = elem->hh.next)
 		rc = compare_elem(&changes, remade, new, elem, find(new, &elem->key));
 	for (const struct nft_elem *elem = new->elems; elem &&rc == 0; elem = elem->hh.next) {
+		task_step();
 		if (!find(old, &elem->key))
 			rc = vec_push(&changes.added, elem);
 	}

@@ -6,6 +6,8 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <sys/socket.h>
 
+#include "base/task.h"
+
 struct nlmsghdr *nft_request_start(char buffer[static NFT_REQUEST_BYTES], uint16_t type,
 				   uint16_t family, uint16_t flags)
 {
@@ -75,6 +77,7 @@ static int read_answer(struct nft_kernel *kernel, struct answer *answer)
 		for (const struct nlmsghdr *message = (const struct nlmsghdr *)buffer;
 		     mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left))
 			take_message(answer, message);
+		task_yield();
 	}
 	return answer->rc;
 }

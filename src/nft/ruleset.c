@@ -8,6 +8,7 @@
 #include <utlist.h>
 
 #include "base/escape.h"
+#include "base/task.h"
 
 void nft_comment(char to[static NFT_COMMENT_MAX + 1], const char *text)
 {
@@ -78,6 +79,7 @@ static void forget_before(struct nft_set *set)
 	struct nft_elem_before *before, *tmp;
 
 	HASH_ITER (hh, set->before, before, tmp) {
+		task_step();
 		HASH_DEL(set->before, before);
 		free(before->extra);
 		free(before);
@@ -94,8 +96,10 @@ void nft_set_free(struct nft_set *set)
 	if (!set)
 		return;
 	forget_before(set);
-	HASH_ITER (hh, set->elems, elem, tmp)
+	HASH_ITER (hh, set->elems, elem, tmp) {
+		task_step();
 		remove_elem(set, elem);
+	}
 	free(set);
 }
 
@@ -287,6 +291,7 @@ static int revert(struct nft_set *set)
 	HASH_ITER (hh, set->before, before, tmp) {
 		struct nft_elem *elem = find_elem(set, &before->key);
 
+		task_step();
 		if (before->present) {
 			if (put_elem(set, &before->key, before->extra) < 0)
 				rc = -ENOMEM;
@@ -355,6 +360,7 @@ static void forget_changes(struct ruleset *ruleset)
 	for (int table = 0; table < NFT_TABLE_COUNT; table++) {
 		HASH_ITER (hh, ruleset->chains_before[table], chain, next_chain) {
 			HASH_DEL(ruleset->chains_before[table], chain);
+			task_step();
 			nft_chain_free(chain->chain);
 			free(chain);
 		}
@@ -396,6 +402,7 @@ void ruleset_done(struct ruleset *ruleset)
 
 		HASH_ITER (hh, ruleset->chains[table], chain, tmp) {
 			HASH_DEL(ruleset->chains[table], chain);
+			task_step();
 			nft_chain_free(chain);
 		}
 	}

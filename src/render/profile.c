@@ -319,6 +319,8 @@ static int put_tuple_sets(struct render *r, struct rendered_profile *rp)
 			continue;
 		profile_comment(comment, sizeof(comment), rp->profile);
 		set = nft_set_new(text, tuple_type[family], comment);
+		if (set)
+			set->allows = true;
 		rc = set ? ruleset_put_set(&r->ruleset, set) : -ENOMEM;
 		rp->tuples[family] = rc == 0 ? set : NULL;
 	}

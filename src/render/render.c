@@ -60,6 +60,8 @@ static int put_peer_sets(struct render *r, struct rendered_set *rs)
 
 		set_name(name, pods_prefix[family], rs->name->id);
 		set = nft_set_new(name, addr_set_type[family], text + strlen("peers "));
+		if (set)
+			set->allows = true;
 		rc = set ? ruleset_put_set(&r->ruleset, set) : -ENOMEM;
 		rs->sets[family] = rc == 0 ? set : NULL;
 	}
