@@ -18,7 +18,8 @@ struct apply {
 	struct nft_kernel kernel;
 	struct nft_watch watch; /* of what others do to our tables */
 	struct render *render;
-	bool known;  /* the kernel has what render_committed() was last told */
+	bool doubted; /* since the commit that is under way began */
+	bool known;   /* the kernel has what render_committed() was last told */
 	bool missed; /* while nobody listened, others may have changed our tables: read them soon */
 	VEC(struct nft_refused) refused;
 

@@ -64,6 +64,10 @@ int http_new(struct event_base *base, struct http **ret);
 /* Cancels what is under way; no handler is called. Not from a handler. */
 void http_free(struct http *http);
 
+/* While it is held no handler is called, not even because of silence; what comes waits, and beyond
+ * HTTP_WAITING_MAX it is not read. May be called from handlers. */
+void http_hold(struct http *http, bool held);
+
 /* 0; -ENOMEM; -EINVAL with err, for what libcurl does not take. Handlers are never called from
  * here. */
 int http_start(struct http *http, const struct http_call *call,

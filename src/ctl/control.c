@@ -3,10 +3,12 @@
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/escape.h"
@@ -15,11 +17,16 @@
 #define TIMEOUT_S        30L
 #define BEHIND_MAX       512
 
+/* A daemon that is taking in a large change says Retry-After. */
+#define BUSY_WAIT_US 50000
+#define BUSY_MAX     600 /* times */
+
 struct control {
 	CURL *curl;
 	const char *socket, *hint;
 	struct control_answer answer;
 	char behind[BEHIND_MAX];
+	bool busy; /* the last answer asks to come again */
 	char error[CURL_ERROR_SIZE];
 };
 
@@ -58,6 +65,8 @@ static size_t take_header(char *bytes, size_t size, size_t n, void *ctx)
 	struct control *control = ctx;
 	size_t len = size * n;
 
+	if (len > 12 && strncasecmp(bytes, "retry-after:", 12) == 0)
+		control->busy = true;
 	take_value(bytes, len, "netpold-behind: ", control->behind, sizeof(control->behind));
 	take_value(bytes, len, "netpold-next: ", control->answer.next,
 		   sizeof(control->answer.next));
@@ -158,6 +167,23 @@ static int set_request(CURL *curl, const char *path, const char *body, size_t le
 	return 0;
 }
 
+static CURLcode perform_patiently(struct control *control)
+{
+	CURLcode code = CURLE_OK;
+
+	for (unsigned tries = 0; tries < BUSY_MAX; tries++) {
+		control->error[0] = '\0';
+		control->busy = false;
+		control->answer.len = 0;
+		control->answer.bytes[0] = '\0';
+		code = curl_easy_perform(control->curl);
+		if (code != CURLE_OK || !control->busy)
+			break;
+		(void)usleep(BUSY_WAIT_US);
+	}
+	return code;
+}
+
 static int perform(struct control *control)
 {
 	/* No "Expect: 100-continue": the daemon takes what it is sent. */
@@ -168,8 +194,7 @@ static int perform(struct control *control)
 	if (!headers)
 		return -ENOMEM;
 	(void)curl_easy_setopt(control->curl, CURLOPT_HTTPHEADER, headers);
-	control->error[0] = '\0';
-	code = curl_easy_perform(control->curl);
+	code = perform_patiently(control);
 	(void)curl_easy_setopt(control->curl, CURLOPT_HTTPHEADER, NULL);
 	curl_slist_free_all(headers);
 	if (code != CURLE_OK)

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/table.h"
 #include "internal.h"
+#include "local.h"
 #include "source/api.h"
 
 /* Takes the key over, in any case. NULL: no memory. */
@@ -155,19 +156,14 @@ static int take_synced(struct daemon *d)
 	return 0;
 }
 
-static int take_event(void *ctx, const struct event *event)
+static int handle_event(struct daemon *d, const struct event *event)
 {
-	struct daemon *d = ctx;
 	const struct object *object = &event->object;
 	int rc = 0;
 
-	if (event->type != EVENT_SYNCED && object->kind == KIND_UNENFORCED) {
-		rc = take_unenforced(d, event->type, *object);
-		if (rc < 0)
-			daemon_give_up(d);
-		return rc;
-	}
-	d->arrived_us = monotonic_us();
+	if (event->type != EVENT_SYNCED && object->kind == KIND_UNENFORCED)
+		return take_unenforced(d, event->type, *object);
+	change_begin(d);
 	switch (event->type) {
 	case EVENT_UPSERT:
 		rc = note_broken(d, object, NULL);
@@ -190,9 +186,91 @@ static int take_event(void *ctx, const struct event *event)
 		rc = take_synced(d);
 		break;
 	}
+	change_end(d);
+	reconcile_soon(d);
+	return rc;
+}
+
+/* An event that waits its turn. */
+struct waiting_event {
+	struct job job;
+	struct event event;
+	char *reason;
+	int64_t arrived_us;
+};
+
+static void waiting_event_free(struct daemon *d, struct waiting_event *waiting)
+{
+	if (waiting->event.type != EVENT_SYNCED)
+		object_free(d->strings, waiting->event.object);
+	free(waiting->reason);
+	free(waiting);
+}
+
+static void drop_event(struct daemon *d, struct job *job)
+{
+	waiting_event_free(d, (struct waiting_event *)job);
+}
+
+static void run_event(struct daemon *d, struct job *job)
+{
+	struct waiting_event *waiting = (struct waiting_event *)job; /* its first member */
+
+	d->arrived_us = waiting->arrived_us;
+	if (handle_event(d, &waiting->event) < 0)
+		daemon_give_up(d);
+	waiting->event = (struct event){.type = EVENT_SYNCED}; /* the object is taken */
+	waiting_event_free(d, waiting);
+}
+
+static int queue_event(struct daemon *d, const struct event *event)
+{
+	struct waiting_event *waiting = calloc(1, sizeof(*waiting));
+
+	if (waiting) {
+		waiting->job = (struct job){.run = run_event, .drop = drop_event};
+		waiting->event = *event;
+		waiting->event.reason = waiting->reason =
+			event->reason ? strdup(event->reason) : NULL;
+		waiting->arrived_us = monotonic_us();
+	}
+	if (waiting && (!event->reason || waiting->reason)) {
+		work_add(d, &waiting->job);
+		return d->fatal ? -ENOMEM : 0;
+	}
+	if (event->type != EVENT_SYNCED)
+		object_free(d->strings, event->object);
+	free(waiting);
+	return -ENOMEM;
+}
+
+/* Before the first sync an event of another node's pod, or of a node, takes microseconds. There are
+ * very many of these then. */
+static bool is_small(const struct daemon *d, const struct event *event)
+{
+	if (d->synced)
+		return false;
+	if (event->type != EVENT_UPSERT && event->type != EVENT_DELETE)
+		return false;
+	if (event->object.kind == KIND_POD)
+		return event->type == EVENT_UPSERT && !local_may_have(d, event->object.pod) &&
+		       !local_find(d, event->object.pod->ns, event->object.pod->name);
+	return event->object.kind == KIND_NODE || event->object.kind == KIND_UNENFORCED;
+}
+
+static int take_event(void *ctx, const struct event *event)
+{
+	struct daemon *d = ctx;
+	int rc;
+
+	if (d->work && (work_waits(d) || !is_small(d, event))) {
+		rc = queue_event(d, event);
+	} else {
+		d->arrived_us = monotonic_us();
+		rc = handle_event(d, event);
+	}
 	if (rc < 0)
 		daemon_give_up(d);
-	reconcile_soon(d);
 	return rc;
 }
 

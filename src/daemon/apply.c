@@ -50,12 +50,13 @@ void apply_close(struct apply *a)
 void apply_doubt(struct apply *a)
 {
 	a->known = false;
+	a->doubted = true;
 }
 
 void apply_retry_refused(struct apply *a)
 {
 	if (a->refused.n > 0)
-		a->known = false;
+		apply_doubt(a);
 	a->refused.n = 0;
 }
 
@@ -210,7 +211,7 @@ static int attempt_all(struct apply *a, bool *ret_changed, struct err *err)
 
 		if (rc == 0) {
 			render_committed(a->render);
-			a->known = a->refused.n == 0 && !a->missed;
+			a->known = a->refused.n == 0 && !a->missed && !a->doubted;
 			return 0;
 		}
 		a->known = false;
@@ -244,7 +245,7 @@ int apply_commit(struct apply *a, bool *ret_changed, struct err *err)
 	int64_t began_us = clock_us(CLOCK_MONOTONIC);
 	int rc;
 
-	a->missed = false;
+	a->missed = a->doubted = false;
 	retry_changed(a);
 	rc = attempt_all(a, ret_changed, err);
 

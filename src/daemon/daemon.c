@@ -95,6 +95,8 @@ static int start_graph(struct daemon *d)
 	d->render = render_new();
 	if (!d->strings || !d->render || render_configure(d->render, &options) < 0)
 		return -ENOMEM;
+	if (d->settings->mode == MODE_DAEMON && work_start(d) < 0)
+		return -ENOMEM;
 	listener = render_listener(d->render);
 	d->graph = graph_new(d->strings, d->node, &listener);
 	if (!d->graph)
@@ -164,6 +166,7 @@ static int start(struct daemon *d)
 static void stop(struct daemon *d)
 {
 	server_close(d);
+	work_stop(d); /* first: what stands halfway needs all the others */
 	files_stop(d);
 	api_stop(d);
 	local_stop(d);

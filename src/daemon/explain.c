@@ -245,6 +245,14 @@ static void answer_graph(struct daemon *d, struct evhttp_request *request, enum 
 		evbuffer_free(body);
 }
 
+/* The graph stands halfway: another answer than what is rendered would come of it. */
+static void reply_busy(struct evhttp_request *request)
+{
+	/* Without memory for it the client tells and ends. */
+	(void)evhttp_add_header(evhttp_request_get_output_headers(request), "Retry-After", "1");
+	server_reply_text(request, HTTP_SERVUNAVAIL, "Service Unavailable", SERVER_BUSY);
+}
+
 static void ask(struct evhttp_request *request, struct daemon *d, bool about_flows)
 {
 	const char *text = evhttp_uri_get_query(evhttp_request_get_evhttp_uri(request));
@@ -257,6 +265,8 @@ static void ask(struct evhttp_request *request, struct daemon *d, bool about_flo
 	else if (!d->synced)
 		server_reply_text(request, HTTP_SERVUNAVAIL, "Service Unavailable",
 				  SERVER_NOT_SYNCED);
+	else if (d->changing)
+		reply_busy(request);
 	else if (about_flows)
 		answer_explain(d, request, form);
 	else

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/task.h"
 #include "internal.h"
 
 /* An editor's save is several changes: the reading waits until it is over. */
@@ -15,10 +16,8 @@
 /* What changes all the time is read all the same. */
 #define QUIET_MAX_MS 1000
 
-static int take_event(void *ctx, const struct event *event)
+static int handle_event(struct daemon *d, const struct event *event)
 {
-	struct daemon *d = ctx;
-
 	switch (event->type) {
 	case EVENT_UPSERT:
 	case EVENT_BROKEN: /* files tell what is wrong as faults */
@@ -30,6 +29,18 @@ static int take_event(void *ctx, const struct event *event)
 		return graph_sync(d->graph);
 	}
 	return 0;
+}
+
+static int take_event(void *ctx, const struct event *event)
+{
+	struct daemon *d = ctx;
+	int rc;
+
+	change_begin(d);
+	rc = handle_event(d, event);
+	change_end(d);
+	task_yield();
+	return rc;
 }
 
 static void report(struct daemon *d, struct faults *faults)
@@ -70,6 +81,7 @@ int files_read(struct daemon *d)
 		d->warnings = faults.warnings;
 		d->read_ms = realtime_ms();
 		report(d, &faults);
+		d->arrived_us = d->reading_us;
 		reconcile_soon(d);
 	} else {
 		files_report_done(d->strings, &read);
@@ -78,22 +90,30 @@ int files_read(struct daemon *d)
 	return rc;
 }
 
+static void run_read(struct daemon *d, struct job *job)
+{
+	int64_t unread_us = d->unread_us;
+	int rc;
+
+	(void)job;
+	d->reading_us = unread_us ? unread_us : monotonic_us();
+	d->changed_since_ms = d->unread_us = 0; /* what changes from here on is read again */
+	rc = files_read(d);
+	if (rc == -EAGAIN) {
+		d->unread_us = unread_us;
+		arm(d->read_files, FOLLOW_SETTLE_MS);
+	} else if (rc < 0) {
+		daemon_give_up(d);
+	}
+}
+
 static void on_read(evutil_socket_t fd, short what, void *ctx)
 {
 	struct daemon *d = ctx;
-	int rc;
 
 	(void)fd;
 	(void)what;
-	d->arrived_us = d->unread_us ? d->unread_us : monotonic_us();
-	rc = files_read(d);
-	d->changed_since_ms = 0;
-	if (rc != -EAGAIN)
-		d->unread_us = 0;
-	if (rc == -EAGAIN)
-		arm(d->read_files, FOLLOW_SETTLE_MS);
-	else if (rc < 0)
-		daemon_give_up(d);
+	work_add(d, &d->files_job);
 }
 
 static void on_changed(evutil_socket_t fd, short what, void *ctx)
@@ -128,7 +148,13 @@ int files_start(struct daemon *d)
 		event_new(d->base, follow_fd(d->follow), EV_READ | EV_PERSIST, on_changed, d);
 	if (!d->read_files || !d->files_changed || event_add(d->files_changed, NULL) < 0)
 		return -ENOMEM;
-	return files_read(d);
+	d->files_job.run = run_read;
+	if (!d->work) {
+		d->reading_us = monotonic_us();
+		return files_read(d);
+	}
+	arm(d->read_files, 0);
+	return 0;
 }
 
 void files_stop(struct daemon *d)

@@ -26,8 +26,18 @@ struct evhttp_request;
 struct evconnlistener;
 struct bufferevent;
 struct connection;
+struct daemon;
 struct local_pod;
 struct enforced_waiter;
+struct work;
+
+/* See work.c. Embedded in what it is about. */
+struct job {
+	void (*run)(struct daemon *d, struct job *job);
+	void (*drop)(struct daemon *d, struct job *job); /* at the end: it is not run; or NULL */
+	bool waiting;
+	struct job *prev, *next;
+};
 
 /* Those who ask at one address. */
 struct server {
@@ -58,13 +68,22 @@ struct daemon {
 	struct apply apply;
 	bool can_apply; /* apply is open */
 
+	struct work *work;       /* NULL: --once */
+	bool changing;           /* the graph is, and may stand halfway when others look */
+	struct local_pod *stale; /* pods here whose links have changed since they were published */
+	VEC(struct addr) stale_addrs; /* whose place the graph has not been told yet */
+	int64_t stale_us;             /* since when there are any, CLOCK_MONOTONIC */
+	struct job local_job;         /* publishes them */
+
 	/* Sources. */
+	struct job files_job;
 	struct follow *follow;
 	struct event *files_changed, *read_files;
 	struct files_report report; /* of the last time that files were read */
 	size_t errors, warnings, kept;
 	int64_t read_ms;          /* when, CLOCK_REALTIME; 0: not yet */
 	int64_t changed_since_ms; /* not read since, CLOCK_MONOTONIC; 0: nothing has changed */
+	int64_t reading_us;       /* the first change that is being read, CLOCK_MONOTONIC */
 	int64_t unread_us;        /* the first change that no reading has been through since */
 	struct api_config api_config;
 	bool has_api_config;
@@ -85,9 +104,11 @@ struct daemon {
 
 	/* The kernel. */
 	struct event *commit, *touches;
-	bool touched;             /* others have changed our tables, and that is not mended yet */
-	int64_t repaired_ms;      /* the last time it was, CLOCK_MONOTONIC */
-	bool held;                /* an earlier run's rules stay, and that has been said */
+	bool touched;        /* others have changed our tables, and that is not mended yet */
+	int64_t repaired_ms; /* the last time it was, CLOCK_MONOTONIC */
+	bool held;           /* an earlier run's rules stay, and that has been said */
+	struct job commit_job;
+	bool dirty_since, touched_since; /* as below, by what came since the last commit began */
 	bool dirty;               /* the kernel may have something else than what is rendered */
 	int64_t arrived_us;       /* when what is being taken in came, CLOCK_MONOTONIC */
 	int64_t waiting_us;       /* when the first came that the kernel has not; 0: it has all */
@@ -133,6 +154,15 @@ void arm(struct event *timer, int64_t ms);
 /* Out of memory: the graph is in no defined state. The rules stay as they are; whoever started us
  * starts us again. */
 void daemon_give_up(struct daemon *d);
+
+/* work.c: jobs that may take long, in order. */
+int work_start(struct daemon *d);
+void work_stop(struct daemon *d);
+/* Runs the job, at once where nothing else waits; the rest of it, or all, in later iterations. One
+ * that waits already is not added again. With --once: all of it, at once. */
+void work_add(struct daemon *d, struct job *job);
+/* Is something not through? Then what must stay in order waits, too. */
+bool work_waits(const struct daemon *d);
 
 /* local.c: objects into the graph, with what the node has seen of its own pods; as graph_put() and
  * graph_remove(). */
@@ -196,6 +226,10 @@ void files_stop(struct daemon *d);
 int files_read(struct daemon *d);
 
 /* reconcile.c: from the graph to the kernel. */
+/* Around each change of the graph, which may pause halfway: until reconcile_soon() and the commit
+ * after it the kernel has something else. */
+void change_begin(struct daemon *d);
+void change_end(struct daemon *d);
 int reconcile_start(struct daemon *d);
 void reconcile_stop(struct daemon *d);
 /* Something has changed in the graph, by what came at d->arrived_us: the kernel follows, at once or
@@ -251,6 +285,7 @@ void server_reply_text(struct evhttp_request *request, int code, const char *rea
 		       const char *text);
 
 #define SERVER_NOT_SYNCED "not all sources have been read yet"
+#define SERVER_BUSY       "a large change is being taken in" /* netpolctl asks again */
 
 /* pod_networks.c: the networks that pods have their addresses in, as Node objects say, kept for
  * `netpold --lockdown` in the state directory where that is there. */

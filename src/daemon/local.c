@@ -6,10 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
 
 #include "base/intern.h"
 #include "base/log.h"
 #include "base/table.h"
+#include "base/task.h"
 #include "local.h"
 
 bool local_is_here(const struct daemon *d, const struct pod *pod)
@@ -46,6 +48,8 @@ static void forget(struct daemon *d, const char *ns, const char *name)
 	if (!local)
 		return;
 	HASH_DEL(d->local, local);
+	if (local->is_stale)
+		DL_DELETE2(d->stale, local, prev_stale, next_stale);
 	local_free(d, local);
 }
 
@@ -286,12 +290,61 @@ size_t local_with_device(const struct daemon *d)
 	return n;
 }
 
-static void publish_again(struct daemon *d, struct local_pod *local)
+static int publish_stale(struct daemon *d)
 {
-	if (publish(d, local) < 0)
+	int rc = 0;
+
+	while (d->stale && rc == 0) {
+		struct local_pod *local = d->stale;
+
+		DL_DELETE2(d->stale, local, prev_stale, next_stale);
+		local->is_stale = false;
+		change_begin(d);
+		rc = publish(d, local);
+		change_end(d);
+		task_yield();
+	}
+	return rc;
+}
+
+static int observe_stale(struct daemon *d)
+{
+	int rc = 0;
+
+	while (d->stale_addrs.n > 0 && rc >= 0) {
+		struct addr addr = d->stale_addrs.v[d->stale_addrs.n - 1];
+
+		d->stale_addrs.n--;
+		change_begin(d);
+		rc = observe(d, &addr);
+		change_end(d);
+		task_yield();
+	}
+	return rc < 0 ? rc : 0;
+}
+
+static void run_local(struct daemon *d, struct job *job)
+{
+	bool pods = d->stale != NULL;
+
+	(void)job;
+	if (observe_stale(d) < 0 || publish_stale(d) < 0)
 		daemon_give_up(d);
+	d->arrived_us = d->stale_us;
 	reconcile_urgent(d);
-	look_soon(d); /* the first pod on a bridge makes that bridge matter */
+	if (pods)
+		look_soon(d); /* the first pod on a bridge makes that bridge matter */
+}
+
+/* All that one reading of the node's sockets brings is published together. */
+static void mark_stale(struct daemon *d, struct local_pod *local)
+{
+	if (local->is_stale)
+		return;
+	if (!d->stale && d->stale_addrs.n == 0)
+		d->stale_us = d->arrived_us;
+	local->is_stale = true;
+	DL_APPEND2(d->stale, local, prev_stale, next_stale);
 }
 
 /* What the node has seen of a pod has changed. */
@@ -301,7 +354,7 @@ static void on_pod(void *ctx, const char *ns, const char *name)
 	struct local_pod *local = local_find(d, ns, name);
 
 	if (local)
-		publish_again(d, local);
+		mark_stale(d, local);
 	else if (d->settings->drop_unknown_pods || d->broken_here > 0)
 		reconcile_urgent(d);
 }
@@ -310,18 +363,16 @@ static void on_addr(void *ctx, const struct addr *addr)
 {
 	struct daemon *d = ctx;
 
-	int rc = observe(d, addr);
-
-	if (rc < 0)
+	if (!d->stale && d->stale_addrs.n == 0)
+		d->stale_us = d->arrived_us;
+	if (vec_push(&d->stale_addrs, *addr) < 0)
 		daemon_give_up(d);
 	for (struct local_pod *local = d->local; local; local = local->hh.next) {
 		const struct addr *own = pod_addr(local->pod, (enum family)addr->family);
 
 		if (own && addr_compare(own, addr) == 0)
-			publish_again(d, local);
+			mark_stale(d, local);
 	}
-	if (rc != 0 || d->settings->drop_unknown_pods || d->broken_here > 0)
-		reconcile_urgent(d);
 }
 
 /* What the node has seen of addresses that no attachment has: routes and subnets of bridges, and
@@ -335,7 +386,7 @@ static void look_again_for_addrs(struct daemon *d)
 			continue;
 		look_for_addrs(d, find_attachment(d, local->pod), local->pod, &seen, &unseen);
 		if (seen != local->seen || unseen != local->unseen)
-			publish_again(d, local);
+			mark_stale(d, local);
 	}
 }
 
@@ -357,6 +408,8 @@ static void on_readable(evutil_socket_t fd, short what, void *ctx)
 		look_again_for_addrs(d);
 		interfaces_check(d); /* a further network of a pod is no news of its own */
 	}
+	if (d->stale || d->stale_addrs.n > 0)
+		work_add(d, &d->local_job);
 	wait_ms = attach_wait_ms(d->attach);
 	if (wait_ms >= 0)
 		arm(d->attach_due, wait_ms);
@@ -374,6 +427,7 @@ int local_start(struct daemon *d)
 		log_err("node", "%s", rc == -ENOMEM ? "out of memory" : err.text);
 		return rc;
 	}
+	d->local_job.run = run_local;
 	attach_fds(d->attach, fds);
 	for (size_t i = 0; i < ATTACH_FDS; i++) {
 		d->attach_readable[i] =
@@ -400,6 +454,7 @@ void local_stop(struct daemon *d)
 		event_free(d->attach_due);
 	look_stop(d);
 	attach_close(d->attach);
+	vec_free(&d->stale_addrs);
 	HASH_ITER (hh, d->local, local, next) {
 		HASH_DEL(d->local, local);
 		local_free(d, local);

@@ -13,6 +13,8 @@ struct local_pod {
 	 * has nowhere. */
 	uint8_t seen, unseen;
 	bool told_closed[DIR_COUNT]; /* that its policies are too complicated */
+	bool is_stale;
+	struct local_pod *prev_stale, *next_stale;
 	UT_hash_handle hh;
 };
 

@@ -72,8 +72,8 @@ static void on_touched(evutil_socket_t fd, short what, void *ctx)
 	if (rc == 0 && !touch.touched)
 		return;
 	apply_doubt(&d->apply);
-	d->dirty = true;
-	d->touched = true;
+	d->dirty = d->dirty_since = true;
+	d->touched = d->touched_since = true;
 	if (rc == 0 && d->ready)
 		log_warning("nft", "%s%s%s: putting it right",
 			    touch.what[0] ? touch.what : "a change to our tables",
@@ -118,12 +118,13 @@ static int hold(struct daemon *d, bool *ret_hold)
 	return 0;
 }
 
-/* The kernel has everything. What came before it had everything once waited for all the sources. */
+/* The kernel has everything that there was when the commit began. What came before it had
+ * everything once waited for all the sources. */
 static void note_latency(struct daemon *d, bool changed)
 {
 	if (changed && d->ready && d->waiting_us > 0)
 		histogram_observe(&d->latency, (uint64_t)(monotonic_us() - d->waiting_us));
-	d->waiting_us = 0;
+	d->waiting_us = d->dirty_since ? d->arrived_us : 0;
 }
 
 int reconcile_now(struct daemon *d)
@@ -140,6 +141,7 @@ int reconcile_now(struct daemon *d)
 	rc = hold(d, &held);
 	if (rc < 0 || held)
 		return rc < 0 ? rc : -EBUSY;
+	d->dirty_since = d->touched_since = false;
 	rc = apply_commit(&d->apply, &changed, &err);
 	d->last_commit_ms = monotonic_ms();
 	if (rc < 0) {
@@ -151,7 +153,7 @@ int reconcile_now(struct daemon *d)
 	if (d->ready)
 		state_committed(d);
 	d->failures_in_row = 0;
-	d->dirty = false;
+	d->dirty = d->dirty_since;
 	note_latency(d, changed);
 	closed_tell(d);
 	interfaces_check(d);
@@ -162,7 +164,7 @@ int reconcile_now(struct daemon *d)
 		d->repaired_ms = d->last_commit_ms;
 		log_notice("nft", "our tables are as they should be again");
 	}
-	d->touched = false;
+	d->touched = d->touched_since;
 	if (!d->ready)
 		become_ready(d);
 	enforced_check(d);
@@ -174,19 +176,36 @@ int reconcile_now(struct daemon *d)
 	return 0;
 }
 
+static void run_commit(struct daemon *d, struct job *job)
+{
+	(void)job;
+	if (d->dirty)
+		(void)reconcile_now(d); /* it arms itself again */
+}
+
 static void on_commit(evutil_socket_t fd, short what, void *ctx)
 {
 	struct daemon *d = ctx;
 
 	(void)fd;
 	(void)what;
-	if (d->dirty)
-		(void)reconcile_now(d); /* it arms itself again */
+	work_add(d, &d->commit_job);
+}
+
+void change_begin(struct daemon *d)
+{
+	d->changing = true;
+	d->dirty = d->dirty_since = true;
+}
+
+void change_end(struct daemon *d)
+{
+	d->changing = false;
 }
 
 static void note_change(struct daemon *d)
 {
-	d->dirty = true;
+	d->dirty = d->dirty_since = true;
 	if (d->waiting_us == 0)
 		d->waiting_us = d->arrived_us;
 }
@@ -211,6 +230,7 @@ void reconcile_urgent(struct daemon *d)
 
 int reconcile_start(struct daemon *d)
 {
+	d->commit_job.run = run_commit;
 	d->commit = evtimer_new(d->base, on_commit, d);
 	d->touches = event_new(d->base, nft_watch_fd(&d->apply.watch), EV_READ | EV_PERSIST,
 			       on_touched, d);

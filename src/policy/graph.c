@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/intern.h"
+#include "base/task.h"
 #include "claims.h"
 #include "internal.h"
 #include "nodes.h"
@@ -106,6 +107,7 @@ static int refresh_selected(struct graph *g, struct graph_namespace *ns,
 			continue;
 		unpublish_endpoint(g, pod);
 		rc = publish_endpoint(g, pod);
+		task_yield();
 	}
 	return rc;
 }
@@ -221,11 +223,14 @@ int graph_sync(struct graph *g)
 		for (struct graph_pod *pod = ns->pods; pod; pod = pod->hh.next) {
 			if (pod->indexed)
 				publish_peer(g, pod, true);
+			task_step();
 		}
 	}
 	for (struct graph_namespace *ns = g->namespaces; ns && rc == 0; ns = ns->hh.next) {
-		for (struct graph_pod *pod = ns->pods; pod && rc == 0; pod = pod->hh.next)
+		for (struct graph_pod *pod = ns->pods; pod && rc == 0; pod = pod->hh.next) {
 			rc = pod->indexed ? publish_endpoint(g, pod) : 0;
+			task_yield();
+		}
 	}
 	nodes_tell(g);
 	profiles_sweep(g);

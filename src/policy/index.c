@@ -5,6 +5,7 @@
 #include <string.h>
 #include <utlist.h>
 
+#include "base/task.h"
 #include "internal.h"
 
 /* An In with more values than this is looked up by its key alone. */
@@ -355,6 +356,7 @@ void unindex_pod(struct graph *g, struct graph_pod *pod)
 static int join_if_matching(struct graph *g, struct graph_pod *pod, struct selector *selector)
 {
 	g->counts.pods_scanned++;
+	task_step();
 	if (!pod->indexed || !selector_matches(selector, pod))
 		return 0;
 	return add_membership(pod, selector);
@@ -480,6 +482,8 @@ void selector_deactivate(struct graph *g, struct selector *selector)
 	(void)each_anchor(g, selector, anchor_remove); /* removing cannot fail */
 	while (selector->members.n > 0) {
 		struct member *member = &selector->members.v[selector->members.n - 1];
+
+		task_step();
 		remove_membership(member->pod, member->back);
 	}
 	vec_free(&selector->members);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/intern.h"
+#include "base/task.h"
 #include "internal.h"
 
 static int name_label(struct graph *g, struct graph_namespace *ns)
@@ -68,19 +69,26 @@ static int relabel_namespace(struct graph *g, struct graph_namespace *ns, struct
 		ns->labels = labels;
 		return 0;
 	}
-	for (pod = ns->pods; pod; pod = pod->hh.next)
+	for (pod = ns->pods; pod; pod = pod->hh.next) {
 		unpublish(g, pod);
+		task_yield();
+	}
 	for (pod = ns->pods; pod; pod = pod->hh.next) {
 		/* Who is no peer stays out of the index. */
 		pod->was_indexed = pod->indexed;
 		unindex_pod(g, pod);
+		task_yield();
 	}
 	free(ns->labels.v);
 	ns->labels = labels;
-	for (pod = ns->pods; pod && rc == 0; pod = pod->hh.next)
+	for (pod = ns->pods; pod && rc == 0; pod = pod->hh.next) {
 		rc = pod->was_indexed ? index_pod(g, pod) : 0;
-	for (pod = ns->pods; pod && rc == 0; pod = pod->hh.next)
+		task_yield();
+	}
+	for (pod = ns->pods; pod && rc == 0; pod = pod->hh.next) {
 		rc = publish(g, pod);
+		task_yield();
+	}
 	return rc;
 }
 

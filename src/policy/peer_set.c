@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/task.h"
 #include "internal.h"
 
 static int compare_selectors(const void *a, const void *b)
@@ -124,6 +125,8 @@ int peer_set_activate(struct graph *g, struct peer_set *set)
 
 		for (size_t j = 0; j < selector->members.n; j++) {
 			const struct graph_pod *pod = selector->members.v[j].pod;
+
+			task_step();
 			if (pod->published && !member_before(set, i, pod))
 				tell_addresses(g, set, pod, true);
 		}
@@ -287,6 +290,8 @@ int named_activate(struct graph *g, struct profile *profile)
 		for (size_t j = 0; posting && j < posting->pods.n; j++) {
 			struct graph_pod *pod = posting->pods.v[j];
 
+			task_step();
+
 			/* tell_named() tells all of a pod at once. */
 			if (pod->published && pod->mark != mark)
 				tell_named(g, profile, pod, true);
@@ -316,6 +321,7 @@ void publish_peer(struct graph *g, struct graph_pod *pod, bool present)
 			if (set->mark != mark)
 				tell_addresses(g, set, pod, present);
 			set->mark = mark;
+			task_yield(); /* the listener's table of a set may have grown */
 		}
 	}
 	for (size_t i = 0; i < pod->object->n_ports && g->named_users; i++) {
@@ -328,6 +334,7 @@ void publish_peer(struct graph *g, struct graph_pod *pod, bool present)
 			if (profile->mark != mark)
 				tell_named(g, profile, pod, present);
 			profile->mark = mark;
+			task_yield();
 		}
 	}
 }

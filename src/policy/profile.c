@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/task.h"
 #include "internal.h"
 
 const char *tier_name(enum tier tier)
@@ -356,6 +357,7 @@ void profiles_sweep(struct graph *g)
 		profile->idle = false;
 		if (profile->refs > 0)
 			continue;
+		task_yield();
 		if (profile->in_kernel)
 			retire(g, profile);
 		unlist(g, profile);

@@ -335,6 +335,11 @@ void api_source_hurry(struct api_source *s)
 	}
 }
 
+void api_source_pause(struct api_source *s, bool pause)
+{
+	http_hold(s->http, pause);
+}
+
 void api_source_free(struct api_source *s)
 {
 	if (!s)

@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/intern.h"
 #include "base/table.h"
+#include "base/task.h"
 #include "model/decode.h"
 #include "source/json_lines.h"
 #include "source/json_prune.h"
@@ -301,6 +302,7 @@ static int read_json(struct loader *l, int fd, char *buf, size_t head)
 
 	while (rc == 0 && n > 0) {
 		rc = json_splitter_feed(splitter, buf, (size_t)n, &err);
+		task_yield();
 		if (rc == 0)
 			n = read_some(fd, buf, READ_BYTES);
 	}
@@ -338,6 +340,7 @@ static char *read_rest(struct loader *l, int fd, const char *head, size_t head_l
 			cap *= 2;
 		}
 		n = read_some(fd, text + len, READ_BYTES);
+		task_yield();
 		len += n > 0 ? (size_t)n : 0;
 	}
 	if (n == 0) {

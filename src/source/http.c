@@ -22,7 +22,8 @@ struct http {
 	CURLM *multi;
 	struct event *timer, *waited;
 	struct http_request *requests;
-	bool draining;
+	struct event *again; /* the time to hand over what has waited */
+	bool draining, held;
 };
 
 struct http_request {
@@ -319,19 +320,21 @@ static void drain(struct http *http)
 	struct http_request *r;
 
 	http->draining = true;
-	do {
+	while (!http->held) {
 		collect_done(http);
 		stop_waiting(http, false);
 		r = http->requests;
 		while (r && !has_work(r))
 			r = r->next;
-		if (r && r->cancelled) {
+		if (!r)
+			break;
+		if (r->cancelled) {
 			DL_DELETE(http->requests, r);
 			request_free(r);
-		} else if (r) {
+		} else {
 			drain_request(r);
 		}
-	} while (r);
+	}
 	http->draining = false;
 }
 
@@ -374,12 +377,36 @@ static void on_silence(evutil_socket_t fd, short what, void *ctx)
 
 	(void)fd;
 	(void)what;
-	if (left > 0) {
+	if (r->http->held) {
+		r->heard_ms = now_ms(); /* nobody has listened */
+		after = after_ms(r->silence_ms);
+	}
+	if (left > 0 || r->http->held) {
 		(void)event_add(r->silence, &after); /* without it total_ms still holds */
 		return;
 	}
 	r->silent = true;
 	drain(r->http);
+}
+
+static void on_again(evutil_socket_t fd, short what, void *ctx)
+{
+	(void)fd;
+	(void)what;
+	drain(ctx);
+}
+
+void http_hold(struct http *http, bool held)
+{
+	static const struct timeval now = {0};
+
+	http->held = held;
+	if (held)
+		return;
+	for (struct http_request *r = http->requests; r; r = r->next)
+		r->heard_ms = now_ms();
+	(void)event_add(http->again,
+			&now); /* without memory: the next bytes, or a timeout, do it */
 }
 
 int http_new(struct event_base *base, struct http **ret)
@@ -396,7 +423,8 @@ int http_new(struct event_base *base, struct http **ret)
 	http->multi = curl_multi_init();
 	http->timer = evtimer_new(base, on_timer, http);
 	http->waited = evtimer_new(base, on_waited, http);
-	if (!http->multi || !http->timer || !http->waited) {
+	http->again = evtimer_new(base, on_again, http);
+	if (!http->multi || !http->timer || !http->waited || !http->again) {
 		http_free(http);
 		return -ENOMEM;
 	}
@@ -424,6 +452,8 @@ void http_free(struct http *http)
 		event_free(http->timer);
 	if (http->waited)
 		event_free(http->waited);
+	if (http->again)
+		event_free(http->again);
 	free(http);
 	curl_global_cleanup();
 }

@@ -10,6 +10,7 @@
 
 #include "base/hash.h"
 #include "base/table.h"
+#include "base/task.h"
 #include "base/vec.h"
 #include "yaml_scalar.h"
 
@@ -499,6 +500,7 @@ int yaml_parse(const char *data, size_t len, yaml_document_fn fn, void *ctx, str
 			break;
 		}
 		more = event.type != YAML_STREAM_END_EVENT;
+		task_step();
 		rc = on_event(b, &event, fn, ctx);
 		yaml_event_delete(&event);
 	}
