@@ -1,0 +1,162 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""No iteration of the loop takes long, whatever comes in: many pods at once, a namespace that many are in, a policy that
+means all of them, another's flush of our tables, and a listener that makes the kernel slow. Held against is the
+processor time of the thread, so that a busy machine changes nothing; /healthz is asked all the while.
+
+LOOP_PODS (100000; QUICK=1: 20000) pods elsewhere; LOOP_LOCAL (250) here."""
+import http.client
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+
+sys.dont_write_bytecode = True
+import harness  # noqa: E402
+import nodes  # noqa: E402
+
+PODS = int(os.environ.get("LOOP_PODS", "20000" if os.environ.get("QUICK") else "100000"))
+LOCAL = int(os.environ.get("LOOP_LOCAL", "250"))
+SCRATCH = "/run/loop"
+MANIFESTS, CONTROL = f"{SCRATCH}/manifests", f"{SCRATCH}/run/control.sock"
+METRICS = ("127.0.0.1", 9735)
+LIMIT_MS = float(os.environ.get("LOOP_LIMIT_MS", "50"))
+SETTLED = 120  # seconds
+check = harness.Checks()
+
+
+def elsewhere(number):
+    third, fourth = divmod(number, 250)
+    return harness.pod(f"there-{number}", {"there": "yes", "part": f"p{number % 10}"},
+                       [f"10.{100 + third // 250}.{third % 250}.{fourth + 1}"], node="n2")
+
+
+def local(number):
+    return harness.pod(f"here-{number}", {"group": f"g{number % 25}"}, [f"10.1.{number // 200}.{number % 200 + 1}"])
+
+
+def namespace(**labels):
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "t", "labels": labels}}
+
+
+def peers(**selectors):
+    return [{"from": [dict(selectors)], "ports": [{"port": 80}]}]
+
+
+class Probe(threading.Thread):
+    """Asks for /healthz all the time, from the first time that somebody answers."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.longest, self.failed, self.asked, self.running = 0.0, 0, 0, True
+
+    def run(self):
+        while self.running:
+            began = time.monotonic()
+            try:
+                connection = http.client.HTTPConnection(*METRICS, timeout=harness.PATIENCE)
+                connection.request("GET", "/healthz")
+                self.failed += connection.getresponse().status != 200
+                connection.close()
+                self.asked += 1
+            except OSError:
+                self.failed += self.asked > 0
+            self.longest = max(self.longest, time.monotonic() - began)
+            time.sleep(0.005)
+
+
+class Daemon:
+    def __init__(self):
+        self.log = open(f"{SCRATCH}/log", "a+", encoding="utf-8")
+        self.at = 0
+        self.process = subprocess.Popen(
+            [harness.NETPOLD, "-f", MANIFESTS, "--node", harness.NODE, "--control", CONTROL, "--metrics", "%s:%d" % METRICS,
+             "--log-level", "debug", "--cni-results", f"{SCRATCH}/none"], stderr=self.log)
+
+    def status(self):
+        connection = nodes.UnixConnection(CONTROL)
+        try:
+            connection.request("GET", "/status")
+            return json.loads(connection.getresponse().read())
+        except OSError:
+            if self.process.poll() is not None:
+                sys.exit("FAIL the daemon has ended: " + self.said()[-2000:])
+            return None
+        finally:
+            connection.close()
+
+    def said(self):
+        with open(f"{SCRATCH}/log", encoding="utf-8") as log:
+            return log.read()
+
+    def new_lines(self):
+        text = self.said()
+        new, self.at = text[self.at:], len(text)
+        return new
+
+    def settled(self, commits):
+        """Up to date, after so many commits at least."""
+        end = time.monotonic() + SETTLED
+        while time.monotonic() < end:
+            kernel = (self.status() or {"kernel": {}})["kernel"]
+            if kernel.get("upToDate") and kernel["commits"] >= commits:
+                return kernel
+            time.sleep(0.02)
+        sys.exit(f"FAIL not up to date after {SETTLED} s: {self.status()}: {self.said()[-2000:]}")
+
+
+def measure(daemon, what, probe, act, commits=1):
+    """The longest iteration while something happens."""
+    before = (daemon.status() or {"kernel": {"commits": 0}})["kernel"]["commits"]
+    daemon.new_lines()
+    probe.longest = 0.0
+    began = time.monotonic()
+    act()
+    daemon.settled(before + commits)
+    took = time.monotonic() - began
+    long = [int(us) / 1000 for us in re.findall(r"an iteration of the loop took (\d+) us", daemon.new_lines())]
+    print(f"{what}: {took:.2f} s; iterations over 50 ms: {len(long)}, the longest {max(long, default=0):.0f} ms; /healthz "
+          f"answered within {probe.longest * 1000:.0f} ms")
+    check(what, max(long, default=0) <= LIMIT_MS, f"{long[:10]}")
+
+
+def main():
+    harness.begin(900)
+    os.makedirs(SCRATCH)
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    harness.write(f"{MANIFESTS}/namespace.json", [namespace()])
+    harness.write(f"{MANIFESTS}/here.json", [local(number) for number in range(LOCAL)])
+    harness.write(f"{MANIFESTS}/there.json", [elsewhere(number) for number in range(PODS)])
+    harness.write(f"{MANIFESTS}/policies.json", [
+        harness.policy(f"part-{part}", {"group": f"g{part}"}, ingress=peers(podSelector={"matchLabels": {"part": f"p{part}"}}))
+        for part in range(10)])
+    daemon, probe = Daemon(), Probe()
+    probe.start()
+    measure(daemon, "start", probe, lambda: None)
+
+    def write(name, *objects):
+        return lambda: harness.write(f"{MANIFESTS}/{name}.json", list(objects))
+
+    team = {"matchLabels": {"team": "a"}}
+    measure(daemon, "a policy that means every pod", probe, write("all", harness.policy(
+        "all", {}, ingress=peers(podSelector={}, namespaceSelector={}))))
+    measure(daemon, "another one, by label of namespaces", probe, write("team", harness.policy(
+        "team", {"group": "g3"}, ingress=peers(namespaceSelector=team), egress=[{"to": [{"namespaceSelector": team}]}])))
+    measure(daemon, "the namespace gets that label", probe, write("namespace", namespace(team="a")))
+    measure(daemon, "and loses it", probe, write("namespace", namespace()))
+    measure(daemon, "another's flush", probe, lambda: subprocess.run(["nft", "flush", "ruleset"], check=True))
+    listener = subprocess.Popen(["nft", "monitor"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    measure(daemon, "another's flush, and it listens", probe, lambda: subprocess.run(["nft", "flush", "ruleset"], check=True))
+    listener.kill()
+    measure(daemon, "the policy is gone", probe, write("all"))
+    check("every probe was answered", probe.failed == 0 and probe.asked > 0, f"{probe.failed} of {probe.asked}")
+    probe.running = False
+    daemon.process.terminate()
+    check("SIGTERM ends it well", daemon.process.wait(harness.PATIENCE) == 0)
+    check.end()
+
+
+main()
