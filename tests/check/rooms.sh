@@ -44,10 +44,10 @@ library() # HEADER
 	uthash.h | utlist.h) echo uthash ;;
 	libnftnl/*) echo libnftnl ;;
 	libmnl/*) echo libmnl ;;
-	arpa/* | linux/* | net/* | netinet/* | sys/*) echo - ;;
+	arpa/* | linux/* | net/* | netinet/* | sanitizer/* | sys/*) echo - ;;
 	assert.h | ctype.h | dirent.h | endian.h | errno.h | fcntl.h | getopt.h | grp.h | inttypes.h | limits.h | locale.h | \
 		math.h | netdb.h | poll.h | pwd.h | sched.h | signal.h | spawn.h | stdalign.h | stdarg.h | stdbool.h | stddef.h | \
-		stdint.h | stdio.h | stdlib.h | string.h | strings.h | time.h | unistd.h) echo - ;;
+		stdint.h | stdio.h | stdlib.h | string.h | strings.h | time.h | ucontext.h | unistd.h) echo - ;;
 	esac
 }
 
