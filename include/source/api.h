@@ -31,8 +31,8 @@ void api_source_free(struct api_source *source);
 /* Ends the waits: what failed, or was not there, is asked for again now. */
 void api_source_hurry(struct api_source *source);
 
-/* Until it goes on, `fn` is not called but for the rest of what has been read; what the server sends
- * waits there. May be called from `fn`. */
+/* Until it goes on, `fn` is not called but for the rest of what has been read; what the server
+ * sends waits there. May be called from `fn`. */
 void api_source_pause(struct api_source *source, bool pause);
 
 bool api_source_synced(const struct api_source *source);
