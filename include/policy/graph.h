@@ -287,6 +287,10 @@ struct graph_pod *graph_addr_owner(const struct graph *graph, const struct addr 
 /* What the node has seen of the address; NULL: nothing. */
 const struct observed_addr *graph_observed(const struct graph *graph, const struct addr *addr);
 
+/* All that the node has seen, in no order: pass NULL first. */
+const struct observed_addr *graph_next_observed(const struct graph *graph,
+						const struct observed_addr *observed);
+
 /* Each address that a pod on the pod network claims and does not have, with its claim and that pod.
  */
 void graph_each_contested(const struct graph *graph,

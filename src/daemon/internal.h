@@ -189,6 +189,8 @@ void closed_tell(struct daemon *d);
 /* interfaces.c: findings about pods that policies select, at interfaces that policy does not reach.
  * After each change of the graph or of what the node has seen. */
 void interfaces_check(struct daemon *d);
+/* contested.c: findings about addresses that objects claim and do not have. */
+void contested_check(struct daemon *d);
 
 /* look.c: looks at this host for what is in the way of enforcing: findings of the part "host". */
 int look_start(struct daemon *d);

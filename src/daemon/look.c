@@ -115,6 +115,7 @@ void look_at_host(struct daemon *d)
 
 	d->looked_ms = monotonic_ms();
 	interfaces_check(d);
+	contested_check(d);
 	if (d->api)
 		count_results(d, &host);
 	if (gather_pods(d, &pods, &host) == 0 && preflight_run(&host, &found) == 0 &&

@@ -157,6 +157,7 @@ int reconcile_now(struct daemon *d)
 	note_latency(d, changed);
 	closed_tell(d);
 	interfaces_check(d);
+	contested_check(d);
 	if (changed)
 		log_commit(d);
 	if (d->touched && changed) {

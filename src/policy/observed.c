@@ -20,6 +20,12 @@ const struct observed_addr *graph_observed(const struct graph *g, const struct a
 	return find(g, addr);
 }
 
+const struct observed_addr *graph_next_observed(const struct graph *g,
+						const struct observed_addr *observed)
+{
+	return observed ? observed->hh.next : g->observed;
+}
+
 static void entry_free(struct graph *g, struct observed_addr *entry)
 {
 	if (!entry)

@@ -37,25 +37,36 @@ def on_host(pod):
     return pod
 
 
+def claims(who, addresses):
+    """The subjects of findings."""
+    return {f"{who} {address}" for address in addresses}
+
+
 def attacks():
-    """(what, objects)"""
+    """(what, objects, what is found of them)"""
     node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n2"},
             "status": {"addresses": [{"type": "InternalIP", "address": address} for address in VICTIM]}}
-    yield "a pod of another node has the victim's addresses", [forged("f", "friend", VICTIM, "n2")]
-    yield "a pod of no node has them", [forged("f", "friend", VICTIM, "")]
-    yield "another pod of this node has them, and no policy", [forged("f", "open", VICTIM)]
-    yield "another pod of this node has them, and is a friend", [forged("f", "friend", VICTIM)]
-    yield "a pod on this host's network has them", [on_host(forged("f", "friend", VICTIM))]
-    yield "a pod on another host's network has them", [on_host(forged("f", "friend", VICTIM, "n2"))]
-    yield "a pod has them as its host's", [forged("f", "open", (), "n2", hostIPs=[{"ip": address} for address in VICTIM])]
-    yield "a finished pod has them", [forged("f", "friend", VICTIM, phase="Succeeded")]
-    yield "a node has them", [node]
-    yield "a pod of this node has an outside host's, and is isolated", [forged("f", "victim", OUTSIDE)]
-    yield "a pod of this node has an outside host's, and is a friend", [forged("f", "friend", OUTSIDE)]
-    yield "a pod on this host's network has an outside host's", [on_host(forged("f", "victim", OUTSIDE))]
-    yield "pods of this node have each other's", [forged("f", "friend", VICTIM), forged("g", "open", SERVER)]
-    yield "pods of this node have what nobody may", [forged("f", "victim", ("127.0.0.1", "ff02::1")),
-                                                     forged("g", "victim", ("224.0.0.1", "fe80::1"))]
+    forger = claims("Pod t/f", VICTIM)
+    yield "a pod of another node has the victim's addresses", [forged("f", "friend", VICTIM, "n2")], forger
+    yield "a pod of no node has them", [forged("f", "friend", VICTIM, "")], forger
+    yield "another pod of this node has them, and no policy", [forged("f", "open", VICTIM)], forger
+    yield "another pod of this node has them, and is a friend", [forged("f", "friend", VICTIM)], forger
+    yield "a pod on this host's network has them", [on_host(forged("f", "friend", VICTIM))], claims("Node n1", VICTIM)
+    yield ("a pod on another host's network has them", [on_host(forged("f", "friend", VICTIM, "n2"))],
+           claims("Node n2", VICTIM))
+    yield ("a pod has them as its host's", [forged("f", "open", (), "n2", hostIPs=[{"ip": one} for one in VICTIM])],
+           claims("Node n2", VICTIM))
+    yield "a finished pod has them", [forged("f", "friend", VICTIM, phase="Succeeded")], set()
+    yield "a node has them", [node], claims("Node n2", VICTIM)
+    forger = claims("Pod t/f", OUTSIDE)
+    yield "a pod of this node has an outside host's, and is isolated", [forged("f", "victim", OUTSIDE)], forger
+    yield "a pod of this node has an outside host's, and is a friend", [forged("f", "friend", OUTSIDE)], forger
+    yield "a pod on this host's network has an outside host's", [on_host(forged("f", "victim", OUTSIDE))], set()
+    yield ("pods of this node have each other's", [forged("f", "friend", VICTIM), forged("g", "open", SERVER)],
+           claims("Pod t/f", VICTIM) | claims("Pod t/g", SERVER))
+    nobodys = ("127.0.0.1", "ff02::1"), ("224.0.0.1", "fe80::1")
+    yield ("pods of this node have what nobody may", [forged("f", "victim", nobodys[0]), forged("g", "victim", nobodys[1])],
+           claims("Pod t/f", nobodys[0]) | claims("Pod t/g", nobodys[1]))
 
 
 class Scene:
@@ -118,9 +129,17 @@ class Scene:
         passed = self.fate()
         self.check(f"{self.mode}: {what}: packets", passed == self.passed, str(sorted(passed ^ self.passed)))
 
-    def attack(self, what, objects):
+    def findings(self):
+        return {one["subject"] for one in self.agent.status()["findings"]
+                if one["id"] in ("address-contested", "address-unseen")}
+
+    def attack(self, what, objects, subjects):
         self.write(objects)
         self.unchanged(what)
+        for subject in subjects:
+            self.check(f"{self.mode}: {what}: {subject} is found", subject in self.findings(), str(self.findings()))
+        if not subjects:
+            self.check(f"{self.mode}: {what}: nothing to be found", not self.findings(), str(self.findings()))
 
     def restart(self, what):
         self.agent.stop(signal.SIGKILL)
@@ -155,13 +174,14 @@ class Scene:
 def run(mode, check):
     os.makedirs(f"/run/{mode}")
     scene = Scene(mode, check)
-    for what, objects in attacks():
-        scene.attack(what, objects)
+    for what, objects, subjects in attacks():
+        scene.attack(what, objects, subjects)
     everything = [one | {"metadata": one["metadata"] | {"name": f"{one['metadata']['name']}{number}"}}
-                  for number, (_, objects) in enumerate(attacks()) for one in objects]
-    scene.attack("all of them", everything)
+                  for number, (_, objects, _) in enumerate(attacks()) for one in objects]
+    scene.attack("all of them", everything, {f"Pod t/f0 {VICTIM[0]}", f"Node n2 {VICTIM[1]}", f"Pod t/f9 {OUTSIDE[0]}"})
     scene.restart("all of them")
     scene.write([])
+    check(f"{mode}: when all is taken back nothing is found", not scene.findings(), str(scene.findings()))
     scene.late()
     scene.agent.stop(signal.SIGTERM)
     for space in scene.lab.spaces.values():
