@@ -25,13 +25,19 @@ struct path_seg {
 /* The line of the deepest part of the path that exists; 0: unknown. */
 typedef unsigned (*line_of_fn)(void *ctx, const struct path_seg *path, size_t n);
 
+/* How the value that the path leads to was written, or with NULL the path's last key, where that is
+ * not what JSON shows; cut where `to` ends. False: as JSON shows it, or nobody knows. */
+typedef bool (*written_fn)(void *ctx, const struct path_seg *path, size_t n, const json_t *value,
+			   char *to, size_t len);
+
 struct decoder {
 	/* Set by the caller. */
 	struct intern *strings;
 	struct faults *faults;
 	const char *file;   /* for faults and origins; NULL: the API server */
 	line_of_fn line_of; /* NULL: no lines are known */
-	void *line_ctx;
+	written_fn written; /* NULL: all is shown as JSON */
+	void *line_ctx;     /* of both */
 	bool trusted; /* our annotations count: files, never an API server (tenants write those) */
 
 	/* The decoder's own. */

@@ -5,6 +5,7 @@
 #define SOURCE_YAML_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/err.h"
@@ -20,13 +21,44 @@ struct yaml_lines;
  * negative errno, which ends the parse. */
 typedef int (*yaml_document_fn)(void *ctx, const json_t *root, struct yaml_lines *lines);
 
-/* Calls `fn` for each document that is not empty. A document that is no YAML ends the parse: what
- * follows cannot be trusted to be what was meant.
- * 0; -EINVAL with err and *ret_line; -ENOMEM; or what fn returned. */
+#define YAML_FIELD_MAX 512
+#define YAML_VALUE_MAX 128
+
+/* What is wrong with a document or a file; texts may be "". */
+struct yaml_failure {
+	unsigned line;              /* 0: unknown */
+	unsigned context_line;      /* where that began which is no YAML; 0: unknown */
+	char field[YAML_FIELD_MAX]; /* "spec.ingress[0]", keys as they were written */
+	char value[YAML_VALUE_MAX]; /* as it was written */
+	char text[256];             /* what was expected */
+};
+
+struct yaml_reader {
+	yaml_document_fn document;
+	/* A document that is YAML and nothing that JSON can hold, or holds a key twice; it is left
+	 * out. NULL: that ends the parse. 0, or a negative errno which ends the parse. */
+	int (*invalid)(void *ctx, const struct yaml_failure *failure);
+	void *ctx;
+};
+
+/* Calls `document` for each document that is not empty. One that is no YAML ends the parse: what
+ * follows cannot be trusted to be what was meant; and so does one that is nested too deeply.
+ * 0; -EINVAL with *failure; -ENOMEM; or what the reader's functions returned. */
+int yaml_read(const char *data, size_t len, const struct yaml_reader *reader,
+	      struct yaml_failure *failure);
+
+/* The same where no document may be invalid; err has field and value, too. -EINVAL of `fn` itself
+ * leaves err as it is. */
 int yaml_parse(const char *data, size_t len, yaml_document_fn fn, void *ctx, struct err *err,
 	       unsigned *ret_line);
 
 /* A line_of_fn over the document, for a path from its root. */
 unsigned yaml_line_of(struct yaml_lines *lines, const struct path_seg *path, size_t n);
+
+/* How the value that the path leads to was written, or with NULL the last key of the path, where
+ * the tree shows it otherwise (0x50 is 80 there, on is true). False: it does not, or the value is
+ * another. */
+bool yaml_written(const struct yaml_lines *lines, const struct path_seg *path, size_t n,
+		  const json_t *value, char *to, size_t len);
 
 #endif

@@ -57,14 +57,19 @@ static const char *path_text(const struct decoder *d, char buf[static FIELD_TEXT
 	for (size_t i = 0; i < path_len(d) && used < FIELD_TEXT_MAX; i++) {
 		const struct path_seg *seg = &d->path[i];
 		size_t room = FIELD_TEXT_MAX - used;
+		char own[VALUE_TEXT_MAX];
+		const char *key = seg->key;
 		int len;
 
-		if (!seg->key)
+		if (key && d->written &&
+		    d->written(d->line_ctx, d->path, i + 1, NULL, own, sizeof(own)))
+			key = own;
+		if (!key)
 			len = snprintf(buf + used, room, "[%zu]", seg->index);
 		else if (seg->map_key)
-			len = snprintf(buf + used, room, "[%s]", seg->key);
+			len = snprintf(buf + used, room, "[%s]", key);
 		else
-			len = snprintf(buf + used, room, "%s%s", used ? "." : "", seg->key);
+			len = snprintf(buf + used, room, "%s%s", used ? "." : "", key);
 		used += len > 0 ? (size_t)len : 0;
 	}
 	return used ? buf : NULL;
@@ -86,13 +91,16 @@ static int take_chunk(const char *chunk, size_t len, void *ctx)
 	return shown->len < VALUE_TEXT_MAX ? 0 : -1; /* enough */
 }
 
-/* As JSON on one line; long ones end in "...". */
-static const char *value_text(const json_t *value, char buf[static VALUE_TEXT_MAX])
+/* As it was written, else as JSON on one line; long ones end in "...". */
+static const char *value_text(const struct decoder *d, const json_t *value,
+			      char buf[static VALUE_TEXT_MAX])
 {
 	struct shown shown = {.buf = buf};
 
 	if (!value)
 		return NULL;
+	if (d->written && d->written(d->line_ctx, d->path, path_len(d), value, buf, VALUE_TEXT_MAX))
+		return buf;
 	(void)json_dump_callback(value, take_chunk, &shown,
 				 JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(15));
 	if (shown.len == 0)
@@ -123,7 +131,7 @@ __attribute__((format(printf, 4, 0))) static void add_fault(struct decoder *d,
 			   .line = path_line(d),
 			   .object = d->object[0] ? d->object : NULL,
 			   .field = path_text(d, field),
-			   .value = value_text(value, shown),
+			   .value = value_text(d, value, shown),
 		   },
 		   "%s", text);
 }

@@ -126,16 +126,57 @@ static int emit(struct loader *l, struct decoded *decoded)
 	return rc;
 }
 
+/* A tree whose lines are known by a path from a root above it: YAML, and lists in JSON lists. */
+struct subtree {
+	line_of_fn line_of;
+	written_fn written;
+	void *line_ctx;
+	struct path_seg prefix[2 * LIST_DEPTH];
+	size_t depth;
+};
+
+#define SUBTREE_PATH_MAX (2 * LIST_DEPTH + DECODE_PATH_MAX)
+
+static size_t whole_path(const struct subtree *sub, const struct path_seg *path, size_t n,
+			 struct path_seg whole[static SUBTREE_PATH_MAX])
+{
+	if (sub->depth > 0)
+		memcpy(whole, sub->prefix, sub->depth * sizeof(whole[0]));
+	if (n > 0)
+		memcpy(whole + sub->depth, path, n * sizeof(whole[0]));
+	return sub->depth + n;
+}
+
+static unsigned subtree_line(void *ctx, const struct path_seg *path, size_t n)
+{
+	const struct subtree *sub = ctx;
+	struct path_seg whole[SUBTREE_PATH_MAX];
+
+	n = whole_path(sub, path, n, whole);
+	return sub->line_of(sub->line_ctx, whole, n);
+}
+
+static bool subtree_written(void *ctx, const struct path_seg *path, size_t n, const json_t *value,
+			    char *to, size_t len)
+{
+	const struct subtree *sub = ctx;
+	struct path_seg whole[SUBTREE_PATH_MAX];
+
+	n = whole_path(sub, path, n, whole);
+	return sub->written && sub->written(sub->line_ctx, whole, n, value, to, len);
+}
+
 /* One object, wherever it comes from. Faults are not errors: reading goes on. */
 static int take_object(struct loader *l, const json_t *json, const char *list_kind,
-		       const char *list_version, line_of_fn line_of, void *line_ctx)
+		       const char *list_version, struct subtree *sub)
 {
 	struct decoder d = {
 		.strings = l->strings,
 		.faults = l->faults,
 		.file = l->file,
-		.line_of = line_of,
-		.line_ctx = line_ctx,
+		.line_of = subtree_line,
+		.written = subtree_written,
+		.line_ctx = sub,
 		.trusted = true,
 	};
 	struct decoded decoded;
@@ -160,26 +201,6 @@ static int take_object(struct loader *l, const json_t *json, const char *list_ki
 	return rc;
 }
 
-/* A tree whose lines are known by a path from a root above it: YAML, and lists in JSON lists. */
-struct subtree {
-	line_of_fn line_of;
-	void *line_ctx;
-	struct path_seg prefix[2 * LIST_DEPTH];
-	size_t depth;
-};
-
-static unsigned subtree_line(void *ctx, const struct path_seg *path, size_t n)
-{
-	const struct subtree *sub = ctx;
-	struct path_seg whole[2 * LIST_DEPTH + DECODE_PATH_MAX];
-
-	if (sub->depth > 0)
-		memcpy(whole, sub->prefix, sub->depth * sizeof(whole[0]));
-	if (n > 0)
-		memcpy(whole + sub->depth, path, n * sizeof(whole[0]));
-	return sub->line_of(sub->line_ctx, whole, sub->depth + n);
-}
-
 /* An object, or a list and so its items; kubectl too takes whatever has `items` for a list. */
 static int take_tree(struct loader *l, const json_t *json, const char *list_kind,
 		     const char *list_version, const struct subtree *sub)
@@ -189,7 +210,7 @@ static int take_tree(struct loader *l, const json_t *json, const char *list_kind
 	int rc = 0;
 
 	if (!json_is_array(items))
-		return take_object(l, json, list_kind, list_version, subtree_line, &inner);
+		return take_object(l, json, list_kind, list_version, &inner);
 	if (sub->depth >= 2 * LIST_DEPTH) {
 		file_fault(l, subtree_line(&inner, NULL, 0), "lists nested too deeply in lists");
 		return 0;
@@ -210,11 +231,30 @@ static unsigned yaml_line(void *ctx, const struct path_seg *path, size_t n)
 	return yaml_line_of(ctx, path, n);
 }
 
+static bool yaml_text(void *ctx, const struct path_seg *path, size_t n, const json_t *value,
+		      char *to, size_t len)
+{
+	return yaml_written(ctx, path, n, value, to, len);
+}
+
 static int take_yaml(void *ctx, const json_t *root, struct yaml_lines *lines)
 {
-	struct subtree sub = {.line_of = yaml_line, .line_ctx = lines};
+	struct subtree sub = {.line_of = yaml_line, .written = yaml_text, .line_ctx = lines};
 
 	return take_tree(ctx, root, NULL, NULL, &sub);
+}
+
+static int invalid_document(void *ctx, const struct yaml_failure *failure)
+{
+	struct loader *l = ctx;
+
+	faults_add(l->faults, FAULT_ERROR,
+		   &(struct fault_place){.file = l->file,
+					 .line = failure->line,
+					 .field = failure->field[0] ? failure->field : NULL,
+					 .value = failure->value[0] ? failure->value : NULL},
+		   "%s", failure->text);
+	return 0;
 }
 
 static unsigned constant_line(void *ctx, const struct path_seg *path, size_t n)
@@ -360,20 +400,17 @@ static char *read_rest(struct loader *l, int fd, const char *head, size_t head_l
 
 static int read_yaml(struct loader *l, int fd, const char *head, size_t head_len)
 {
-	struct err err = {0};
-	unsigned line = 0;
+	const struct yaml_reader reader = {
+		.document = take_yaml, .invalid = invalid_document, .ctx = l};
+	struct yaml_failure failure;
 	size_t len = 0;
 	int rc = 0;
 	AUTO_FREE char *text = read_rest(l, fd, head, head_len, &len, &rc);
 
 	if (!text)
 		return rc;
-	rc = yaml_parse(text, len, take_yaml, l, &err, &line);
-	if (rc == -EINVAL && err.code) {
-		file_fault(l, line, err.text);
-		return 0;
-	}
-	return rc;
+	rc = yaml_read(text, len, &reader, &failure);
+	return rc == -EINVAL ? invalid_document(l, &failure) : rc;
 }
 
 /* As kubectl: what begins like an object is JSON; a name that says YAML is believed. */

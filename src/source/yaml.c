@@ -2,30 +2,18 @@
 #include "source/yaml.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <yaml.h>
 
-#include "base/hash.h"
 #include "base/table.h"
 #include "base/task.h"
 #include "base/vec.h"
+#include "yaml_lines.h"
 #include "yaml_scalar.h"
-
-/* Where a member or an element stands: its container, and its key's hash or its index. */
-struct line {
-	const json_t *parent;
-	uint32_t slot, line;
-};
-
-struct yaml_lines {
-	VEC(struct line) all;
-	const json_t *root;
-	unsigned first; /* of the document */
-	bool sorted;
-};
 
 /* An anchored value and how many nodes it stands for once aliases are counted out. */
 struct anchor {
@@ -55,79 +43,60 @@ struct builder {
 	struct anchor *anchors;
 	struct yaml_lines lines;
 	size_t nodes;
-	struct err *err;
-	unsigned err_line;
+	const struct yaml_reader *reader;
+	struct yaml_failure failure; /* of the document, where `failed`; of the file */
+	bool failed;
+	bool skip;     /* the rest of a document that has failed */
 	bool complete; /* root is a whole document, not yet handed out */
 };
 
-static uint32_t key_slot(const char *key)
+/* Ends the file. */
+__attribute__((format(printf, 3, 4))) static int give_up(struct builder *b, unsigned line,
+							 const char *fmt, ...)
 {
-	return (uint32_t)hash_bytes(key, strlen(key));
+	va_list ap;
+
+	b->failure.line = line;
+	va_start(ap, fmt);
+	(void)vsnprintf(b->failure.text, sizeof(b->failure.text), fmt, ap); /* bounded */
+	va_end(ap);
+	return -EINVAL;
 }
 
-static int compare_lines(const void *left, const void *right)
+/* "spec.ingress[0].ports": the place that is being read, keys as they were written. */
+static void describe_place(const struct builder *b, char to[static YAML_FIELD_MAX])
 {
-	const struct line *a = left, *b = right;
+	size_t used = 0;
 
-	if (a->parent != b->parent)
-		return (uintptr_t)a->parent < (uintptr_t)b->parent ? -1 : 1;
-	return (a->slot > b->slot) - (a->slot < b->slot);
-}
+	to[0] = '\0';
+	for (size_t i = 0; i < b->depth && used < YAML_FIELD_MAX; i++) {
+		const struct level *level = &b->levels[i];
+		const char *key = level->key ? yaml_lines_written(&b->lines, level->container,
+								  yaml_key_slot(level->key), true)
+					     : NULL;
+		int n = 0;
 
-static int compare_lines_fully(const void *left, const void *right)
-{
-	const struct line *a = left, *b = right;
-	int order = compare_lines(left, right);
-
-	return order != 0 ? order : (a->line > b->line) - (a->line < b->line);
-}
-
-/* A key that is set again, by a merge or after one, is where it was set last. */
-static const struct line *find_line(const struct yaml_lines *lines, const struct line *wanted)
-{
-	const struct line *found, *end = lines->all.v + lines->all.n;
-
-	if (lines->all.n == 0)
-		return NULL;
-	found = bsearch(wanted, lines->all.v, lines->all.n, sizeof(*found), compare_lines);
-	while (found && found + 1 < end && found[1].parent == wanted->parent &&
-	       found[1].slot == wanted->slot)
-		found++;
-	return found;
-}
-
-unsigned yaml_line_of(struct yaml_lines *lines, const struct path_seg *path, size_t n)
-{
-	const json_t *node = lines->root;
-	unsigned line = lines->first;
-
-	if (!lines->sorted && lines->all.n > 0)
-		qsort(lines->all.v, lines->all.n, sizeof(lines->all.v[0]), compare_lines_fully);
-	lines->sorted = true;
-	for (size_t i = 0; i < n; i++) {
-		struct line wanted = {.parent = node};
-		const json_t *next;
-
-		if (path[i].key) {
-			wanted.slot = key_slot(path[i].key);
-			next = json_object_get(node, path[i].key);
-		} else {
-			wanted.slot = (uint32_t)path[i].index;
-			next = json_array_get(node, path[i].index);
-		}
-		const struct line *found = find_line(lines, &wanted);
-		if (!next || !found)
-			break;
-		line = found->line;
-		node = next;
+		if (json_is_array(level->container))
+			n = snprintf(to + used, YAML_FIELD_MAX - used, "[%zu]",
+				     json_array_size(level->container));
+		else if (level->key)
+			n = snprintf(to + used, YAML_FIELD_MAX - used, "%s%s", used ? "." : "",
+				     key ? key : level->key);
+		used += (size_t)n;
 	}
-	return line;
 }
 
-static int fail(struct builder *b, unsigned line, const char *text)
+/* Ends the document. `value` as it was written, or NULL. */
+static int fail(struct builder *b, unsigned line, const char *value, const char *text)
 {
-	b->err_line = line;
-	return err_set(b->err, -EINVAL, "%s", text);
+	struct yaml_failure *f = &b->failure;
+
+	b->failed = true;
+	*f = (struct yaml_failure){.line = line};
+	describe_place(b, f->field);
+	(void)snprintf(f->value, sizeof(f->value), "%s", value ? value : "");
+	(void)snprintf(f->text, sizeof(f->text), "%s", text);
+	return -EINVAL;
 }
 
 /* Nodes are counted as they would stand without aliases: what whoever walks the tree pays. */
@@ -137,7 +106,7 @@ static int count_nodes(struct builder *b, size_t nodes, unsigned line)
 	for (size_t i = 0; i < b->depth; i++)
 		b->levels[i].nodes += nodes;
 	if (b->nodes > YAML_NODES_MAX)
-		return fail(b, line,
+		return fail(b, line, NULL,
 			    "document too large, or its aliases expand too far: expected at most "
 			    "4000000 values");
 	return 0;
@@ -168,11 +137,6 @@ static int set_anchor(struct builder *b, const char *name, json_t *value, size_t
 	return 0;
 }
 
-static int note_line(struct builder *b, const json_t *parent, uint32_t slot, unsigned line)
-{
-	return vec_push(&b->lines.all, (struct line){parent, slot, line});
-}
-
 /* go-yaml sets the keys as it comes to them: those before the merge lose, those after it win. */
 static int merge_map(struct builder *b, struct level *level, const json_t *source, unsigned line)
 {
@@ -180,7 +144,7 @@ static int merge_map(struct builder *b, struct level *level, const json_t *sourc
 	json_t *value;
 
 	if (!json_is_object(source))
-		return fail(b, line, "merge key: expected a map or a list of maps");
+		return fail(b, line, NULL, "merge key: expected a map or a list of maps");
 	if (!level->merged && !(level->merged = json_object()))
 		return -ENOMEM;
 	json_object_foreach ((json_t *)source, key, value) {
@@ -189,7 +153,7 @@ static int merge_map(struct builder *b, struct level *level, const json_t *sourc
 
 		if (json_object_set(level->container, key, value) < 0 ||
 		    (!own && json_object_set_new(level->merged, key, json_true()) < 0) ||
-		    note_line(b, level->container, key_slot(key), line) < 0)
+		    yaml_lines_add(&b->lines, level->container, yaml_key_slot(key), line) < 0)
 			return -ENOMEM;
 	}
 	return 0;
@@ -207,8 +171,35 @@ static int merge_into(struct builder *b, struct level *level, const json_t *sour
 	return rc;
 }
 
-/* Puts a complete value (whose reference it takes) where it belongs. */
-static int place(struct builder *b, json_t *value, unsigned line)
+/* Does the tree show a scalar otherwise than it was written? */
+static bool shows_otherwise(const json_t *value, const char *text)
+{
+	char number[32] = "";
+
+	if (json_is_integer(value))
+		(void)snprintf(number, sizeof(number), "%" JSON_INTEGER_FORMAT,
+			       json_integer_value(value));
+	else if (json_is_boolean(value))
+		(void)snprintf(number, sizeof(number), json_is_true(value) ? "true" : "false");
+	else if (json_is_null(value))
+		(void)snprintf(number, sizeof(number), "null");
+	return (json_is_real(value) || number[0]) && strcmp(number, text) != 0;
+}
+
+static int note_value(struct builder *b, uint32_t slot, unsigned line, const json_t *value,
+		      const char *text)
+{
+	const json_t *container = b->levels[b->depth - 1].container;
+	int rc = yaml_lines_add(&b->lines, container, slot, line);
+
+	if (rc == 0 && text && shows_otherwise(value, text))
+		rc = yaml_lines_add_written(&b->lines, container, slot, false, text);
+	return rc;
+}
+
+/* Puts a complete value (whose reference it takes) where it belongs. `text`: what a scalar was
+ * written as, or NULL. */
+static int place(struct builder *b, json_t *value, unsigned line, const char *text)
 {
 	struct level *level = b->depth > 0 ? &b->levels[b->depth - 1] : NULL;
 	int rc = -ENOMEM;
@@ -218,17 +209,18 @@ static int place(struct builder *b, json_t *value, unsigned line)
 		return 0;
 	}
 	if (json_is_array(level->container)) {
-		if (note_line(b, level->container, (uint32_t)json_array_size(level->container),
-			      line) == 0 &&
-		    json_array_append(level->container, value) == 0)
-			rc = 0;
+		uint32_t slot = (uint32_t)json_array_size(level->container);
+
+		rc = note_value(b, slot, line, value, text);
+		if (rc == 0 && json_array_append(level->container, value) < 0)
+			rc = -ENOMEM;
 	} else if (level->merge) {
 		rc = merge_into(b, level, value, level->key_line);
 		level->merge = false;
 	} else {
-		if (note_line(b, level->container, key_slot(level->key), level->key_line) == 0 &&
-		    json_object_set(level->container, level->key, value) == 0)
-			rc = 0;
+		rc = note_value(b, yaml_key_slot(level->key), level->key_line, value, text);
+		if (rc == 0 && json_object_set(level->container, level->key, value) < 0)
+			rc = -ENOMEM;
 		free(level->key);
 		level->key = NULL;
 	}
@@ -263,7 +255,20 @@ static char *key_text(const json_t *value)
 	return strdup(number);
 }
 
-static int take_key(struct builder *b, const json_t *value, bool plain, unsigned line)
+/* go-yaml refuses this as well, where sigs.k8s.io/yaml is strict; else the last would win. */
+static int set_twice(struct builder *b, const struct level *level, unsigned line)
+{
+	unsigned first = yaml_lines_find(&b->lines, level->container, yaml_key_slot(level->key));
+	char text[100];
+
+	(void)snprintf(text, sizeof(text), "set twice, before in line %u: expected each key once",
+		       first);
+	return fail(b, line, NULL, text);
+}
+
+/* `text`: what a scalar was written as, or NULL. */
+static int take_key(struct builder *b, const json_t *value, const char *text, bool plain,
+		    unsigned line)
 {
 	struct level *level = &b->levels[b->depth - 1];
 
@@ -273,16 +278,18 @@ static int take_key(struct builder *b, const json_t *value, bool plain, unsigned
 		return 0;
 	}
 	if (json_is_null(value))
-		return fail(b, line, "a null key: expected text");
+		return fail(b, line, text && text[0] ? text : NULL, "a null key: expected text");
 	level->key = key_text(value);
 	if (!level->key)
+		return -ENOMEM;
+	if (text && strcmp(text, level->key) != 0 &&
+	    yaml_lines_add_written(&b->lines, level->container, yaml_key_slot(level->key), true,
+				   text) < 0)
 		return -ENOMEM;
 	if (json_object_get(level->merged, level->key)) {
 		(void)json_object_del(level->merged, level->key);
 	} else if (json_object_get(level->container, level->key)) {
-		b->err_line = line;
-		return err_set(b->err, -EINVAL, "\"%.100s\" is set twice: expected each key once",
-			       level->key);
+		return set_twice(b, level, line);
 	}
 	return 0;
 }
@@ -308,15 +315,15 @@ static int on_scalar(struct builder *b, const yaml_event_t *event, unsigned line
 	else
 		value = yaml_tagged_scalar(tag ? tag : "", text, len, &err);
 	if (!value)
-		return err.code == -EINVAL ? fail(b, line, err.text) : -ENOMEM;
+		return err.code == -EINVAL ? fail(b, line, text, err.text) : -ENOMEM;
 
 	int rc = count_nodes(b, 1, line);
 	if (rc == 0 && event->data.scalar.anchor)
 		rc = set_anchor(b, (const char *)event->data.scalar.anchor, value, 1);
 	if (rc == 0 && key_expected(b))
-		rc = take_key(b, value, plain, line);
+		rc = take_key(b, value, text, plain, line);
 	else if (rc == 0)
-		return place(b, value, line);
+		return place(b, value, line, text);
 	json_decref(value);
 	return rc;
 }
@@ -329,9 +336,9 @@ static int on_start(struct builder *b, json_t *container, const yaml_char_t *anc
 	if (!container || (anchor && !name))
 		rc = -ENOMEM;
 	else if (b->depth >= YAML_DEPTH_MAX)
-		rc = fail(b, line, "nested too deeply: expected at most 100 levels");
+		rc = give_up(b, line, "nested too deeply: expected at most 100 levels");
 	else if (key_expected(b))
-		rc = fail(b, line, "a list or map as a key: expected text");
+		rc = fail(b, line, NULL, "a list or map as a key: expected text");
 	else
 		rc = count_nodes(b, 1, line);
 	if (rc < 0) {
@@ -361,7 +368,7 @@ static int on_end(struct builder *b)
 	if (level.anchor)
 		rc = set_anchor(b, level.anchor, level.container, level.nodes);
 	if (rc == 0)
-		rc = place(b, json_incref(level.container), level.line);
+		rc = place(b, json_incref(level.container), level.line, NULL);
 	level_done(&level);
 	return rc;
 }
@@ -377,21 +384,23 @@ static int on_alias(struct builder *b, const char *name, unsigned line)
 
 	HASH_FIND_STR(b->anchors, name, anchor);
 	if (!anchor) {
+		char text[150];
+
 		/* Also an alias to what it stands in: the anchor is known once closed. */
-		b->err_line = line;
-		return err_set(b->err, -EINVAL, "alias *%.100s: no such anchor before it", name);
+		(void)snprintf(text, sizeof(text), "alias *%.100s: no such anchor before it", name);
+		return fail(b, line, NULL, text);
 	}
 	int rc = count_nodes(b, anchor->nodes, line);
 	if (rc < 0)
 		return rc;
 	if (key_expected(b)) {
 		if (json_is_object(anchor->value) || json_is_array(anchor->value))
-			return fail(b, line, "a list or map as a key: expected text");
-		return take_key(b, anchor->value, false, line);
+			return fail(b, line, NULL, "a list or map as a key: expected text");
+		return take_key(b, anchor->value, NULL, false, line);
 	}
 	if (json_is_array(anchor->value) && merge_expected(b))
-		return fail(b, line, "merge key: expected a map, or a list written here");
-	return place(b, json_incref(anchor->value), line);
+		return fail(b, line, NULL, "merge key: expected a map, or a list written here");
+	return place(b, json_incref(anchor->value), line, NULL);
 }
 
 static void forget_document(struct builder *b)
@@ -410,104 +419,132 @@ static void forget_document(struct builder *b)
 	b->root = NULL;
 	b->complete = false;
 	b->nodes = 0;
-	vec_free(&b->lines.all);
+	yaml_lines_done(&b->lines);
 }
 
 /* Only once the parser has found what follows in order: a document that bad indentation cut short
  * looks complete until then. */
-static int hand_out(struct builder *b, yaml_document_fn fn, void *ctx)
+static int hand_out(struct builder *b)
 {
 	int rc = 0;
 
 	b->lines.root = b->root;
-	b->lines.sorted = false;
 	if (b->complete && b->root && !json_is_null(b->root))
-		rc = fn(ctx, b->root, &b->lines);
+		rc = b->reader->document(b->reader->ctx, b->root, &b->lines);
 	forget_document(b);
 	b->lines.first = 0;
+	b->skip = false;
 	return rc;
 }
 
-static int on_event(struct builder *b, const yaml_event_t *event, yaml_document_fn fn, void *ctx)
+static int on_content(struct builder *b, const yaml_event_t *event, unsigned line)
 {
-	unsigned line = (unsigned)event->start_mark.line + 1;
-	int rc = 0;
-
 	switch (event->type) {
-	case YAML_DOCUMENT_START_EVENT:
-	case YAML_STREAM_END_EVENT:
-		return hand_out(b, fn, ctx);
 	case YAML_SCALAR_EVENT:
-		rc = on_scalar(b, event, line);
-		break;
+		return on_scalar(b, event, line);
 	case YAML_SEQUENCE_START_EVENT:
-		rc = on_start(b, json_array(), event->data.sequence_start.anchor, line);
-		break;
+		return on_start(b, json_array(), event->data.sequence_start.anchor, line);
 	case YAML_MAPPING_START_EVENT:
-		rc = on_start(b, json_object(), event->data.mapping_start.anchor, line);
-		break;
+		return on_start(b, json_object(), event->data.mapping_start.anchor, line);
 	case YAML_SEQUENCE_END_EVENT:
 	case YAML_MAPPING_END_EVENT:
 		return on_end(b);
 	case YAML_ALIAS_EVENT:
 		return on_alias(b, (const char *)event->data.alias.anchor, line);
-	case YAML_DOCUMENT_END_EVENT:
-		b->complete = true;
-		return 0;
-	case YAML_NO_EVENT:
-	case YAML_STREAM_START_EVENT:
-		return 0;
+	default:
+		return 0; /* YAML_DOCUMENT_END_EVENT, and those of the stream */
 	}
-	if (b->lines.first == 0)
+}
+
+/* A document that has failed says why, and the rest of it is passed over. */
+static int tell_failure(struct builder *b)
+{
+	forget_document(b);
+	b->failed = false;
+	b->skip = true;
+	return b->reader->invalid(b->reader->ctx, &b->failure);
+}
+
+static int on_event(struct builder *b, const yaml_event_t *event)
+{
+	unsigned line = (unsigned)event->start_mark.line + 1;
+	int rc;
+
+	if (event->type == YAML_DOCUMENT_START_EVENT || event->type == YAML_STREAM_END_EVENT)
+		return hand_out(b);
+	if (b->skip)
+		return 0;
+	b->complete = event->type == YAML_DOCUMENT_END_EVENT;
+	rc = on_content(b, event, line);
+	if (b->lines.first == 0 && !b->complete && event->type != YAML_STREAM_START_EVENT)
 		b->lines.first = line;
-	return rc;
+	return rc == -EINVAL && b->failed && b->reader->invalid ? tell_failure(b) : rc;
 }
 
 static int parser_error(struct builder *b)
 {
 	const yaml_parser_t *p = &b->parser;
+	const char *problem = p->problem ? p->problem : "unreadable";
 
 	if (p->error == YAML_MEMORY_ERROR)
 		return -ENOMEM;
-	b->err_line = (unsigned)p->problem_mark.line + 1;
+	b->failure = (struct yaml_failure){.context_line = (unsigned)p->context_mark.line + 1};
 	if (p->error == YAML_READER_ERROR)
-		return err_set(b->err, -EINVAL, "not YAML: %s at byte %zu",
-			       p->problem ? p->problem : "unreadable", p->problem_offset);
-	return err_set(b->err, -EINVAL, "not YAML: %s%s%s", p->problem ? p->problem : "unreadable",
+		return give_up(b, (unsigned)p->problem_mark.line + 1, "not YAML: %s at byte %zu",
+			       problem, p->problem_offset);
+	return give_up(b, (unsigned)p->problem_mark.line + 1, "not YAML: %s%s%s", problem,
 		       p->context ? ", " : "", p->context ? p->context : "");
+}
+
+static int parse(struct builder *b)
+{
+	bool more = true;
+	int rc = 0;
+
+	while (rc == 0 && more) {
+		yaml_event_t event;
+
+		if (!yaml_parser_parse(&b->parser, &event))
+			return parser_error(b);
+		more = event.type != YAML_STREAM_END_EVENT;
+		task_step();
+		rc = on_event(b, &event);
+		yaml_event_delete(&event);
+	}
+	return rc;
+}
+
+int yaml_read(const char *data, size_t len, const struct yaml_reader *reader,
+	      struct yaml_failure *failure)
+{
+	struct builder *b = calloc(1, sizeof(*b));
+	int rc = -ENOMEM;
+
+	if (!b)
+		return -ENOMEM;
+	b->reader = reader;
+	if (yaml_parser_initialize(&b->parser)) {
+		yaml_parser_set_input_string(&b->parser, (const unsigned char *)data, len);
+		rc = parse(b);
+		forget_document(b);
+		yaml_parser_delete(&b->parser);
+	}
+	*failure = b->failure;
+	free(b);
+	return rc;
 }
 
 int yaml_parse(const char *data, size_t len, yaml_document_fn fn, void *ctx, struct err *err,
 	       unsigned *ret_line)
 {
-	struct builder *b = calloc(1, sizeof(*b));
-	bool more = true;
-	int rc = 0;
+	struct yaml_reader reader = {.document = fn, .ctx = ctx};
+	struct yaml_failure failure = {0};
+	int rc = yaml_read(data, len, &reader, &failure);
 
-	if (!b)
-		return -ENOMEM;
-	b->err = err;
-	if (!yaml_parser_initialize(&b->parser)) {
-		free(b);
-		return -ENOMEM;
-	}
-	yaml_parser_set_input_string(&b->parser, (const unsigned char *)data, len);
-	while (rc == 0 && more) {
-		yaml_event_t event;
-
-		if (!yaml_parser_parse(&b->parser, &event)) {
-			rc = parser_error(b);
-			break;
-		}
-		more = event.type != YAML_STREAM_END_EVENT;
-		task_step();
-		rc = on_event(b, &event, fn, ctx);
-		yaml_event_delete(&event);
-	}
-	forget_document(b);
-	yaml_parser_delete(&b->parser);
+	if (rc == -EINVAL && failure.text[0])
+		(void)err_set(err, rc, "%s%s%s%s%s", failure.field, failure.field[0] ? ": " : "",
+			      failure.value, failure.value[0] ? ": " : "", failure.text);
 	if (ret_line)
-		*ret_line = b->err_line;
-	free(b);
+		*ret_line = failure.line;
 	return rc;
 }

@@ -127,12 +127,8 @@ static bool is_float(const char *text)
 }
 
 /* 80.0 becomes 80: Go writes such floats as integers, and so the API server reads them. */
-static json_t *float_value(double value, struct err *err)
+static json_t *float_value(double value)
 {
-	if (!isfinite(value)) {
-		err_set(err, -EINVAL, "an infinite number: expected a finite one");
-		return NULL;
-	}
 	if (fabs(value) < 9007199254740992.0 && (double)(json_int_t)value == value)
 		return json_integer((json_int_t)value);
 	return json_real(value);
@@ -180,17 +176,20 @@ json_t *yaml_plain_scalar(const char *text, size_t len, struct err *err)
 		return json_true();
 	if (is_false(text))
 		return json_false();
-	if (is_special_float(text))
-		return float_value(INFINITY, err);
+	if (is_special_float(text)) {
+		err_set(err, -EINVAL, "expected a finite number (quote it if it is text)");
+		return NULL;
+	}
 	if (len > NUMBER_MAX || !strchr("+-.0123456789", text[0]))
 		return text_value(text, len, err);
 
 	strip(text, len, number);
 	if (parse_int(number, &value))
 		return json_integer(value);
-	if (is_float(number) && (text[0] != '.' || underscores_separate(text)))
-		return float_value(strtod(number, NULL), err);
-	return text_value(text, len, err);
+	if (is_float(number) && (text[0] != '.' || underscores_separate(text)) &&
+	    isfinite(strtod(number, NULL)))
+		return float_value(strtod(number, NULL));
+	return text_value(text, len, err); /* also what is too large for a float: 12e4567 */
 }
 
 /* What go-yaml's resolve() finds fit for a tag. */
