@@ -13,6 +13,7 @@
 struct json_line {
 	uint64_t path; /* hash */
 	unsigned line;
+	size_t at; /* where its value begins in the bytes */
 };
 
 struct json_lines {
@@ -25,6 +26,10 @@ struct json_lines {
 
 /* A line_of_fn: the deepest part of the path that exists. ctx is a struct json_lines. */
 unsigned json_line_of(void *ctx, const struct path_seg *path, size_t n);
+
+/* A written_fn: numbers, such as 1e3 and 1.50. */
+bool json_written(void *ctx, const struct path_seg *path, size_t n, const json_t *value, char *to,
+		  size_t len);
 
 void json_lines_done(struct json_lines *lines);
 

@@ -294,7 +294,7 @@ static int take_json(void *ctx, const struct json_part *part)
 {
 	struct loader *l = ctx;
 	struct json_lines lines = {.bytes = part->bytes, .first = part->line};
-	struct subtree sub = {.line_of = json_line_of, .line_ctx = &lines};
+	struct subtree sub = {.line_of = json_line_of, .written = json_written, .line_ctx = &lines};
 	json_error_t error;
 	int rc = 0;
 

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/hash.h"
 #include "source/json_scan.h"
 
@@ -30,10 +31,11 @@ static void count_to(struct walk *w, const char *to)
 		w->line += *w->counted == '\n';
 }
 
-static bool note(struct walk *w, uint64_t path, const char *at)
+static bool note(struct walk *w, uint64_t path, const char *at, const char *value)
 {
 	count_to(w, at);
-	return vec_push(&w->lines->all, (struct json_line){path, w->line}) == 0;
+	return vec_push(&w->lines->all,
+			(struct json_line){path, w->line, (size_t)(value - w->lines->bytes)}) == 0;
 }
 
 static bool walk_value(struct walk *w, uint64_t path);
@@ -46,7 +48,7 @@ static bool walk_object(struct walk *w, uint64_t path)
 		uint64_t member = mix(path, key, (size_t)(key_end - key));
 
 		w->p = value;
-		if (!note(w, member, key) || !walk_value(w, member))
+		if (!note(w, member, key, value) || !walk_value(w, member))
 			return false;
 		w->p = json_scan_space(w->p, w->end);
 		if (w->p >= w->end || *w->p != ',')
@@ -68,7 +70,7 @@ static bool walk_array(struct walk *w, uint64_t path)
 		if (w->p >= w->end || *w->p == ']')
 			break;
 		uint64_t element = mix_index(path, index++);
-		if (!note(w, element, w->p) || !walk_value(w, element))
+		if (!note(w, element, w->p, w->p) || !walk_value(w, element))
 			return false;
 		w->p = json_scan_space(w->p, w->end);
 	} while (w->p < w->end && *w->p == ',');
@@ -112,24 +114,57 @@ static void build(struct json_lines *lines)
 	lines->built = true;
 }
 
-unsigned json_line_of(void *ctx, const struct path_seg *path, size_t n)
+/* The deepest part of the path that exists, of *ret_n steps; NULL: none. */
+static const struct json_line *find(struct json_lines *lines, const struct path_seg *path, size_t n,
+				    size_t *ret_n)
 {
-	struct json_lines *lines = ctx;
-	unsigned line = lines->first;
+	const struct json_line *deepest = NULL;
 	struct json_line wanted = {0};
 
 	if (n > 0 && !lines->built)
 		build(lines);
-	for (size_t i = 0; i < n && lines->all.n > 0; i++) {
-		wanted.path = path[i].key ? mix(wanted.path, path[i].key, strlen(path[i].key))
-					  : mix_index(wanted.path, path[i].index);
+	for (*ret_n = 0; *ret_n < n && lines->all.n > 0; ++*ret_n) {
+		const struct path_seg *seg = &path[*ret_n];
+
+		wanted.path = seg->key ? mix(wanted.path, seg->key, strlen(seg->key))
+				       : mix_index(wanted.path, seg->index);
 		const struct json_line *found = bsearch(&wanted, lines->all.v, lines->all.n,
 							sizeof(lines->all.v[0]), compare);
 		if (!found)
 			break;
-		line = found->line;
+		deepest = found;
 	}
-	return line;
+	return deepest;
+}
+
+unsigned json_line_of(void *ctx, const struct path_seg *path, size_t n)
+{
+	struct json_lines *lines = ctx;
+	size_t steps;
+	const struct json_line *found = find(lines, path, n, &steps);
+
+	return found ? found->line : lines->first;
+}
+
+bool json_written(void *ctx, const struct path_seg *path, size_t n, const json_t *value, char *to,
+		  size_t len)
+{
+	struct json_lines *lines = ctx;
+	size_t steps;
+	const struct json_line *found = json_is_number(value) ? find(lines, path, n, &steps) : NULL;
+	const char *from = found ? lines->bytes + found->at : NULL;
+	const char *end = from ? json_scan_value(from, lines->bytes + lines->len) : NULL;
+
+	if (!end || steps < n || (size_t)(end - from) >= len)
+		return false;
+	/* By its hash it could be another's. */
+	AUTO_JSON json_t *again = json_loadb(from, (size_t)(end - from), JSON_DECODE_ANY, NULL);
+
+	if (!again || !json_equal(again, value))
+		return false;
+	memcpy(to, from, (size_t)(end - from));
+	to[end - from] = '\0';
+	return true;
 }
 
 void json_lines_done(struct json_lines *lines)

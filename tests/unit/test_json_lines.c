@@ -144,10 +144,54 @@ static void is_scanned(void **state)
 	free(bytes);
 }
 
+static void numbers_are_shown_as_they_were_written(void **state)
+{
+	static const char text[] = "{\"a\": [1e3, 80, \"1e3\", {\"b\": -0.50}], \"c\": true}";
+	static const struct {
+		struct path_seg path[4];
+		size_t n;
+		const char *wanted; /* NULL: as the tree has it */
+	} all[] = {
+		{{KEY("a"), INDEX(0)}, 2, "1e3"},
+		{{KEY("a"), INDEX(1)}, 2, "80"},
+		{{KEY("a"), INDEX(2)}, 2, NULL},
+		{{KEY("a"), INDEX(3), KEY("b")}, 3, "-0.50"},
+		{{KEY("c")}, 1, NULL},
+		{{KEY("d")}, 1, NULL},
+	};
+	struct json_lines lines = {.bytes = text, .len = strlen(text), .first = 1};
+	json_t *tree = json_loads(text, 0, NULL), *other = json_real(7.5);
+	char written[16];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+		const json_t *node = tree;
+
+		for (size_t j = 0; j < all[i].n; j++)
+			node = all[i].path[j].key ? json_object_get(node, all[i].path[j].key)
+						  : json_array_get(node, all[i].path[j].index);
+		assert_int_equal(
+			json_written(&lines, all[i].path, all[i].n, node, written, sizeof(written)),
+			all[i].wanted != NULL);
+		if (all[i].wanted)
+			assert_string_equal(written, all[i].wanted);
+		assert_false(json_written(&lines, all[i].path, all[i].n, other, written,
+					  sizeof(written)));
+		assert_false(json_written(&lines, all[i].path, all[i].n, NULL, written,
+					  sizeof(written)));
+	}
+	assert_false(json_written(&lines, all[0].path, 2,
+				  json_array_get(json_object_get(tree, "a"), 0), written, 3));
+	json_lines_done(&lines);
+	json_decref(tree);
+	json_decref(other);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bytes_that_are_no_json_do_no_harm),
+		cmocka_unit_test(numbers_are_shown_as_they_were_written),
 	};
 	int failed = RUN_ROWS("lines", rows, is_on_line);
 
