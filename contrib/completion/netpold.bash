@@ -26,11 +26,11 @@ _netpold()
 	--user)
 		mapfile -t COMPREPLY < <(compgen -u -- "$cur")
 		;;
-	--context | --node | --commit-interval | --metrics | --pod-networks) COMPREPLY=() ;;
+	--context | --node | --commit-interval | --api-progress-deadline | --metrics | --pod-networks) COMPREPLY=() ;;
 	*)
 		# --help has no room for these.
 		mapfile -t COMPREPLY < <(compgen -W "--lockdown --cni-plugin-results --pod-networks --state-directory
-			--local-node-egress --pod-tunnels
+			--local-node-egress --pod-tunnels --api-progress-deadline
 			$("$1" --help 2> /dev/null | sed -n 's/^  \(    \|-., \)\(--[a-z-]*\).*/\2/p')" -- "$cur")
 		;;
 	esac

@@ -15,12 +15,25 @@
 struct api_source;
 struct event_base;
 
+/* A resource that every cluster has makes no progress: not one object or bookmark, nor a complete
+ * list, since the first failure or the start, for this long. Longer than an API server takes to be
+ * replaced, or a watch to be found silent and resumed. */
+#define API_PROGRESS_DEADLINE_MS 300000
+
+/* since_ms by api_clock_ms(); 0: it makes progress again. It is also called when such a resource
+ * fails again: r->stats.error has changed. */
+typedef void (*api_stalled_fn)(void *ctx, const struct reflector *r, int64_t since_ms);
+
 /* `fn` is called from the loop: for each object, and with EVENT_SYNCED once all that was there at
  * the start has been told. When it fails, all is told again later. Objects come in any order; those
  * of an API server are never trusted to name interfaces.
  * 0; -ENOMEM. The base, `config` and `strings` outlive the source. */
 int api_source_new(struct event_base *base, const struct api_config *config, struct intern *strings,
 		   event_fn fn, void *ctx, struct api_source **ret);
+
+/* Before it begins: whom to tell of resources that make no progress for so long. */
+void api_source_on_stalled(struct api_source *source, int64_t deadline_ms, api_stalled_fn fn,
+			   void *ctx);
 
 /* Begins. 0 or -ENOMEM. */
 int api_source_start(struct api_source *source);

@@ -298,6 +298,46 @@ static int load_once(struct daemon *d)
 	return rc;
 }
 
+/* Monitoring sees it: status, /readyz and metrics follow from the finding. */
+static void on_stalled(void *ctx, const struct reflector *r, int64_t since_ms)
+{
+	static const char id[] = "watch-stalled";
+	struct daemon *d = ctx;
+	const struct finding finding = {
+		.part = "api",
+		.id = id,
+		.level = FINDING_ERROR,
+		.subject = r->resource->plural,
+		.since_ms = realtime_ms() - (api_clock_ms() - since_ms),
+		.todo = "What was read before is enforced. See what ails the API server or the way "
+			"to it; "
+			"or which object stops it.",
+	};
+
+	if (since_ms == 0)
+		findings_clear(&d->findings, id, r->resource->plural);
+	else if (findings_setf(
+			 &d->findings, &finding,
+			 "Changes of %s are not read, and not enforced: %s.", r->resource->plural,
+			 r->stats.error[0] ? r->stats.error : "no answer is complete yet") < 0)
+		log_err("api", "%s: no memory to say that nothing is read", r->resource->plural);
+}
+
+bool api_stalled(const struct daemon *d)
+{
+	const struct reflector *r;
+
+	for (size_t i = 0; d->api && (r = api_source_reflector(d->api, i)); i++) {
+		int64_t since_ms = reflector_failing_since(r);
+
+		if (since_ms > 0 && !r->resource->optional &&
+		    api_clock_ms() - since_ms >=
+			    (int64_t)d->settings->api_progress_deadline_s * 1000)
+			return true;
+	}
+	return false;
+}
+
 int api_start(struct daemon *d)
 {
 	int rc = find_config(d);
@@ -307,7 +347,11 @@ int api_start(struct daemon *d)
 	if (d->settings->mode == MODE_ONCE)
 		return load_once(d);
 	rc = api_source_new(d->base, &d->api_config, d->strings, take_event, d, &d->api);
-	return rc == 0 ? api_source_start(d->api) : rc;
+	if (rc < 0)
+		return rc;
+	api_source_on_stalled(d->api, (int64_t)d->settings->api_progress_deadline_s * 1000,
+			      on_stalled, d);
+	return api_source_start(d->api);
 }
 
 void api_stop(struct daemon *d)

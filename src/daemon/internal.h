@@ -220,6 +220,8 @@ struct unenforced_api {
 /* api.c: an API server's objects into the graph. */
 int api_start(struct daemon *d);
 void api_stop(struct daemon *d);
+/* Does a kind of objects that every cluster has make no progress? */
+bool api_stalled(const struct daemon *d);
 
 /* files.c: manifests into the graph. */
 int files_start(struct daemon *d);

@@ -63,9 +63,11 @@ static void put_kernel(const struct daemon *d, struct evbuffer *out)
 {
 	const struct apply *a = &d->apply;
 
-	put(out, "ready", "gauge", "1 once the kernel has had everything.", d->ready);
+	put(out, "ready", "gauge",
+	    "1 once the kernel has had everything, while changes are read from the API server.",
+	    d->ready && !api_stalled(d));
 	put(out, "up_to_date", "gauge", "1 while the kernel has what policy says.",
-	    d->ready && !d->dirty);
+	    d->ready && !d->dirty && !api_stalled(d));
 	put(out, "commits_total", "counter", "Transactions that changed the kernel's tables.",
 	    (double)a->commits);
 	put(out, "commit_failures_total", "counter", "Commits that failed and are tried again.",

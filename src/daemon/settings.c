@@ -11,6 +11,7 @@
 #include "base/escape.h"
 #include "base/log.h"
 #include "base/options.h"
+#include "source/api.h"
 #include "source/yaml.h"
 
 #ifndef NETPOLD_CONFIG
@@ -24,6 +25,7 @@
 #define DEFAULT_STATE              "/var/lib/netpold"
 #define DEFAULT_COMMIT_MS          100
 #define COMMIT_MS_MAX              60000
+#define PROGRESS_DEADLINE_S_MAX    86400
 
 #define CONFIG_BYTES_MAX           (1u << 20)
 
@@ -139,18 +141,29 @@ static int take_metrics(struct settings *s, const char *value)
 	return set_text(&s->metrics, value);
 }
 
-static int take_commit_interval(struct settings *s, const char *value)
+/* A number from `low` to `high`, in digits. */
+static int parse_number(const char *value, unsigned low, unsigned high, unsigned *ret)
 {
-	unsigned long ms;
+	unsigned long number;
 	char *end;
 
 	if (value[0] < '0' || value[0] > '9')
 		return -EINVAL;
-	ms = strtoul(value, &end, 10);
-	if (*end || ms > COMMIT_MS_MAX)
+	number = strtoul(value, &end, 10);
+	if (*end || number < low || number > high)
 		return -EINVAL;
-	s->commit_interval_ms = (unsigned)ms;
+	*ret = (unsigned)number;
 	return 0;
+}
+
+static int take_commit_interval(struct settings *s, const char *value)
+{
+	return parse_number(value, 0, COMMIT_MS_MAX, &s->commit_interval_ms);
+}
+
+static int parse_api_progress_deadline(struct settings *s, const char *value)
+{
+	return parse_number(value, 1, PROGRESS_DEADLINE_S_MAX, &s->api_progress_deadline_s);
 }
 
 static int take_unknown_pods(struct settings *s, const char *value)
@@ -199,6 +212,8 @@ static const struct setting settings_table[] = {
 	{"pod-tunnels", 0, "WHAT", "drop or allow", false, parse_pod_tunnels, NULL},
 	{"commit-interval", 0, "MS", "milliseconds, 0 to 60000", false, take_commit_interval,
 	 "at least so long between two changes [100]"},
+	{"api-progress-deadline", 0, "SECONDS", "seconds, 1 to 86400", false,
+	 parse_api_progress_deadline, NULL},
 	{"control", 0, "PATH", "a path that begins with /, or off", false, take_control,
 	 "control socket [" DEFAULT_CONTROL "], or off"},
 	{"metrics", 0, "ADDR:PORT", "ADDRESS:PORT, or off", false, take_metrics,
@@ -287,6 +302,7 @@ static int take_option(void *ctx, const char *name, const char *value)
 static int set_defaults(struct settings *s)
 {
 	s->commit_interval_ms = DEFAULT_COMMIT_MS;
+	s->api_progress_deadline_s = API_PROGRESS_DEADLINE_MS / 1000;
 	s->log_level = LOG_LEVEL_NOTICE;
 	if (set_text(&s->cni_results, DEFAULT_CNI_RESULTS) < 0 ||
 	    set_text(&s->cni_plugin_results, DEFAULT_CNI_PLUGIN_RESULTS) < 0 ||

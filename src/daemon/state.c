@@ -30,7 +30,7 @@ enum daemon_state daemon_state(const struct daemon *d)
 {
 	if (findings_open(&d->findings) > 0)
 		return DAEMON_OPEN;
-	if (!d->ready || d->dirty)
+	if (!d->ready || d->dirty || api_stalled(d))
 		return DAEMON_BEHIND;
 	return findings_count(&d->findings, FINDING_ERROR) > 0 ? DAEMON_DEGRADED : DAEMON_ENFORCING;
 }

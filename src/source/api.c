@@ -47,7 +47,8 @@ static const struct api_resource resources[] = {
 struct feed {
 	struct api_source *source;
 	struct reflector reflector;
-	struct event *timer;
+	struct event *timer, *deadline;
+	bool stalled;
 	struct http_request *request;
 	unsigned generation; /* of the credential that the request has */
 	bool waits_for_credentials;
@@ -62,6 +63,9 @@ struct api_source {
 	struct credentials *credentials;
 	char *url, *connect_to; /* what paths are added to; where that is, if elsewhere */
 	struct feed feeds[ARRAY_LEN(resources)];
+	api_stalled_fn stalled_fn; /* NULL: nobody asks */
+	void *stalled_ctx;
+	int64_t deadline_ms;
 	bool synced;
 	bool once; /* gives up */
 	int rc;    /* why it gave up, or what fn returned */
@@ -137,11 +141,44 @@ static int tell_synced(struct api_source *s)
 	return rc;
 }
 
+/* Where it makes no progress, the deadline runs; once it is over, each failure is told. */
+static void watch_progress(struct feed *f)
+{
+	struct api_source *s = f->source;
+	int64_t since_ms = reflector_failing_since(&f->reflector);
+	int64_t left_ms = since_ms + s->deadline_ms - api_clock_ms();
+
+	if (!s->stalled_fn || f->reflector.resource->optional)
+		return;
+	if (since_ms == 0 && f->stalled) {
+		f->stalled = false;
+		s->stalled_fn(s->stalled_ctx, &f->reflector, 0);
+	} else if (since_ms == 0) {
+		(void)event_del(f->deadline); /* it may not run */
+	} else if (left_ms <= 0) {
+		f->stalled = true;
+		s->stalled_fn(s->stalled_ctx, &f->reflector, since_ms);
+	} else if (!evtimer_pending(f->deadline, NULL)) {
+		struct timeval after = {.tv_sec = left_ms / 1000, .tv_usec = left_ms % 1000 * 1000};
+
+		(void)event_add(f->deadline, &after); /* without it the next failure tells */
+	}
+}
+
+static void on_deadline(evutil_socket_t fd, short what, void *ctx)
+{
+	(void)fd;
+	(void)what;
+	watch_progress(ctx);
+}
+
 static int on_body(void *ctx, int status, const char *bytes, size_t len)
 {
 	struct feed *f = ctx;
 	int rc = reflector_take(&f->reflector, api_clock_ms(), status, bytes, len);
 
+	if (reflector_failing_since(&f->reflector) == 0)
+		watch_progress(f);
 	http_set_silence(f->request, reflector_silence_ms(&f->reflector));
 	if (rc == 0 && !f->source->synced)
 		rc = tell_synced(f->source);
@@ -171,6 +208,7 @@ static void on_end(void *ctx, const struct http_end *end)
 		(void)tell_synced(f->source); /* tried again at the next end */
 	consider_giving_up(f);
 	feed_step(f);
+	watch_progress(f);
 }
 
 static void wait(struct feed *f, unsigned ms)
@@ -257,6 +295,7 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 	(void)fd;
 	(void)what;
 	feed_step(ctx);
+	watch_progress(ctx);
 }
 
 static void on_credentials(void *ctx)
@@ -283,7 +322,8 @@ static int set_up(struct api_source *s, struct intern *strings)
 		f->source = s;
 		reflector_init(&f->reflector, &resources[i], strings, s->fn, s->ctx, 0);
 		f->timer = evtimer_new(s->base, on_timer, f);
-		rc = f->timer ? 0 : -ENOMEM;
+		f->deadline = evtimer_new(s->base, on_deadline, f);
+		rc = f->timer && f->deadline ? 0 : -ENOMEM;
 	}
 	return rc;
 }
@@ -306,6 +346,13 @@ int api_source_new(struct event_base *base, const struct api_config *config, str
 	else
 		*ret = s;
 	return rc;
+}
+
+void api_source_on_stalled(struct api_source *s, int64_t deadline_ms, api_stalled_fn fn, void *ctx)
+{
+	s->deadline_ms = deadline_ms;
+	s->stalled_fn = fn;
+	s->stalled_ctx = ctx;
 }
 
 static int at_once(struct feed *f)
@@ -350,6 +397,8 @@ void api_source_free(struct api_source *s)
 		reflector_done(&s->feeds[i].reflector);
 		if (s->feeds[i].timer)
 			event_free(s->feeds[i].timer);
+		if (s->feeds[i].deadline)
+			event_free(s->feeds[i].deadline);
 	}
 	free(s->url);
 	free(s->connect_to);

@@ -17,6 +17,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../apiserver"))
+import hostile  # noqa: E402
 from client import ApiServer, can_run  # noqa: E402
 
 PATIENCE = 100  # seconds; a condition is met long before
@@ -81,6 +82,14 @@ class Dump:
         return wait_for("%d × %s" % (times, pattern), lambda: (
             lambda found: found if len(found) >= times else None)(
                 [line for line in list(lines) if re.search(pattern, line)]))
+
+    def wait_hurried(self, pattern, times=1):
+        """The waits between its requests are cut short."""
+        end = time.monotonic() + PATIENCE
+        while len([line for line in list(self.lines) if re.search(pattern, line)]) < times:
+            expect(time.monotonic() < end, "waited in vain for %d × %s" % (times, pattern))
+            self.hurry()
+            time.sleep(0.2)
 
     def none(self, pattern):
         for line in list(self.lines):
@@ -189,6 +198,9 @@ class Test:
 
     def remove(self, resource, name):
         self.do("remove", resource=resource, namespace="shop", name=name)
+
+    def remove_in(self, resource, namespace, name):
+        self.do("remove", resource=resource, namespace=namespace, name=name)
 
     def asked(self, resource, **query):
         """The requests for a resource with these members of the query, among others."""
@@ -654,6 +666,65 @@ def what_cannot_be_understood_is_named_and_the_rest_goes_on(t):
     t.server.load(pod("sly", annotations={"netpold.io/interface": "eth0"}))
     dump.wait("^upsert Pod shop/sly interface=$")
     expect(dump.status("pods")["failures"] == 0, "failures")
+
+
+def inject(t, found):
+    """Every hostile object, and after each few an ordinary pod and policy."""
+    for at in range(0, len(found), 50):
+        batch = found[at:at + 50]
+        t.do("inject", objects=[{"resource": one.resource, "namespace": one.namespace, "name": one.name,
+                                 "parts": one.parts} for one in batch])
+        t.server.load(pod("ordinary%d" % at), policy("ordinary%d" % at))
+    return {"%s shop/ordinary%d" % (kind, at) for kind in ("Pod", "NetworkPolicy") for at in range(0, len(found), 50)}
+
+
+def one_object_never_stops_a_stream(t):
+    """Lists in pages, streaming lists, watches: whatever a field has, ordinary objects before and after arrive, what is
+    never read does not matter, and who is not understood is named."""
+    found = list(hostile.cases())
+    ordinary = inject(t, found)
+    for how in ("pages", "stream", "watch"):
+        t.do("streaming-lists", on=how != "pages", how="refused")
+        if how == "watch":
+            for one in found:
+                t.remove_in(one.resource, one.namespace, one.name)
+            for key in ordinary:
+                t.remove("pods" if key.startswith("Pod") else "networkpolicies", key.split("/")[1])
+        dump = t.dump(t.kubeconfig())
+        dump.wait("^synced")
+        if how == "watch":
+            t.all_watched()
+            inject(t, found)
+        wait_for("ordinary objects", lambda: ordinary <= dump.objects)
+        wait_for("the others", lambda: {one.key for one in found if one.named} <= dump.objects)
+        understood = {" ".join(line.split()[1:3]) for line in list(dump.lines) if line.startswith("upsert")}
+        for one in found:
+            expect(not one.harmless or one.key in understood, "%s: %s is not understood" % (how, one.what))
+        for resource in hostile.MODELS:
+            status = dump.status(resource)
+            expect((status["state"], status["failures"], status["lists"]) == ("watching", 0, 1), "%s: %s" % (how, status))
+        expect(not [line for line in dump.errors if line.startswith("warning")], "a warning")
+        expect(dump.exit() == 0, "exit status")
+
+
+def what_makes_no_progress_is_told(t):
+    """From the start; later, whatever the failures are; never without one; until there is an object or a bookmark."""
+    t.do("fail", resource="pods", how="503", times=None)
+    dump = t.dump("--deadline", "1000", t.kubeconfig())
+    dump.wait("^stalled pods: HTTP status 503", 2)
+    t.do("heal")
+    dump.wait("^moving pods")
+    dump.wait("^synced")
+    t.all_watched()
+    t.do("set", bookmark_seconds=1)
+    for turn, (how, words) in enumerate((("500-event", "an ERROR event with code 500"), ("reset", ".*onnection reset"),
+                                         ("404", "HTTP status 404"), ("410", "HTTP status 410")), 2):
+        t.do("fail", resource="pods", how=how, times=None)
+        t.do("streams", resource="pods", how="end")
+        dump.wait_hurried("^stalled pods: " + words)
+        t.do("heal")
+        dump.wait_hurried("^moving pods", turn)
+    dump.none("^(stalled|moving) (nodes|namespaces|clusternetworkpolicies)")
 
 
 FAILURES = ("401", "403", "410", "429", "500", "502", "503", "504", "reset", "reset-body", "cut", "cut-clean",

@@ -10,6 +10,7 @@ import threading
 import traceback
 
 import generate
+import raw
 from resources import Resource
 from watch import Order
 
@@ -97,6 +98,13 @@ class Control:
             if status and resource.status:
                 changes.update(resource, namespace, item["metadata"]["name"], "status",
                                lambda now: now | {"status": status}, manager)
+
+    def do_inject(self, order):
+        """What is never looked at, as it would be sent: parts, texts and how often each; @VERSION@ becomes the version.
+        objects: several of these."""
+        for one in order.get("objects", [order]):
+            raw.inject(self.app, self.resource(one), one.get("namespace", ""), one["name"], one["parts"])
+        return {"version": self.app.store.version}
 
     def do_remove(self, order):
         """One object, at once and whatever it is."""

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Follows an API server and prints what it tells, a line for each event, for the tests in
- * tests/api. usage: apidump [--once] [--context NAME] [KUBECONFIG] Without a kubeconfig it looks
- * where netpold does. Each line on standard input asks for a line of status, each ! ends the waits;
- * its end is ours. */
+ * tests/api. usage: apidump [--once] [--context NAME] [--deadline MS] [KUBECONFIG] Without a
+ * kubeconfig it looks where netpold does. Each line on standard input asks for a line of status,
+ * each ! ends the waits; its end is ours. */
 #include <event2/event.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -84,7 +85,13 @@ static void on_input(evutil_socket_t fd, short what, void *ctx)
 	}
 }
 
-static int follow(struct dump *dump, const struct api_config *config)
+static void on_stalled(void *ctx, const struct reflector *r, int64_t since_ms)
+{
+	(void)ctx;
+	printf("%s %s: %s\n", since_ms ? "stalled" : "moving", r->resource->plural, r->stats.error);
+}
+
+static int follow(struct dump *dump, const struct api_config *config, int deadline_ms)
 {
 	struct event *input;
 	int rc;
@@ -93,6 +100,8 @@ static int follow(struct dump *dump, const struct api_config *config)
 	rc = dump->base
 		     ? api_source_new(dump->base, config, dump->strings, take, dump, &dump->source)
 		     : -1;
+	if (rc == 0 && deadline_ms > 0)
+		api_source_on_stalled(dump->source, deadline_ms, on_stalled, dump);
 	input = rc == 0 ? event_new(dump->base, STDIN_FILENO, EV_READ | EV_PERSIST, on_input, dump)
 			: NULL;
 	if (input && event_add(input, NULL) == 0 && api_source_start(dump->source) == 0)
@@ -105,7 +114,7 @@ static int follow(struct dump *dump, const struct api_config *config)
 	return rc;
 }
 
-static int run(const char *path, const char *context, bool once)
+static int run(const char *path, const char *context, bool once, int deadline_ms)
 {
 	struct dump dump = {.strings = intern_new()};
 	struct faults faults = {0};
@@ -122,7 +131,7 @@ static int run(const char *path, const char *context, bool once)
 	if (once)
 		rc = api_load_once(&config, dump.strings, take, &dump, &err);
 	else
-		rc = follow(&dump, &config);
+		rc = follow(&dump, &config, deadline_ms);
 	if (rc < 0)
 		fprintf(stderr, "failed: %s\n", err.text[0] ? err.text : strerror(-rc));
 	api_config_done(&config);
@@ -136,6 +145,7 @@ int main(int argc, char *argv[])
 {
 	const char *path = NULL, *context = NULL;
 	bool once = false;
+	int deadline_ms = 0;
 
 	(void)setvbuf(stdout, NULL, _IOLBF, 0); /* the test waits for lines */
 	log_set_level(LOG_LEVEL_DEBUG);
@@ -144,8 +154,10 @@ int main(int argc, char *argv[])
 			once = true;
 		else if (strcmp(argv[i], "--context") == 0 && i + 1 < argc)
 			context = argv[++i];
+		else if (strcmp(argv[i], "--deadline") == 0 && i + 1 < argc)
+			deadline_ms = atoi(argv[++i]);
 		else
 			path = argv[i];
 	}
-	return run(path, context, once);
+	return run(path, context, once, deadline_ms);
 }
