@@ -34,6 +34,7 @@ need libcurl4-openssl-dev curl-config
 need libssl-dev /usr/include/openssl/evp.h
 need libevent-dev /usr/include/event2/event.h
 need libmnl-dev /usr/include/libmnl/libmnl.h
+need libnetfilter-conntrack-dev /usr/include/libnetfilter_conntrack/libnetfilter_conntrack.h
 need libnftnl-dev /usr/include/libnftnl/rule.h
 need python3 python3
 need iproute2 ip

@@ -47,6 +47,7 @@ install_missing()
 	need libssl-dev /usr/include/openssl/evp.h
 	need libevent-dev /usr/include/event2/event.h
 	need libmnl-dev /usr/include/libmnl/libmnl.h
+	need libnetfilter-conntrack-dev /usr/include/libnetfilter_conntrack/libnetfilter_conntrack.h
 	need libnftnl-dev /usr/include/libnftnl/rule.h
 	need libcmocka-dev /usr/include/cmocka.h
 	need mandoc mandoc

@@ -12,6 +12,7 @@ _netpold()
 		option=${COMP_WORDS[COMP_CWORD - 2]}
 	fi
 	case $option in
+	--established) mapfile -t COMPREPLY < <(compgen -W 'cut keep' -- "$cur") ;;
 	--log-level) mapfile -t COMPREPLY < <(compgen -W 'err warning notice debug' -- "$cur") ;;
 	--local-node-egress) mapfile -t COMPREPLY < <(compgen -W 'policy allow' -- "$cur") ;;
 	--unknown-pods | --pod-tunnels) mapfile -t COMPREPLY < <(compgen -W 'allow drop' -- "$cur") ;;
@@ -29,7 +30,7 @@ _netpold()
 	--context | --node | --commit-interval | --api-progress-deadline | --metrics | --pod-networks) COMPREPLY=() ;;
 	*)
 		# --help has no room for these.
-		mapfile -t COMPREPLY < <(compgen -W "--lockdown --cni-plugin-results --pod-networks --state-directory
+		mapfile -t COMPREPLY < <(compgen -W "--lockdown --cni-plugin-results --established --pod-networks --state-directory
 			--local-node-egress --pod-tunnels --api-progress-deadline
 			$("$1" --help 2> /dev/null | sed -n 's/^  \(    \|-., \)\(--[a-z-]*\).*/\2/p')" -- "$cur")
 		;;

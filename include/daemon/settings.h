@@ -42,6 +42,7 @@ struct settings {
 	char *metrics;                   /* ADDRESS:PORT; "": none */
 	char *user;                      /* to become; NULL: nobody else */
 	unsigned commit_interval_ms;
+	bool keep_established;            /* a change of policy leaves standing connections alone */
 	unsigned api_progress_deadline_s; /* API_PROGRESS_DEADLINE_MS where none is set */
 	bool drop_unknown_pods;
 	bool local_node_allow; /* pods may reach their own node whatever policies say */

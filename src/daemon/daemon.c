@@ -14,6 +14,7 @@
 #include "base/intern.h"
 #include "base/log.h"
 #include "daemon/notify.h"
+#include "established.h"
 #include "internal.h"
 
 static void on_end(evutil_socket_t signal, short what, void *ctx)
@@ -98,6 +99,10 @@ static int start_graph(struct daemon *d)
 	if (d->settings->mode == MODE_DAEMON && work_start(d) < 0)
 		return -ENOMEM;
 	listener = render_listener(d->render);
+	d->established = established_new(&listener);
+	if (!d->established)
+		return -ENOMEM;
+	listener = established_listener(d->established);
 	d->graph = graph_new(d->strings, d->node, &listener);
 	if (!d->graph)
 		return -ENOMEM;
@@ -119,6 +124,12 @@ static int start_kernel(struct daemon *d)
 		log_err("nft", "%s", err.text);
 	d->can_apply = rc == 0;
 	return rc;
+}
+
+static int start_established(struct daemon *d)
+{
+	return established_start(d->established, d->base, d->graph, &d->findings,
+				 d->settings->keep_established);
 }
 
 /* What comes after it reads what others write. */
@@ -146,10 +157,11 @@ static int start(struct daemon *d)
 		start_fn fn;
 		bool stays; /* only of a daemon */
 	} steps[] = {
-		{start_graph, false},   {start_kernel, false},       {start_signals, true},
-		{start_watchdog, true}, {server_open_metrics, true}, {server_make_directory, true},
-		{drop_rights, false},   {server_open_control, true}, {reconcile_start, false},
-		{state_start, true},    {local_start, false},        {start_source, false},
+		{start_graph, false},          {start_kernel, false},  {start_established, false},
+		{start_signals, true},         {start_watchdog, true}, {server_open_metrics, true},
+		{server_make_directory, true}, {drop_rights, false},   {server_open_control, true},
+		{reconcile_start, false},      {state_start, true},    {local_start, false},
+		{start_source, false},
 	};
 	int rc = 0;
 
@@ -181,6 +193,7 @@ static void stop(struct daemon *d)
 		apply_close(&d->apply);
 	findings_done(&d->findings);
 	graph_free(d->graph);
+	established_free(d->established);
 	render_free(d->render);
 	intern_free(d->strings);
 	if (d->base)
@@ -192,6 +205,7 @@ static int run_once(struct daemon *d)
 {
 	int rc = reconcile_now(d);
 
+	established_finish(d->established);
 	if (listen_answers(d->settings->control))
 		log_warning("netpold",
 			    "a daemon answers at %s: what it enforces is what stays; end it first",

@@ -28,6 +28,7 @@ struct bufferevent;
 struct connection;
 struct daemon;
 struct local_pod;
+struct established;
 struct enforced_waiter;
 struct work;
 
@@ -65,6 +66,8 @@ struct daemon {
 	struct intern *strings;
 	struct graph *graph;
 	struct render *render;
+	struct established *established; /* that stand when policy changes */
+	bool rules_absent; /* since the last commit, so that any connection may have been made */
 	struct apply apply;
 	bool can_apply; /* apply is open */
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/escape.h"
+#include "established.h"
 #include "internal.h"
 
 /* Of a label's value, escaped; a pod's name with its namespace is far shorter. */
@@ -271,6 +272,17 @@ static void put_pods(const struct daemon *d, struct evbuffer *out)
 	put_refused_pods(d, out, NFT_TABLE_GUARD, "guard-refused");
 }
 
+static void put_connections(const struct daemon *d, struct evbuffer *out)
+{
+	struct established_counts counts = established_counts(d->established);
+
+	put(out, "connections_evaluated_total", "counter",
+	    "Tracked connections evaluated again after a change.", (double)counts.evaluated);
+	put(out, "connections_deleted_total", "counter",
+	    "Of these, deleted: denied now, or of an address that another pod has now.",
+	    (double)counts.deleted);
+}
+
 int metrics_print(struct daemon *d, struct evbuffer *out)
 {
 	(void)evbuffer_add_printf(out,
@@ -283,6 +295,7 @@ int metrics_print(struct daemon *d, struct evbuffer *out)
 	put_kernel(d, out);
 	put_loop(d, out);
 	put_pods(d, out);
+	put_connections(d, out);
 	put_findings(d, out);
 	if (d->follow)
 		put_files(d, out);

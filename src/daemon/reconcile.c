@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "daemon/notify.h"
+#include "established.h"
 #include "internal.h"
 
 #define RETRY_FIRST_MS 100
@@ -134,7 +135,8 @@ int reconcile_now(struct daemon *d)
 	bool changed = false;
 	int rc;
 
-	if (unknown_close(d) < 0 || render_error(d->render) < 0) {
+	if (unknown_close(d) < 0 || established_error(d->established) < 0 ||
+	    render_error(d->render) < 0) {
 		daemon_give_up(d);
 		return -ENOMEM;
 	}
@@ -165,9 +167,14 @@ int reconcile_now(struct daemon *d)
 		d->repaired_ms = d->last_commit_ms;
 		log_notice("nft", "our tables are as they should be again");
 	}
+	d->rules_absent |= d->touched && changed;
 	d->touched = d->touched_since;
 	if (!d->ready)
 		become_ready(d);
+	if (!d->dirty) {
+		established_committed(d->established, d->rules_absent);
+		d->rules_absent = false;
+	}
 	enforced_check(d);
 	pod_networks_save(d);
 	if (d->apply.missed) {

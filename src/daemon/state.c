@@ -66,6 +66,7 @@ int state_start(struct daemon *d)
 	bool has = false;
 
 	(void)nft_kernel_has_rules(&d->apply.kernel, &has); /* not known: the worse is said */
+	d->rules_absent = !has;
 	if (has)
 		return findings_set(
 			&d->findings,

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "base/json_text.h"
+#include "established.h"
 #include "internal.h"
 
 /* RFC 3339, as Kubernetes writes times; null for 0. */
@@ -198,13 +199,25 @@ static json_t *json_findings(struct daemon *d)
 	return list;
 }
 
+/* Connections that stand when policy changes. */
+static json_t *json_connections(const struct daemon *d)
+{
+	struct established_counts counts = established_counts(d->established);
+
+	return json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:b}", "available", counts.available,
+			 "evaluated", (json_int_t)counts.evaluated, "deleted",
+			 (json_int_t)counts.deleted, "reassigned", (json_int_t)counts.reassigned,
+			 "passes", (json_int_t)counts.passes, "failures",
+			 (json_int_t)counts.failures, "busy", counts.busy);
+}
+
 json_t *status_json(struct daemon *d)
 {
 	struct graph_counts counts = graph_counts(d->graph);
 
 	return json_pack(
 		"{s:s, s:s, s:o, s:o, s:b, s:{s:I, s:I, s:I, s:I, s:I, s:I}, s:{s:I, s:I}, "
-		"s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:I}",
+		"s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I}",
 		"state", daemon_state_name(daemon_state(d)), "version", PACKAGE_VERSION, "node",
 		json_text(d->node), "started", json_time(d->started_ms), "ready", d->ready, "pods",
 		"known", (json_int_t)counts.pods, "here", (json_int_t)counts.endpoints,
@@ -215,6 +228,6 @@ json_t *status_json(struct daemon *d)
 		"notEnforced", (json_int_t)daemon_unenforced(d), "longestIterationMicroseconds",
 		(json_int_t)d->longest_iteration_us, "notEnforced", json_unenforced(d), "files",
 		json_files(d), "api", json_api(d), "kernel", json_kernel(d), "tooComplicated",
-		json_closed(d), "findings", json_findings(d), "findingsLeftOut",
-		(json_int_t)findings_left_out(&d->findings));
+		json_closed(d), "connections", json_connections(d), "findings", json_findings(d),
+		"findingsLeftOut", (json_int_t)findings_left_out(&d->findings));
 }

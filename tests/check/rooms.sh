@@ -44,6 +44,7 @@ library() # HEADER
 	uthash.h | utlist.h) echo uthash ;;
 	libnftnl/*) echo libnftnl ;;
 	libmnl/*) echo libmnl ;;
+	libnetfilter_conntrack/*) echo libnetfilter_conntrack ;;
 	arpa/* | linux/* | net/* | netinet/* | sanitizer/* | sys/*) echo - ;;
 	assert.h | ctype.h | dirent.h | endian.h | errno.h | fcntl.h | getopt.h | grp.h | inttypes.h | limits.h | locale.h | \
 		math.h | netdb.h | poll.h | pwd.h | sched.h | signal.h | spawn.h | stdalign.h | stdarg.h | stdbool.h | stddef.h | \

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Connections that stand when policy changes. The first packet of each is decided by the rules of
+ * its time, and all others pass as established; so after a commit the entries of those addresses
+ * that it concerns are evaluated again, and those that are denied now are deleted. */
+#ifndef DAEMON_ESTABLISHED_H
+#define DAEMON_ESTABLISHED_H
+
+#include <event2/event.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemon/findings.h"
+#include "policy/graph.h"
+
+struct established;
+
+struct established_counts {
+	uint64_t evaluated, deleted, passes;
+	uint64_t reassigned; /* of deleted: entries of an address that another pod has now */
+	uint64_t failures;   /* passes that could not read or delete something */
+	bool available;      /* ctnetlink is there */
+	bool busy;           /* some are still to be looked at */
+};
+
+/* Stands between the graph and `inner`, which is copied, and notes what each change may affect.
+ * NULL: no memory. */
+struct established *established_new(const struct graph_listener *inner);
+struct graph_listener established_listener(struct established *established);
+
+/* From here on it has a loop. `keep`: a change of policy leaves standing connections alone. 0 or
+ * -ENOMEM; without ctnetlink it does nothing, which is a finding. */
+int established_start(struct established *established, struct event_base *base, struct graph *graph,
+		      struct findings *findings, bool keep);
+
+/* The kernel has what the graph means. `rules_were_absent`: since the last commit some of it was
+ * not there, so that any connection may have been made. */
+void established_committed(struct established *established, bool rules_were_absent);
+
+/* Does all that is due without a loop (--once). */
+void established_finish(struct established *established);
+
+/* -ENOMEM: an address that changed hands could not be noted; only good for established_free(). */
+int established_error(const struct established *established);
+
+struct established_counts established_counts(const struct established *established);
+
+void established_free(struct established *established);
+
+#endif
