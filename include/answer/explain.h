@@ -13,6 +13,13 @@
 
 enum explain_form { EXPLAIN_TEXT, EXPLAIN_COLOURED, EXPLAIN_JSON };
 
+/* What is known of the host that the answers are about. */
+struct explain_host {
+	/* A device of an overlay between nodes, and its address; NULL: there is none. */
+	const char *tunnel;
+	struct addr tunnel_addr;
+};
+
 struct explanation {
 	enum verdict verdict;
 	char *reason; /* VERDICT_NONE: why; else NULL */
@@ -21,9 +28,9 @@ struct explanation {
 };
 
 /* 0 with what explanation_done() frees; -ENOMEM; or -E2BIG: as JSON it would cost more than
- * listing `rules_max` rules, each for every stretch of ports. */
-int explain_flow(struct graph *graph, const struct flow *flow, enum explain_form form,
-		 size_t rules_max, struct explanation *ret);
+ * listing `rules_max` rules, each for every stretch of ports. `host` NULL: nothing is known. */
+int explain_flow(struct graph *graph, const struct flow *flow, const struct explain_host *host,
+		 enum explain_form form, size_t rules_max, struct explanation *ret);
 void explanation_done(struct explanation *explanation);
 
 /* allow or deny, in its colour. */

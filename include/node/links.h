@@ -21,6 +21,7 @@ enum link_kind {
 	LINK_KIND_PAIR, /* veth or netkit: its other end may be a pod's */
 	LINK_KIND_BRIDGE,
 	LINK_KIND_VRF,
+	LINK_KIND_TUNNEL, /* of an overlay between nodes */
 	LINK_KIND_OTHER,
 };
 
@@ -50,6 +51,10 @@ bool links_is_host(const struct links *links, const struct addr *addr);
 
 /* Indexes of the links that default routes lead to, each once; how many. */
 size_t links_uplinks(const struct links *links, unsigned *indexes, size_t max);
+
+/* A tunnel that has an address of the host, the first by name, and the address, IPv4 first; NULL: there
+ * is none. Link-local ones do not count. */
+const struct link *links_tunnel(const struct links *links, struct addr *ret_addr);
 
 /* Does a default route lead there? */
 bool links_is_uplink(const struct links *links, unsigned index);

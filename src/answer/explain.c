@@ -2,35 +2,83 @@
 #include "answer/explain.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/escape.h"
+#include "base/json_text.h"
 #include "report.h"
 
+#define NOTE_MAX 512
+
+/* A node that is not the pod's own: on an overlay it does not send from its own address. */
+static bool concerns_tunnel(const struct flow_result *result)
+{
+	for (size_t i = 0; i < result->pairs.n; i++) {
+		const struct flow_pair *pair = &result->pairs.v[i];
+
+		if (pair->from.kind == END_NODE && pair->to.kind == END_POD &&
+		    pair->reason == PAIR_POLICY)
+			return true;
+	}
+	return false;
+}
+
+/* "": nothing has to be said. */
+static void write_note(const struct explain_host *host, const struct flow_result *result,
+		       char note[static NOTE_MAX])
+{
+	char addr[ADDR_TEXT_MAX];
+
+	note[0] = '\0';
+	if (host && host->tunnel && concerns_tunnel(result))
+		(void)snprintf(note, NOTE_MAX,
+			       "what a node itself sends to pods of other nodes carries the address "
+			       "of its tunnel device, not the node's; here that is %s of %s: ask for "
+			       "that of the other node",
+			       addr_format(&host->tunnel_addr, addr), host->tunnel);
+}
+
 static int write_text(struct graph *graph, const struct flow *flow,
-		      const struct flow_result *result, bool colour, char **ret)
+		      const struct flow_result *result, const char *note, bool colour, char **ret)
 {
 	size_t len;
 	FILE *out = open_memstream(ret, &len);
 	int rc = out ? report_text(graph, colour, flow, result, out) : -ENOMEM;
 
+	if (rc == 0 && note[0])
+		print_line(out, "  note: %s", note);
 	if (out && (ferror(out) | fclose(out)) != 0)
 		rc = -ENOMEM;
 	return rc;
 }
 
-int explain_flow(struct graph *graph, const struct flow *flow, enum explain_form form,
-		 size_t rules_max, struct explanation *ret)
+static int write_json(struct graph *graph, const struct flow *flow,
+		      const struct flow_result *result, const char *note, size_t rules_max,
+		      json_t **ret)
+{
+	int rc = report_json(graph, flow, result, rules_max, ret);
+
+	if (rc == 0 && note[0] && json_object_set_new(*ret, "note", json_text(note)) < 0)
+		rc = -ENOMEM;
+	return rc;
+}
+
+int explain_flow(struct graph *graph, const struct flow *flow, const struct explain_host *host,
+		 enum explain_form form, size_t rules_max, struct explanation *ret)
 {
 	struct explanation made = {0};
 	struct flow_result result;
+	char note[NOTE_MAX];
 	int rc = eval_flow(graph, flow, &result);
 
+	write_note(host, &result, note);
 	if (rc == 0 && form == EXPLAIN_JSON)
-		rc = report_json(graph, flow, &result, rules_max, &made.json);
+		rc = write_json(graph, flow, &result, note, rules_max, &made.json);
 	else if (rc == 0)
-		rc = write_text(graph, flow, &result, form == EXPLAIN_COLOURED, &made.text);
+		rc = write_text(graph, flow, &result, note, form == EXPLAIN_COLOURED, &made.text);
 	made.verdict = result.verdict;
 	if (rc == 0 && result.verdict == VERDICT_NONE) {
 		made.reason = strdup(result.reason);

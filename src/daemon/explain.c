@@ -28,6 +28,7 @@
 
 struct explain {
 	struct graph *graph;
+	struct explain_host host;
 	enum explain_form form;
 	struct evbuffer *out;
 	unsigned line;
@@ -84,7 +85,7 @@ static int answer_line(struct explain *explain, char *text)
 		faults_done(&faults);
 		return rc;
 	}
-	rc = explain_flow(explain->graph, &line.flow, explain->form, EXPLAIN_RULES_MAX, &answer);
+	rc = explain_flow(explain->graph, &line.flow, &explain->host, explain->form, EXPLAIN_RULES_MAX, &answer);
 	if (rc == -E2BIG)
 		return add_error(explain, NULL,
 				 "too many rules and port ranges for the daemon to list: expected "
@@ -191,7 +192,10 @@ static void answer_explain(struct daemon *d, struct evhttp_request *request, enu
 {
 	AUTO_FREE char *text = read_body(request);
 	struct explain explain = {.graph = d->graph, .form = form, .out = evbuffer_new()};
-	int rc = text && explain.out ? answer_lines(&explain, text) : -ENOMEM;
+	int rc;
+
+	explain.host.tunnel = attach_tunnel(d->attach, &explain.host.tunnel_addr);
+	rc = text && explain.out ? answer_lines(&explain, text) : -ENOMEM;
 
 	graph_forget(d->graph);
 	add_behind(d, request);

@@ -398,6 +398,13 @@ size_t attach_uplinks(const struct attach *attach, const char **names, size_t ma
 	return found;
 }
 
+const char *attach_tunnel(const struct attach *attach, struct addr *ret_addr)
+{
+	const struct link *link = links_tunnel(rtnl_state(attach->links), ret_addr);
+
+	return link ? link->name : NULL;
+}
+
 bool attach_has_cni_dir(const struct attach *attach)
 {
 	return cni_dir_is_there(attach->dirs[0]);

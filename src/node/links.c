@@ -214,6 +214,19 @@ static int take_attr(const struct nlattr *attr, void *ctx)
 	return MNL_CB_OK;
 }
 
+/* As the overlays of flannel, Calico and others have them. */
+static bool is_tunnel(const char *kind)
+{
+	static const char *const kinds[] = {"vxlan", "geneve", "ipip", "sit",   "ip6tnl",
+					    "gre",   "ip6gre", "gretap", "wireguard"};
+
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		if (strcmp(kinds[i], kind) == 0)
+			return true;
+	}
+	return false;
+}
+
 static enum link_kind kind_of(const struct nlattr *info)
 {
 	const struct nlattr *attr;
@@ -231,6 +244,8 @@ static enum link_kind kind_of(const struct nlattr *info)
 			return LINK_KIND_BRIDGE;
 		if (strcmp(kind, "vrf") == 0)
 			return LINK_KIND_VRF;
+		if (is_tunnel(kind))
+			return LINK_KIND_TUNNEL;
 		if (strcmp(kind, "veth") == 0 || strcmp(kind, "netkit") == 0)
 			return LINK_KIND_PAIR;
 	}
@@ -520,6 +535,53 @@ size_t links_uplinks(const struct links *links, unsigned *indexes, size_t max)
 		}
 	}
 	return n;
+}
+
+static bool owns(const struct place *place, unsigned index)
+{
+	for (size_t i = 0; i < place->owners.n; i++) {
+		if (place->owners.v[i] == index)
+			return true;
+	}
+	return false;
+}
+
+static bool is_link_local(const struct addr *addr)
+{
+	if (addr->family == FAMILY_V4)
+		return addr->b[0] == 169 && addr->b[1] == 254;
+	return addr->b[0] == 0xfe && (addr->b[1] & 0xc0) == 0x80;
+}
+
+static bool own_addr(const struct links *links, unsigned index, struct addr *ret)
+{
+	const struct addr *found = NULL;
+
+	for (const struct place *place = links->places; place; place = place->hh.next) {
+		if (owns(place, index) && !is_link_local(&place->addr) &&
+		    (!found || addr_compare(&place->addr, found) < 0))
+			found = &place->addr;
+	}
+	if (found)
+		*ret = *found;
+	return found != NULL;
+}
+
+const struct link *links_tunnel(const struct links *links, struct addr *ret_addr)
+{
+	const struct link *found = NULL;
+
+	for (const struct link_row *row = links->rows; row; row = row->hh.next) {
+		struct addr addr;
+
+		if (row->link.kind != LINK_KIND_TUNNEL ||
+		    (found && strcmp(row->link.name, found->name) >= 0) ||
+		    !own_addr(links, row->link.index, &addr))
+			continue;
+		found = &row->link;
+		*ret_addr = addr;
+	}
+	return found;
 }
 
 static unsigned route_of(const struct place *place)

@@ -45,7 +45,7 @@ static void check_explained(const struct flow *flow, enum explain_form form)
 {
 	struct explanation answer = {0};
 
-	REQUIRE(explain_flow(cluster.graph, flow, form, SIZE_MAX, &answer) == 0);
+	REQUIRE(explain_flow(cluster.graph, flow, NULL, form, SIZE_MAX, &answer) == 0);
 	REQUIRE((answer.verdict == VERDICT_NONE) == (answer.reason != NULL));
 	REQUIRE((form == EXPLAIN_JSON) == (answer.json != NULL));
 	REQUIRE((form == EXPLAIN_JSON) == (answer.text == NULL));

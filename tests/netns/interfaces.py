@@ -6,6 +6,7 @@ or no policy selects it, nothing is said."""
 import base64
 import http.client
 import json
+import json
 import os
 import shutil
 import signal
@@ -19,6 +20,11 @@ TOP = os.path.abspath(os.environ.get("top_builddir", "."))
 PATIENCE = 60
 PORT = 9734
 PODS = """apiVersion: v1
+kind: Node
+metadata: {name: worker-2}
+status: {addresses: [{type: InternalIP, address: 192.168.0.2}]}
+---
+apiVersion: v1
 kind: Pod
 metadata: {name: web, labels: {app: web}}
 status: {podIPs: [{ip: 10.9.0.5}]}
@@ -215,6 +221,22 @@ def further(daemon, results):
     daemon.wait("a further network that is gone")
 
 
+def overlay(daemon):
+    """A node's own packets do not come from its own address there: who asks about that address is told."""
+    def ask(source, output):
+        return subprocess.run([os.path.join(TOP, "netpolctl"), "--control", daemon.control, "explain", "-o", output, source,
+                               "default/db", "tcp/80"], check=True, stdout=subprocess.PIPE, text=True).stdout
+
+    check("without a tunnel there is nothing to say", "note" not in ask("192.168.0.2", "text"), ask("192.168.0.2", "text"))
+    run("ip link add flannel.1 type vxlan id 1 dstport 8472 local 192.168.0.1 nolearning")
+    run("ip addr add 10.244.1.0/32 dev flannel.1")
+    run("ip link set flannel.1 up")
+    wait_for("the tunnel", lambda: "here that is 10.244.1.0 of flannel.1" in ask("192.168.0.2", "text"))
+    check("in JSON", "flannel.1" in json.loads(ask("192.168.0.2", "json"))["note"], ask("192.168.0.2", "json"))
+    check("not of other addresses", "note" not in ask("10.244.2.0", "text"), ask("10.244.2.0", "text"))
+    check("not of pods", "note" not in ask("default/web", "json"), ask("default/web", "json"))
+
+
 def main():
     if not os.environ.get(INSIDE):
         enter()
@@ -226,6 +248,7 @@ def main():
         daemon = Daemon(top)
         macvlan(daemon, results, manifest)
         further(daemon, results)
+        overlay(daemon)
         daemon.end()
     print(f"{passed} as expected, {failed} not")
     return failed > 0

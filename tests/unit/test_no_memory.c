@@ -285,12 +285,13 @@ static int evaluate(void)
 static int explain(struct graph *graph, const char *from, const char *to, enum explain_form form)
 {
 	struct flow one = {.proto = FLOW_TCP, .has_port = true, .port = 80};
+	const struct explain_host host = {.tunnel = "flannel.1"};
 	struct explanation answer = {0};
 	int rc;
 
 	(void)snprintf(one.from, sizeof(one.from), "%s", from);
 	(void)snprintf(one.to, sizeof(one.to), "%s", to);
-	rc = explain_flow(graph, &one, form, SIZE_MAX, &answer);
+	rc = explain_flow(graph, &one, &host, form, SIZE_MAX, &answer);
 	explanation_done(&answer);
 	return rc;
 }
