@@ -104,8 +104,8 @@ const struct attachment *attach_all(const struct attach *attach, size_t *ret_n);
  * before its result. */
 const struct attach_unseen *attach_unseen(const struct attach *attach, size_t *ret_n);
 
-/* The name of a tunnel of an overlay between nodes, and its address; NULL: there is none. Valid until the
- * next attach_read(). */
+/* The name of a tunnel of an overlay between nodes, and its address; NULL: there is none. Valid
+ * until the next attach_read(). */
 const char *attach_tunnel(const struct attach *attach, struct addr *ret_addr);
 
 /* Names of the interfaces that default routes lead to, valid until the next attach_read(); how

@@ -6,6 +6,7 @@
 
 #include <net/if.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/addr.h"
 
@@ -29,6 +30,8 @@ struct link {
 	unsigned index;
 	char name[IFNAMSIZ];
 	enum link_kind kind;
+	uint8_t nf_call; /* families, a bit each, of which a bridge hands packets to netfilter by
+			    itself */
 	unsigned master; /* index of the bridge or the like that it is a port of; 0: none */
 };
 
@@ -52,8 +55,8 @@ bool links_is_host(const struct links *links, const struct addr *addr);
 /* Indexes of the links that default routes lead to, each once; how many. */
 size_t links_uplinks(const struct links *links, unsigned *indexes, size_t max);
 
-/* A tunnel that has an address of the host, the first by name, and the address, IPv4 first; NULL: there
- * is none. Link-local ones do not count. */
+/* A tunnel that has an address of the host, the first by name, and the address, IPv4 first; NULL:
+ * there is none. Link-local ones do not count. */
 const struct link *links_tunnel(const struct links *links, struct addr *ret_addr);
 
 /* Does a default route lead there? */

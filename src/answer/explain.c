@@ -34,11 +34,12 @@ static void write_note(const struct explain_host *host, const struct flow_result
 
 	note[0] = '\0';
 	if (host && host->tunnel && concerns_tunnel(result))
-		(void)snprintf(note, NOTE_MAX,
-			       "what a node itself sends to pods of other nodes carries the address "
-			       "of its tunnel device, not the node's; here that is %s of %s: ask for "
-			       "that of the other node",
-			       addr_format(&host->tunnel_addr, addr), host->tunnel);
+		(void)snprintf(
+			note, NOTE_MAX,
+			"what a node itself sends to pods of other nodes carries the address "
+			"of its tunnel device, not the node's; here that is %s of %s: ask for "
+			"that of the other node",
+			addr_format(&host->tunnel_addr, addr), host->tunnel);
 }
 
 static int write_text(struct graph *graph, const struct flow *flow,

@@ -55,7 +55,8 @@ void ask_free(struct ask *ask)
 static int ask_graph(struct ask *ask, const struct flow_line *line)
 {
 	struct explanation answer = {0};
-	int rc = explain_flow(ask->ctl->cluster.graph, &line->flow, NULL, ask->form, SIZE_MAX, &answer);
+	int rc = explain_flow(ask->ctl->cluster.graph, &line->flow, NULL, ask->form, SIZE_MAX,
+			      &answer);
 
 	if (rc == 0)
 		rc = ask->fn(ask->ctx, line, &answer);

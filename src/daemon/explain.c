@@ -85,7 +85,8 @@ static int answer_line(struct explain *explain, char *text)
 		faults_done(&faults);
 		return rc;
 	}
-	rc = explain_flow(explain->graph, &line.flow, &explain->host, explain->form, EXPLAIN_RULES_MAX, &answer);
+	rc = explain_flow(explain->graph, &line.flow, &explain->host, explain->form,
+			  EXPLAIN_RULES_MAX, &answer);
 	if (rc == -E2BIG)
 		return add_error(explain, NULL,
 				 "too many rules and port ranges for the daemon to list: expected "

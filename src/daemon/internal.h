@@ -58,6 +58,15 @@ void connections_on_due(evutil_socket_t fd, short what, void *server);
 void connections_hold(struct server *server, struct evhttp_request *request);
 void connections_done(struct server *server);
 
+/* Kernel settings that are followed, see sysctls.c. */
+#define SYSCTLS 5
+
+struct sysctls {
+	int inotify; /* -1: they are not followed */
+	int files[SYSCTLS];
+	struct event *event;
+};
+
 struct daemon {
 	const struct settings *settings;
 	const char *node;               /* whose pods are local; NULL: every pod is */
@@ -100,10 +109,11 @@ struct daemon {
 	struct attach *attach;
 	struct event *attach_readable[ATTACH_FDS], *attach_due, *look;
 	struct local_pod *local; /* pods of this node, by name */
-	size_t unseen;           /* interfaces that policy does not reach, when last checked */
-	int64_t looked_ms;       /* when the host was last looked at, CLOCK_MONOTONIC */
-	size_t unknown;          /* closed, because no source knows them */
-	bool told_closed;        /* some pods are, by policies that are too complicated */
+	struct sysctls sysctls;
+	size_t unseen;     /* interfaces that policy does not reach, when last checked */
+	int64_t looked_ms; /* when the host was last looked at, CLOCK_MONOTONIC */
+	size_t unknown;    /* closed, because no source knows them */
+	bool told_closed;  /* some pods are, by policies that are too complicated */
 
 	/* The kernel. */
 	struct event *commit, *touches;
@@ -195,12 +205,20 @@ void interfaces_check(struct daemon *d);
 /* contested.c: findings about addresses that objects claim and do not have. */
 void contested_check(struct daemon *d);
 
+/* sysctls.c: has the host looked at when somebody changes a setting that policy depends on. 0 or
+ * -ENOMEM. */
+int sysctls_start(struct daemon *d);
+void sysctls_stop(struct daemon *d);
+/* Those that are there by now, too. */
+void sysctls_follow(struct daemon *d);
+
 /* look.c: looks at this host for what is in the way of enforcing: findings of the part "host". */
 int look_start(struct daemon *d);
 void look_stop(struct daemon *d);
 void look_at_host(struct daemon *d);
 /* Within a second. */
 void look_soon(struct daemon *d);
+void look_in(struct daemon *d, int64_t ms);
 /* Now, but not more often than once in a second. */
 void look_again(struct daemon *d);
 

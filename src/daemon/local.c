@@ -407,6 +407,7 @@ static void on_readable(evutil_socket_t fd, short what, void *ctx)
 	if (attach_generation(d->attach) != before) {
 		look_again_for_addrs(d);
 		interfaces_check(d); /* a further network of a pod is no news of its own */
+		look_soon(d);        /* nor is a bridge that netfilter no longer sees */
 	}
 	if (d->stale || d->stale_addrs.n > 0)
 		work_add(d, &d->local_job);

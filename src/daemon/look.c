@@ -116,6 +116,7 @@ void look_at_host(struct daemon *d)
 	d->looked_ms = monotonic_ms();
 	interfaces_check(d);
 	contested_check(d);
+	sysctls_follow(d);
 	if (d->api)
 		count_results(d, &host);
 	if (gather_pods(d, &pods, &host) == 0 && preflight_run(&host, &found) == 0 &&
@@ -139,6 +140,11 @@ static void on_look(evutil_socket_t fd, short what, void *ctx)
 	look_at_host(ctx);
 }
 
+void look_in(struct daemon *d, int64_t ms)
+{
+	arm(d->look, ms);
+}
+
 void look_soon(struct daemon *d)
 {
 	if (!evtimer_pending(d->look, NULL))
@@ -148,11 +154,13 @@ void look_soon(struct daemon *d)
 int look_start(struct daemon *d)
 {
 	d->look = evtimer_new(d->base, on_look, d);
-	return d->look ? 0 : -ENOMEM;
+	return d->look ? sysctls_start(d) : -ENOMEM;
 }
 
 void look_stop(struct daemon *d)
 {
-	if (d->look)
-		event_free(d->look);
+	if (!d->look)
+		return;
+	sysctls_stop(d);
+	event_free(d->look);
 }

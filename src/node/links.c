@@ -217,7 +217,7 @@ static int take_attr(const struct nlattr *attr, void *ctx)
 /* As the overlays of flannel, Calico and others have them. */
 static bool is_tunnel(const char *kind)
 {
-	static const char *const kinds[] = {"vxlan", "geneve", "ipip", "sit",   "ip6tnl",
+	static const char *const kinds[] = {"vxlan", "geneve", "ipip",   "sit",      "ip6tnl",
 					    "gre",   "ip6gre", "gretap", "wireguard"};
 
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
@@ -252,6 +252,33 @@ static enum link_kind kind_of(const struct nlattr *info)
 	return LINK_KIND_OTHER;
 }
 
+/* Whatever the sysctls of net.bridge say. */
+static uint8_t nf_call_of(const struct nlattr *info)
+{
+	const struct nlattr *data, *attr;
+	uint8_t families = 0;
+
+	if (!info)
+		return 0;
+	mnl_attr_for_each_nested(data, info)
+	{
+		if (mnl_attr_get_type(data) != IFLA_INFO_DATA)
+			continue;
+		mnl_attr_for_each_nested(attr, data)
+		{
+			uint16_t type = mnl_attr_get_type(attr);
+
+			if (mnl_attr_validate(attr, MNL_TYPE_U8) < 0 || !mnl_attr_get_u8(attr))
+				continue;
+			if (type == IFLA_BR_NF_CALL_IPTABLES)
+				families |= 1 << FAMILY_V4;
+			if (type == IFLA_BR_NF_CALL_IP6TABLES)
+				families |= 1 << FAMILY_V6;
+		}
+	}
+	return families;
+}
+
 static struct link_row *add_row(struct links *links, unsigned index)
 {
 	struct link_row *row = calloc(1, sizeof(*row));
@@ -272,6 +299,7 @@ static int take_link(struct links *links, const struct ifinfomsg *ifi, const str
 {
 	const char *name = mnl_attr_get_str(attrs[IFLA_IFNAME]);
 	enum link_kind kind = kind_of(attrs[IFLA_LINKINFO]);
+	uint8_t nf_call = kind == LINK_KIND_BRIDGE ? nf_call_of(attrs[IFLA_LINKINFO]) : 0;
 	unsigned index = (unsigned)ifi->ifi_index;
 	unsigned master = attrs[IFLA_MASTER] ? mnl_attr_get_u32(attrs[IFLA_MASTER]) : 0;
 	struct link_row *row = find_row(links, index);
@@ -282,8 +310,8 @@ static int take_link(struct links *links, const struct ifinfomsg *ifi, const str
 	}
 	if (!(ifi->ifi_flags & IFF_UP) && drop_routes(links, stands_on_link_up, &index, false))
 		*ret_changed = true;
-	if (row && row->link.kind == kind && row->link.master == master && row->by_name.tbl &&
-	    strcmp(row->link.name, name) == 0)
+	if (row && row->link.kind == kind && row->link.master == master &&
+	    row->link.nf_call == nf_call && row->by_name.tbl && strcmp(row->link.name, name) == 0)
 		return 0;
 	*ret_changed = true;
 	if (!row)
@@ -292,6 +320,7 @@ static int take_link(struct links *links, const struct ifinfomsg *ifi, const str
 		return -ENOMEM;
 	row->link.kind = kind;
 	row->link.master = master;
+	row->link.nf_call = nf_call;
 	return take_name(links, row, name);
 }
 

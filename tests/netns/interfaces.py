@@ -3,22 +3,13 @@
 """Pods at interfaces that this host's netfilter does not see: a macvlan pod that a policy isolates is reached all the
 same, and the daemon says so by name; so it does of a further network that Multus has made. Where the host sees the pod,
 or no policy selects it, nothing is said."""
-import base64
-import http.client
-import json
 import json
 import os
-import shutil
-import signal
 import subprocess
-import sys
 import tempfile
-import time
 
-INSIDE = "NETPOLD_INTERFACES_INSIDE"
-TOP = os.path.abspath(os.environ.get("top_builddir", "."))
-PATIENCE = 60
-PORT = 9734
+from daemon import TOP, Daemon, answers, check, end, enter, namespace, result, run, wait_for, write
+
 PODS = """apiVersion: v1
 kind: Node
 metadata: {name: worker-2}
@@ -45,122 +36,6 @@ kind: NetworkPolicy
 metadata: {name: closed}
 spec: {podSelector: {matchExpressions: [{key: app, operator: Exists}]}}
 """
-failed = passed = 0
-
-
-def check(what, holds, detail=""):
-    global failed, passed
-    passed, failed = passed + bool(holds), failed + (not holds)
-    if not holds:
-        print(f"FAIL {what}: {detail}")
-
-
-def skip(reason):
-    print(f"{reason}: skipped")
-    sys.exit(77)
-
-
-def run(line, pod=None):
-    enter = ["nsenter", "-t", str(pod), "-n"] if pod else []
-    subprocess.run([*enter, *line.split()], check=True)
-
-
-def enter():
-    if os.geteuid() != 0:
-        skip("needs root")
-    for tool in ("ip", "nft", "unshare", "nsenter"):
-        if not shutil.which(tool):
-            skip(f"needs {tool}")
-    if subprocess.run(["unshare", "-n", "nft", "list", "tables"], capture_output=True, check=False).returncode:
-        skip("needs network namespaces and nf_tables")
-    if subprocess.run(["unshare", "-n", "sh", "-c", "ip link add test0 type veth peer name test1 && "
-                       "ip link add test2 link test0 type macvlan"], capture_output=True, check=False).returncode:
-        skip("needs a kernel with macvlan")
-    command = ["unshare", "--mount", "--net", "--pid", "--mount-proc", "--fork", "--kill-child", sys.executable, "-B",
-               os.path.realpath(__file__)]
-    sys.exit(subprocess.run(command, env=dict(os.environ, **{INSIDE: "1"}), check=False).returncode)
-
-
-def wait_for(what, condition):
-    end = time.monotonic() + PATIENCE
-    while not (value := condition()):
-        if time.monotonic() > end:
-            sys.exit(f"FAIL not within {PATIENCE} s: {what}")
-        time.sleep(0.02)
-    return value
-
-
-def namespace():
-    process = subprocess.Popen(["unshare", "-n", "sleep", "infinity"])
-    own = os.readlink("/proc/self/ns/net")
-    wait_for("a namespace", lambda: os.readlink(f"/proc/{process.pid}/ns/net") != own)
-    run("ip link set lo up", process.pid)
-    return process.pid
-
-
-def result(pod, container, plugin, links, address, ifname="eth0"):
-    config = base64.b64encode(json.dumps({"name": "net", "plugins": [{"type": plugin}]}).encode()).decode()
-    interfaces = [{"name": link} for link in links] + [{"name": ifname, "sandbox": f"/run/{container}"}]
-    return json.dumps({
-        "kind": "cniCacheV1", "containerId": container, "config": config, "ifName": ifname, "networkName": f"{plugin}-net",
-        "cniArgs": [["K8S_POD_NAMESPACE", "default"], ["K8S_POD_NAME", pod]],
-        "result": {"cniVersion": "1.0.0", "interfaces": interfaces,
-                   "ips": [{"address": f"{address}/24", "interface": len(links)}]}})
-
-
-def write(path, text):
-    with open(path + ".new", "w", encoding="utf-8") as out:
-        out.write(text)
-    os.rename(path + ".new", path)
-
-
-def answers(pod, address):
-    """Does a connection from the pod reach the address, where nobody listens but the pod's kernel answers?"""
-    code = ("import socket, sys\ns = socket.socket(); s.settimeout(float(sys.argv[2]))\n"
-            "try: s.connect((sys.argv[1], 9))\nexcept ConnectionRefusedError: print('refused')\nexcept OSError: pass\n")
-    return subprocess.run(["nsenter", "-t", str(pod), "-n", sys.executable, "-c", code, address, "5"], check=True,
-                          stdout=subprocess.PIPE, text=True).stdout == "refused\n"
-
-
-class Daemon:
-    def __init__(self, top):
-        self.control = os.path.join(top, "socket")
-        self.log = open(os.path.join(top, "log"), "w+", encoding="utf-8")
-        self.process = subprocess.Popen(
-            [os.path.join(TOP, "netpold"), "--config", "/dev/null", "--control", self.control, "--cni-results",
-             os.path.join(top, "cni/results"), "-f", os.path.join(top, "manifest.yaml")], stderr=self.log)
-        wait_for("the first commit", lambda: "the kernel is up to date" in self.said())
-
-    def said(self):
-        self.log.seek(0)
-        return self.log.read()
-
-    def status(self):
-        """The exit status and what is said."""
-        answer = subprocess.run([os.path.join(TOP, "netpolctl"), "--control", self.control, "status"],
-                                stdout=subprocess.PIPE, text=True, check=False)
-        return answer.returncode, answer.stdout
-
-    def findings(self):
-        """Those that are errors, as (id, subject, open)."""
-        answer = subprocess.run([os.path.join(TOP, "netpolctl"), "--control", self.control, "status", "-o", "json"],
-                                stdout=subprocess.PIPE, text=True, check=False)
-        return [(one["id"], one["subject"], one["open"]) for one in json.loads(answer.stdout)["findings"]
-                if one["level"] == "error"]
-
-    def wait(self, what, *findings):
-        wait_for(f"{what}: {findings}", lambda: self.findings() == list(findings))
-
-    def get(self, path):
-        connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=PATIENCE)
-        connection.request("GET", path)
-        answer = connection.getresponse()
-        return answer.status, answer.read().decode()
-
-    def end(self):
-        self.process.send_signal(signal.SIGTERM)
-        check("it ends well", self.process.wait(PATIENCE) == 0, self.said())
-
 
 def macvlan(daemon, results, manifest):
     outside, web = namespace(), namespace()
@@ -238,9 +113,8 @@ def overlay(daemon):
 
 
 def main():
-    if not os.environ.get(INSIDE):
-        enter()
-    run("ip link set lo up")
+    enter(("a kernel with macvlan",
+           "ip link add test0 type veth peer name test1 && ip link add test2 link test0 type macvlan"))
     with tempfile.TemporaryDirectory(prefix="netpold-interfaces-") as top:
         results, manifest = os.path.join(top, "cni/results"), os.path.join(top, "manifest.yaml")
         os.makedirs(results)
@@ -250,9 +124,8 @@ def main():
         further(daemon, results)
         overlay(daemon)
         daemon.end()
-    print(f"{passed} as expected, {failed} not")
-    return failed > 0
+    end()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
