@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/escape.h"
 #include "base/json_text.h"
+#include "base/memstream.h"
 #include "report.h"
 
 #define NOTE_MAX 512
@@ -45,15 +46,16 @@ static void write_note(const struct explain_host *host, const struct flow_result
 static int write_text(struct graph *graph, const struct flow *flow,
 		      const struct flow_result *result, const char *note, bool colour, char **ret)
 {
-	size_t len;
-	FILE *out = open_memstream(ret, &len);
-	int rc = out ? report_text(graph, colour, flow, result, out) : -ENOMEM;
+	struct memstream stream;
+	int rc = memstream_open(&stream), end;
 
+	if (rc < 0)
+		return rc;
+	rc = report_text(graph, colour, flow, result, stream.out);
 	if (rc == 0 && note[0])
-		print_line(out, "  note: %s", note);
-	if (out && (ferror(out) | fclose(out)) != 0)
-		rc = -ENOMEM;
-	return rc;
+		print_line(stream.out, "  note: %s", note);
+	end = memstream_close(&stream, ret, NULL);
+	return rc < 0 ? rc : end;
 }
 
 static int write_json(struct graph *graph, const struct flow *flow,

@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/escape.h"
+#include "base/memstream.h"
 #include "base/utf8.h"
 
 #define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
@@ -58,16 +59,18 @@ json_t *json_text(const char *text)
  * leaves it out. */
 static char *dump(const json_t *json)
 {
-	char *text = NULL;
-	size_t len;
-	FILE *out = open_memstream(&text, &len);
-	int rc = out ? json_dumpf(json, out, JSON_COMPACT) : -ENOMEM;
+	struct memstream stream;
+	char *text;
+	int rc;
 
-	if (out && ((ferror(out) | fclose(out)) != 0 || rc < 0)) {
-		free(text);
-		text = NULL;
-	}
-	return text;
+	if (memstream_open(&stream) < 0)
+		return NULL;
+	rc = json_dumpf(json, stream.out, JSON_COMPACT);
+	text = memstream_text(&stream);
+	if (rc == 0)
+		return text;
+	free(text);
+	return NULL;
 }
 
 int json_print(const json_t *json, FILE *out)
@@ -83,14 +86,16 @@ int json_print(const json_t *json, FILE *out)
 
 char *json_line(const json_t *json)
 {
-	char *line = NULL;
-	size_t len;
-	FILE *out = open_memstream(&line, &len);
-	int rc = out ? json_print(json, out) : -ENOMEM;
+	struct memstream stream;
+	char *line;
+	int rc;
 
-	if (out && ((ferror(out) | fclose(out)) != 0 || rc < 0)) {
-		free(line);
-		line = NULL;
-	}
-	return line;
+	if (memstream_open(&stream) < 0)
+		return NULL;
+	rc = json_print(json, stream.out);
+	line = memstream_text(&stream);
+	if (rc == 0)
+		return line;
+	free(line);
+	return NULL;
 }

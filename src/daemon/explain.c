@@ -15,6 +15,7 @@
 #include "base/cleanup.h"
 #include "base/escape.h"
 #include "base/json_text.h"
+#include "base/memstream.h"
 #include "internal.h"
 
 /* Of one request; what is left is asked again. At least one flow is answered. */
@@ -224,15 +225,16 @@ static void answer_graph(struct daemon *d, struct evhttp_request *request, enum 
 			 const char *after)
 {
 	AUTO_FREE char *text = NULL, *last = NULL;
-	size_t len;
-	FILE *out = open_memstream(&text, &len);
+	size_t len = 0;
+	struct memstream stream;
+	bool open = memstream_open(&stream) == 0;
 	struct evbuffer *body = evbuffer_new();
-	int rc = out && body ? pods_print(d->graph, after ? after : "", GRAPH_PODS_MAX,
-					  form == EXPLAIN_JSON, out, &last)
-			     : -ENOMEM;
+	int rc = open && body ? pods_print(d->graph, after ? after : "", GRAPH_PODS_MAX,
+					   form == EXPLAIN_JSON, stream.out, &last)
+			      : -ENOMEM;
 
 	graph_forget(d->graph);
-	if (out && (ferror(out) | fclose(out)) != 0)
+	if (open && memstream_close(&stream, &text, &len) < 0)
 		rc = -ENOMEM;
 	if (rc == 0)
 		rc = add_next(request, last);

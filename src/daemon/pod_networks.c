@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "base/memstream.h"
 #include "daemon/lockdown.h"
 #include "internal.h"
 
@@ -42,19 +43,16 @@ static int collect(const struct daemon *d, struct networks *ret)
 /* A line each; NULL: no memory. */
 static char *networks_text(const struct networks *networks, size_t *ret_len)
 {
-	char *text = NULL, prefix[PREFIX_TEXT_MAX];
-	FILE *out = open_memstream(&text, ret_len);
+	char *text, prefix[PREFIX_TEXT_MAX];
+	struct memstream stream;
 
-	if (!out)
+	if (memstream_open(&stream) < 0)
 		return NULL;
 	for (size_t i = 0; i < networks->all.n; i++) {
 		if (i == 0 || compare_prefixes(&networks->all.v[i - 1], &networks->all.v[i]) != 0)
-			fprintf(out, "%s\n", prefix_format(&networks->all.v[i], prefix));
+			fprintf(stream.out, "%s\n", prefix_format(&networks->all.v[i], prefix));
 	}
-	if ((ferror(out) | fclose(out)) == 0)
-		return text;
-	free(text);
-	return NULL;
+	return memstream_close(&stream, &text, ret_len) == 0 ? text : NULL;
 }
 
 /* Whole or not at all, also where the power goes. 0 or a negative errno. */

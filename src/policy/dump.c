@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memstream.h"
 #include "internal.h"
 
 struct blocks {
@@ -27,25 +28,27 @@ static void sort(struct blocks *blocks)
 		qsort(blocks->all.v, blocks->all.n, sizeof(blocks->all.v[0]), compare_text);
 }
 
-/* A block being written; text and len are open_memstream()'s. */
+/* A block being written. */
 struct block {
-	char *text;
-	size_t len;
-	FILE *out;
+	struct memstream stream;
+	FILE *out; /* the stream's */
 };
 
 static int block_open(struct block *block)
 {
-	*block = (struct block){0};
-	block->out = open_memstream(&block->text, &block->len);
-	return block->out ? 0 : -ENOMEM;
+	int rc = memstream_open(&block->stream);
+
+	block->out = block->stream.out;
+	return rc;
 }
 
 static int block_close(struct block *block, struct blocks *to)
 {
-	if (fclose(block->out) == 0 && vec_push(&to->all, block->text) == 0)
+	char *text = memstream_text(&block->stream);
+
+	if (text && vec_push(&to->all, text) == 0)
 		return 0;
-	free(block->text);
+	free(text);
 	return -ENOMEM;
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memstream.h"
 #include "base/task.h"
 #include "internal.h"
 
@@ -76,21 +77,16 @@ static void write_ports(FILE *out, const struct selecting *selecting, const stru
 static char *profile_text(enum direction dir, const struct selecting *selecting,
 			  const struct graph_pod *pod)
 {
-	char *text = NULL;
-	size_t len;
-	FILE *out = open_memstream(&text, &len);
+	struct memstream stream;
 
-	if (!out)
+	if (memstream_open(&stream) < 0)
 		return NULL;
-	fprintf(out, "%s %s:", direction_name(dir), pod->ns->name);
+	fprintf(stream.out, "%s %s:", direction_name(dir), pod->ns->name);
 	for (size_t i = 0; i < selecting->policies.n; i++)
-		fprintf(out, "%s%s", i > 0 ? "," : "", selecting->policies.v[i]->name);
+		fprintf(stream.out, "%s%s", i > 0 ? "," : "", selecting->policies.v[i]->name);
 	if (dir == DIR_INGRESS)
-		write_ports(out, selecting, pod->object);
-	if (fclose(out) == 0)
-		return text;
-	free(text);
-	return NULL;
+		write_ports(stream.out, selecting, pod->object);
+	return memstream_text(&stream);
 }
 
 /* All that it is made of but what it is known by. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/intern.h"
+#include "base/memstream.h"
 #include "internal.h"
 
 /* Values that only an older API server let in can hold anything: escaped, so that no two selectors
@@ -55,25 +56,20 @@ static void write_selector(FILE *out, const char *what, const struct label_selec
 static char *selector_text(const char *ns_name_key, const struct label_selector *namespaces,
 			   const struct label_selector *pods)
 {
-	char *text = NULL;
-	size_t len;
-	FILE *out = open_memstream(&text, &len);
+	struct memstream stream;
 
-	if (!out)
+	if (memstream_open(&stream) < 0)
 		return NULL;
 	if (namespaces->n == 1 && namespaces->v[0].key == ns_name_key &&
 	    namespaces->v[0].op == LABEL_IN && namespaces->v[0].n_values == 1) {
-		fputs("ns=", out);
-		write_text(out, namespaces->v[0].values[0]);
+		fputs("ns=", stream.out);
+		write_text(stream.out, namespaces->v[0].values[0]);
 	} else {
-		write_selector(out, "ns", namespaces);
+		write_selector(stream.out, "ns", namespaces);
 	}
-	fputc(' ', out);
-	write_selector(out, "pod", pods);
-	if (fclose(out) == 0)
-		return text;
-	free(text);
-	return NULL;
+	fputc(' ', stream.out);
+	write_selector(stream.out, "pod", pods);
+	return memstream_text(&stream);
 }
 
 static int copy_selector(const struct label_selector *from, struct label_selector *ret)

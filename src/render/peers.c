@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memstream.h"
 #include "internal.h"
 
 const char *const block_prefix[] = {[FAMILY_V4] = "b4", [FAMILY_V6] = "b6"};
@@ -27,18 +28,13 @@ static void write_ranges(FILE *out, const struct block_set *set)
 
 static char *ranges_text(const struct block_set *set)
 {
-	char *text = NULL;
-	size_t len;
-	FILE *out = open_memstream(&text, &len);
+	struct memstream stream;
 
-	if (!out)
+	if (memstream_open(&stream) < 0)
 		return NULL;
-	fputs(block_prefix[set->family], out);
-	write_ranges(out, set);
-	if (fclose(out) == 0)
-		return text;
-	free(text);
-	return NULL;
+	fputs(block_prefix[set->family], stream.out);
+	write_ranges(stream.out, set);
+	return memstream_text(&stream);
 }
 
 static int put_interval_set(struct render *r, const struct name *name, const struct block_set *from)
@@ -174,21 +170,16 @@ static void write_peers(FILE *out, const struct peers *peers)
 
 char *class_text(const struct port_class *class, enum direction dir)
 {
-	char *text = NULL;
-	size_t len;
-	FILE *out = open_memstream(&text, &len);
+	struct memstream stream;
 
-	if (!out)
+	if (memstream_open(&stream) < 0)
 		return NULL;
-	fprintf(out, "class %s", direction_name(dir));
+	fprintf(stream.out, "class %s", direction_name(dir));
 	for (size_t i = 0; i < class->n_parts; i++) {
-		fputs(" |", out);
-		write_peers(out, class->parts[i]);
+		fputs(" |", stream.out);
+		write_peers(stream.out, class->parts[i]);
 	}
-	if (fclose(out) == 0)
-		return text;
-	free(text);
-	return NULL;
+	return memstream_text(&stream);
 }
 
 static size_t count_peer_rules(const struct peers *peers)

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <utlist.h>
 
+#include "base/memstream.h"
 #include "internal.h"
 
 void drop_chain(struct render *r, enum nft_table table, const char *name)
@@ -29,19 +30,14 @@ void drop_elem(struct render *r, struct nft_set *set, const struct nft_key *key)
 /* The union of selectors as text: what the two sets are named for. */
 static char *peer_set_text(const struct peer_set *set)
 {
-	char *text = NULL;
-	size_t len;
-	FILE *out = open_memstream(&text, &len);
+	struct memstream stream;
 
-	if (!out)
+	if (memstream_open(&stream) < 0)
 		return NULL;
-	fputs("peers", out);
+	fputs("peers", stream.out);
 	for (size_t i = 0; i < set->n; i++)
-		fprintf(out, "%s%s", i > 0 ? " | " : " ", set->selectors[i]->text);
-	if (fclose(out) == 0)
-		return text;
-	free(text);
-	return NULL;
+		fprintf(stream.out, "%s%s", i > 0 ? " | " : " ", set->selectors[i]->text);
+	return memstream_text(&stream);
 }
 
 static int put_peer_sets(struct render *r, struct rendered_set *rs)

@@ -1,75 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Every allocation fails once. Nothing crashes, nothing leaks, and whoever asked is told.
- *
- * Each round runs in a child, so that one that dies does not hide the others. NETPOLD_FAIL_AT=N
- * runs round N alone, in this process. */
+/* Every allocation fails once, see failing.h: of what is read, of the graph, the ruleset and
+ * answers.
+ */
 #include "unit.h"
 
 #include <fcntl.h>
-#include <signal.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "answer/explain.h"
 #include "answer/pods.h"
 #include "base/err.h"
+#include "base/memstream.h"
+#include "failing.h"
 #include "join.h"
 #include "node.h"
 #include "node/cni_dir.h"
 #include "source/yaml.h"
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t size);
-char *__real_strdup(const char *text);
-FILE *__real_open_memstream(char **text, size_t *len);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t size);
-char *__wrap_strdup(const char *text);
-FILE *__wrap_open_memstream(char **text, size_t *len);
-
-/* Only with the sanitizer. */
-int __lsan_do_recoverable_leak_check(void) __attribute__((weak));
-
-static size_t allocations, fail_at; /* 0: none fails */
-
-static bool fails(void)
-{
-	if (fail_at == 0 || ++allocations != fail_at)
-		return false;
-	errno = ENOMEM; /* as malloc() does */
-	return true;
-}
-
-void *__wrap_malloc(size_t size)
-{
-	return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-	return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_realloc(void *p, size_t size)
-{
-	return fails() ? NULL : __real_realloc(p, size);
-}
-
-char *__wrap_strdup(const char *text)
-{
-	return fails() ? NULL : __real_strdup(text);
-}
-
-FILE *__wrap_open_memstream(char **text, size_t *len)
-{
-	if (!fails())
-		return __real_open_memstream(text, len);
-	errno = ENOMEM;
-	return NULL;
-}
 
 static const char cluster_yaml[] =
 	"apiVersion: v1\nkind: Namespace\nmetadata: {name: a, labels: {team: red}}\n"
@@ -299,15 +245,16 @@ static int explain(struct graph *graph, const char *from, const char *to, enum e
 static int list(struct graph *graph, bool json)
 {
 	char *text = NULL, *last = NULL;
-	size_t len;
-	FILE *out = open_memstream(&text, &len);
-	int rc = out ? pods_print(graph, "a/p0", SIZE_MAX, json, out, &last) : -ENOMEM;
+	struct memstream stream;
+	int rc = memstream_open(&stream), end;
 
-	if (out)
-		(void)fclose(out);
+	if (rc < 0)
+		return rc;
+	rc = pods_print(graph, "a/p0", SIZE_MAX, json, stream.out, &last);
+	end = memstream_close(&stream, &text, NULL);
 	free(text);
 	free(last);
-	return rc;
+	return rc < 0 ? rc : end;
 }
 
 /* What the daemon does for who asks; what it has built for that goes again. */
@@ -384,7 +331,7 @@ static int follow_results(void)
 		rc = cni_dir_read(dir, &changed);
 	if (rc == 0 && (!changed || !cni_dir_next(dir, NULL)))
 		rc = -EIO;
-	if (rc == 0 && fail_at > 0 && allocations >= fail_at)
+	if (rc == 0 && failing_happened())
 		rc = -ENOMEM; /* it was in the way, and is made good */
 	cni_dir_close(dir);
 	(void)unlink(path); /* a failure leaves a file in /tmp */
@@ -392,135 +339,52 @@ static int follow_results(void)
 	return rc;
 }
 
-/* One round: 0, or what was wrong. `ret_done`: no allocation failed, there were fewer. */
-enum wrong { WRONG_NOTHING, WRONG_CODE = 10, WRONG_LEAK, WRONG_DIED };
-
-static enum wrong run_round(int (*scenario)(void), size_t at, bool *ret_done)
-{
-	int rc;
-
-	allocations = 0;
-	fail_at = at;
-	rc = scenario();
-	fail_at = 0;
-	*ret_done = allocations < at;
-	if (rc != (*ret_done ? 0 : -ENOMEM))
-		return WRONG_CODE;
-	if (__lsan_do_recoverable_leak_check && at % 8 == 0 && __lsan_do_recoverable_leak_check())
-		return WRONG_LEAK;
-	return WRONG_NOTHING;
-}
-
-static _Noreturn void run_child(int (*scenario)(void), volatile size_t *at, bool each)
-{
-	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-	enum wrong wrong = WRONG_NOTHING;
-	bool done = false;
-
-	if (null >= 0)
-		(void)dup2(null, STDERR_FILENO); /* the parent says what matters */
-	(void)signal(SIGSEGV, SIG_DFL);
-	for (; !done && wrong == WRONG_NOTHING; ++*at) {
-		wrong = run_round(scenario, *at, &done);
-		if (each)
-			break;
-	}
-	if (wrong != WRONG_NOTHING)
-		--*at;
-	if (wrong == WRONG_NOTHING && __lsan_do_recoverable_leak_check &&
-	    __lsan_do_recoverable_leak_check())
-		wrong = WRONG_LEAK;
-	_exit((int)wrong);
-}
-
-static void survives(int (*scenario)(void))
-{
-	const char *alone = getenv("NETPOLD_FAIL_AT");
-	volatile size_t *at =
-		mmap(NULL, sizeof(*at), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	size_t failures = 0;
-	int status = 1;
-	bool done;
-
-	assert_true(at != MAP_FAILED);
-	if (alone) {
-		assert_int_equal(run_round(scenario, strtoul(alone, NULL, 10), &done), 0);
-		return;
-	}
-	*at = 1;
-	while (status != 0 && failures < 2000) {
-		pid_t pid;
-
-		(void)fflush(NULL);
-		pid = fork();
-		assert_true(pid >= 0);
-		if (pid == 0)
-			run_child(scenario, at, false);
-		assert_int_equal(waitpid(pid, &status, 0), pid);
-		if (status == 0)
-			break;
-		if (failures < 12)
-			print_error("allocation %zu: %s\n", *at,
-				    !WIFEXITED(status) ? "the process died"
-				    : WEXITSTATUS(status) == WRONG_CODE
-					    ? "no error came back, or another"
-				    : WEXITSTATUS(status) == WRONG_LEAK
-					    ? "a leak, here or in the 7 before"
-					    : "a sanitizer stopped it");
-		failures++;
-		++*at;
-	}
-	print_message("    %zu allocations\n", *at - 1);
-	(void)munmap((void *)(uintptr_t)at, sizeof(*at));
-	assert_int_equal(failures, 0);
-}
-
 static void reading_yaml_survives(void **state)
 {
 	(void)state;
-	survives(parse_and_decode);
+	failing_survives(parse_and_decode, NULL);
 }
 
 static void merging_yaml_survives(void **state)
 {
 	(void)state;
-	survives(merge_and_alias);
+	failing_survives(merge_and_alias, NULL);
 }
 
 static void a_graph_and_its_ruleset_survive(void **state)
 {
 	(void)state;
-	survives(graph_and_render);
+	failing_survives(graph_and_render, NULL);
 }
 
 static void changes_survive(void **state)
 {
 	(void)state;
-	survives(changes_to_a_graph);
+	failing_survives(changes_to_a_graph, NULL);
 }
 
 static void flows_survive(void **state)
 {
 	(void)state;
-	survives(evaluate);
+	failing_survives(evaluate, NULL);
 }
 
 static void answers_survive(void **state)
 {
 	(void)state;
-	survives(answer);
+	failing_survives(answer, NULL);
 }
 
 static void attaching_pods_survives(void **state)
 {
 	(void)state;
-	survives(attach_pods);
+	failing_survives(attach_pods, NULL);
 }
 
 static void following_results_survives(void **state)
 {
 	(void)state;
-	survives(follow_results);
+	failing_survives(follow_results, NULL);
 }
 
 /* jansson asks here, to be refused too. */
