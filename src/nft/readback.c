@@ -60,11 +60,12 @@ static int list(struct reading *r, uint16_t type, const char *set, nft_answer_fn
 	return nft_request(r->kernel, request, answer, r);
 }
 
-/* What libnftnl's parsers return: without memory it is not known what was in the message, and
+/* What libnftnl's parsers return, with errno 0 before: without memory it is not known what was in
+ * the message, and not all of them say so (nftnl_chain_nlmsg_parse() leaves out a comment);
  * anything else that they do not understand is none of ours. */
 static int parse_result(int rc)
 {
-	return rc < 0 && errno == ENOMEM ? -ENOMEM : rc;
+	return errno == ENOMEM ? -ENOMEM : rc;
 }
 
 static int take_table(void *ctx, const struct nlmsghdr *message)

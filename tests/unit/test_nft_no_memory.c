@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Every allocation fails once, see failing.h: from two rulesets to messages, and with a real nf_tables in
- * a namespace of its own from the kernel's listing to the commit. A plan is whole or there is none;
- * the kernel has the ruleset from before or the new one, never a part. */
+/* Every allocation fails once, see failing.h: from two rulesets to messages, and with a real
+ * nf_tables in a namespace of its own from the kernel's listing to the commit. A plan is whole or
+ * there is none; the kernel has the ruleset from before or the new one, never a part. */
 #include "unit.h"
 
 #include <fcntl.h>
@@ -157,8 +157,8 @@ static bool write_text(const char *path, const char *text)
 	return written;
 }
 
-/* A network of its own, with devices for the guards of the samples; as root of a user namespace where
- * that is needed. */
+/* A network of its own, with devices for the guards of the samples; as root of a user namespace
+ * where that is needed. */
 static bool enter_namespace(void)
 {
 	struct nft_kernel kernel;
@@ -175,30 +175,48 @@ static bool enter_namespace(void)
 	return true;
 }
 
-/* Small enough to be committed some thousand times. No guards: there are no devices. */
-static void make_rulesets(void)
+/* Guards are for a device that every namespace has. */
+static void drop_guards(struct ruleset *ruleset)
 {
+	while (ruleset->chains[NFT_TABLE_GUARD])
+		assert_int_equal(ruleset_drop_chain(ruleset, NFT_TABLE_GUARD,
+						    ruleset->chains[NFT_TABLE_GUARD]->name),
+				 0);
+}
+
+static int make_rulesets(void **state)
+{
+	(void)state;
 	sample_random(3, &before);
 	sample_random(4, &after);
-	for (struct nft_chain *chain = before.chains[NFT_TABLE_GUARD], *next; chain; chain = next) {
-		next = chain->hh.next;
-		ruleset_drop_chain(&before, NFT_TABLE_GUARD, chain->name);
-	}
+	drop_guards(&before);
+	drop_guards(&after);
+	sample_guard(&after, "lo");
+	return 0;
+}
+
+static int drop_rulesets(void **state)
+{
+	(void)state;
+	ruleset_done(&before);
+	ruleset_done(&after);
+	return 0;
 }
 
 int main(void)
 {
 	const struct CMUnitTest plans[] = {cmocka_unit_test(plans_survive)};
 	const struct CMUnitTest commits[] = {cmocka_unit_test(commits_survive)};
+	const char *only = getenv("NETPOLD_ONLY");
 	int failed;
 
-	make_rulesets();
-	failed = cmocka_run_group_tests_name("no memory: plans", plans, NULL, NULL);
+	if (only)
+		cmocka_set_test_filter(only);
+	failed = cmocka_run_group_tests_name("no memory: plans", plans, make_rulesets,
+					     drop_rulesets);
 	if (enter_namespace())
-		failed += cmocka_run_group_tests_name("no memory: commits", commits, NULL, NULL);
-	else
-		print_message("no network namespace with nf_tables: commits are left out\n");
-	ruleset_done(&before);
-	ruleset_done(&after);
+		return failed + cmocka_run_group_tests_name("no memory: commits", commits,
+							    make_rulesets, drop_rulesets);
+	print_message("no network namespace with nf_tables: commits are left out\n");
 	return failed;
 }
