@@ -75,6 +75,7 @@ install_extras()
 	need kubernetes-client kubectl
 	need systemd systemd-analyze
 	need procps /bin/kill
+	need valgrind valgrind
 	need containernetworking-plugins /usr/lib/cni/ptp
 	[ ${#missing[@]} -gt 0 ] && [ "$(id -u)" = 0 ] || return 0
 	say "installing ${missing[*]}"

@@ -28,6 +28,9 @@ static int reserve(struct nft_batch *batch, size_t bytes)
 	grown = realloc(batch->bytes, want);
 	if (!grown)
 		return -ENOMEM;
+	/* libmnl and libnftnl leave out padding: what is sent must not tell what was here before.
+	 */
+	memset(grown + batch->cap, 0, want - batch->cap);
 	batch->bytes = grown;
 	batch->cap = want;
 	return 0;

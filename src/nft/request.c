@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <libmnl/libmnl.h>
 #include <linux/netfilter/nfnetlink.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "base/task.h"
@@ -11,9 +12,12 @@
 struct nlmsghdr *nft_request_start(char buffer[static NFT_REQUEST_BYTES], uint16_t type,
 				   uint16_t family, uint16_t flags)
 {
-	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
-	struct nfgenmsg *header = mnl_nlmsg_put_extra_header(request, sizeof(*header));
+	struct nlmsghdr *request;
+	struct nfgenmsg *header;
 
+	memset(buffer, 0, NFT_REQUEST_BYTES); /* libmnl leaves out padding */
+	request = mnl_nlmsg_put_header(buffer);
+	header = mnl_nlmsg_put_extra_header(request, sizeof(*header));
 	request->nlmsg_type = (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | type);
 	/* A list ends by itself, one message does not. */
 	request->nlmsg_flags = (uint16_t)(NLM_F_REQUEST | (flags ? flags : NLM_F_ACK));

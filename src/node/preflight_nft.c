@@ -197,6 +197,7 @@ static int dump(struct scan *scan, uint16_t type, const struct base *of, const c
 
 	if (!socket || mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) < 0)
 		return -errno;
+	memset(buffer, 0, sizeof(buffer)); /* libmnl leaves out padding */
 	message = nftnl_nlmsg_build_hdr(buffer, type, of ? (uint16_t)of->family : NFPROTO_UNSPEC,
 					NLM_F_DUMP, 1);
 	if (of) {
