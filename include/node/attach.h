@@ -13,6 +13,7 @@
 #include "base/addr.h"
 #include "base/err.h"
 #include "node/cni.h"
+#include "node/links.h"
 
 enum attach_kind {
 	ATTACH_NONE,    /* its addresses are known, but no interface of this host */
@@ -111,6 +112,9 @@ const char *attach_tunnel(const struct attach *attach, struct addr *ret_addr);
 /* Names of the interfaces that default routes lead to, valid until the next attach_read(); how
  * many. */
 size_t attach_uplinks(const struct attach *attach, const char **names, size_t max);
+
+/* The host's links, addresses and routes, until the next attach_read(). */
+const struct links *attach_links(const struct attach *attach);
 
 /* For status and metrics: is the directory of results there; how often all was read anew. */
 bool attach_has_cni_dir(const struct attach *attach);

@@ -6,6 +6,7 @@
 
 #include <net/if.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/addr.h"
@@ -17,6 +18,7 @@ struct nlmsghdr;
 #define LINKS_ADDRS_MAX   65536
 #define LINKS_ROUTES_MAX  64 /* of one address, and default routes of a family */
 #define LINKS_SUBNETS_MAX 4096
+#define LINKS_TUNNELS_MAX 64 /* ports of tunnels */
 
 enum link_kind {
 	LINK_KIND_PAIR, /* veth or netkit: its other end may be a pod's */
@@ -26,6 +28,14 @@ enum link_kind {
 	LINK_KIND_OTHER,
 };
 
+enum tunnel_kind { TUNNEL_NONE, TUNNEL_VXLAN, TUNNEL_GENEVE, TUNNEL_OTHER };
+
+/* What the link takes out of UDP, and at which ports of this host; 0: none. */
+struct link_tunnel {
+	enum tunnel_kind kind;
+	uint16_t ports[2];
+};
+
 struct link {
 	unsigned index;
 	char name[IFNAMSIZ];
@@ -33,6 +43,7 @@ struct link {
 	uint8_t nf_call; /* families, a bit each, of which a bridge hands packets to netfilter by
 			    itself */
 	unsigned master; /* index of the bridge or the like that it is a port of; 0: none */
+	struct link_tunnel tunnel;
 };
 
 struct links;
@@ -58,6 +69,14 @@ size_t links_uplinks(const struct links *links, unsigned *indexes, size_t max);
 /* A tunnel that has an address of the host, the first by name, and the address, IPv4 first; NULL:
  * there is none. Link-local ones do not count. */
 const struct link *links_tunnel(const struct links *links, struct addr *ret_addr);
+
+/* All of these but loopback's, in no order. */
+void links_each_host(const struct links *links, void (*fn)(void *ctx, const struct addr *addr),
+		     void *ctx);
+
+/* The UDP ports that tunnels of this host have, ascending; where none is of VXLAN or of Geneve, the
+ * standard ones of that. Returns how many. */
+size_t links_tunnel_ports(const struct links *links, uint16_t ret_ports[static LINKS_TUNNELS_MAX]);
 
 /* Does a default route lead there? */
 bool links_is_uplink(const struct links *links, unsigned index);

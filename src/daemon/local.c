@@ -405,6 +405,8 @@ static void on_readable(evutil_socket_t fd, short what, void *ctx)
 			    "cannot follow this host's interfaces: %s: keeping what is known",
 			    strerror(-rc));
 	if (attach_generation(d->attach) != before) {
+		if (host_update(d) < 0)
+			daemon_give_up(d);
 		look_again_for_addrs(d);
 		interfaces_check(d); /* a further network of a pod is no news of its own */
 		look_soon(d);        /* nor is a bridge that netfilter no longer sees */
@@ -437,6 +439,8 @@ int local_start(struct daemon *d)
 			return -ENOMEM;
 	}
 	rc = observe_all(d);
+	if (rc == 0)
+		rc = host_update(d);
 	if (rc < 0)
 		return rc;
 	d->attach_due = evtimer_new(d->base, on_readable, d);

@@ -405,6 +405,11 @@ const char *attach_tunnel(const struct attach *attach, struct addr *ret_addr)
 	return link ? link->name : NULL;
 }
 
+const struct links *attach_links(const struct attach *attach)
+{
+	return rtnl_state(attach->links);
+}
+
 bool attach_has_cni_dir(const struct attach *attach)
 {
 	return cni_dir_is_there(attach->dirs[0]);

@@ -14,6 +14,7 @@
 #include "base/table.h"
 #include "base/vec.h"
 #include "route.h"
+#include "tunnel.h"
 
 struct link_row {
 	struct link link;
@@ -300,6 +301,7 @@ static int take_link(struct links *links, const struct ifinfomsg *ifi, const str
 	const char *name = mnl_attr_get_str(attrs[IFLA_IFNAME]);
 	enum link_kind kind = kind_of(attrs[IFLA_LINKINFO]);
 	uint8_t nf_call = kind == LINK_KIND_BRIDGE ? nf_call_of(attrs[IFLA_LINKINFO]) : 0;
+	struct link_tunnel tunnel = tunnel_parse(attrs[IFLA_LINKINFO]);
 	unsigned index = (unsigned)ifi->ifi_index;
 	unsigned master = attrs[IFLA_MASTER] ? mnl_attr_get_u32(attrs[IFLA_MASTER]) : 0;
 	struct link_row *row = find_row(links, index);
@@ -311,7 +313,8 @@ static int take_link(struct links *links, const struct ifinfomsg *ifi, const str
 	if (!(ifi->ifi_flags & IFF_UP) && drop_routes(links, stands_on_link_up, &index, false))
 		*ret_changed = true;
 	if (row && row->link.kind == kind && row->link.master == master &&
-	    row->link.nf_call == nf_call && row->by_name.tbl && strcmp(row->link.name, name) == 0)
+	    row->link.nf_call == nf_call && tunnel_equal(&row->link.tunnel, &tunnel) &&
+	    row->by_name.tbl && strcmp(row->link.name, name) == 0)
 		return 0;
 	*ret_changed = true;
 	if (!row)
@@ -321,6 +324,7 @@ static int take_link(struct links *links, const struct ifinfomsg *ifi, const str
 	row->link.kind = kind;
 	row->link.master = master;
 	row->link.nf_call = nf_call;
+	row->link.tunnel = tunnel;
 	return take_name(links, row, name);
 }
 
@@ -529,6 +533,54 @@ bool links_is_host(const struct links *links, const struct addr *addr)
 	const struct place *place = find_place(links, addr);
 
 	return place && place->owners.n > 0;
+}
+
+static bool is_loopback(const struct addr *addr)
+{
+	static const struct addr v6 = {.family = FAMILY_V6, .b = {[15] = 1}};
+
+	return addr->family == FAMILY_V4 ? addr->b[0] == 127 : addr_compare(addr, &v6) == 0;
+}
+
+void links_each_host(const struct links *links, void (*fn)(void *ctx, const struct addr *addr),
+		     void *ctx)
+{
+	for (const struct place *place = links->places; place; place = place->hh.next) {
+		if (place->owners.n > 0 && !is_loopback(&place->addr))
+			fn(ctx, &place->addr);
+	}
+}
+
+static size_t add_port(uint16_t ports[static LINKS_TUNNELS_MAX], size_t n, uint16_t port)
+{
+	size_t at = n;
+
+	while (at > 0 && ports[at - 1] > port)
+		at--;
+	if (port == 0 || n == LINKS_TUNNELS_MAX || (at > 0 && ports[at - 1] == port))
+		return n;
+	memmove(&ports[at + 1], &ports[at], (n - at) * sizeof(ports[0]));
+	ports[at] = port;
+	return n + 1;
+}
+
+size_t links_tunnel_ports(const struct links *links, uint16_t ret_ports[static LINKS_TUNNELS_MAX])
+{
+	/* IANA's, and Linux's own of VXLAN. */
+	static const uint16_t vxlan[] = {4789, 8472}, geneve = 6081;
+	bool has[TUNNEL_OTHER + 1] = {false};
+	size_t n = 0;
+
+	for (const struct link_row *row = links->rows; row; row = row->hh.next) {
+		const struct link_tunnel *tunnel = &row->link.tunnel;
+
+		has[tunnel->kind] = true;
+		for (size_t i = 0; i < ARRAY_LEN(tunnel->ports); i++)
+			n = add_port(ret_ports, n, tunnel->ports[i]);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(vxlan) && !has[TUNNEL_VXLAN]; i++)
+		n = add_port(ret_ports, n, vxlan[i]);
+	return has[TUNNEL_GENEVE] ? n : add_port(ret_ports, n, geneve);
 }
 
 bool links_is_uplink(const struct links *links, unsigned index)

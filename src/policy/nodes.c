@@ -118,11 +118,22 @@ void nodes_remove_pod(struct graph *g, const struct pod *pod)
 		remove_addr(g, &pod->addrs[i], pod->node);
 }
 
+static bool same_addrs(const struct graph *g, const struct addr addrs[], size_t n)
+{
+	if (n != g->host_addrs.n)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		if (addr_compare(&addrs[i], &g->host_addrs.v[i]) != 0)
+			return false;
+	}
+	return true;
+}
+
 int graph_set_host_addrs(struct graph *g, const struct addr addrs[], size_t n)
 {
 	int rc = 0;
 
-	if (!g->node)
+	if (!g->node || same_addrs(g, addrs, n))
 		return 0;
 	g->generation++;
 	/* In before out: what stays is not told as gone. */

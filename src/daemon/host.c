@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the ruleset and the answers need to know of this host itself: its addresses, the ports of its
+ * tunnels, and who is attached to it. */
+#include <errno.h>
+#include <string.h>
+
+#include "internal.h"
+
+struct host_addrs {
+	VEC(struct addr) all;
+	bool failed;
+};
+
+static void add_addr(void *ctx, const struct addr *addr)
+{
+	struct host_addrs *addrs = ctx;
+
+	addrs->failed |= vec_push(&addrs->all, *addr) < 0;
+}
+
+static int update_addrs(struct daemon *d)
+{
+	struct host_addrs addrs = {0};
+	int rc;
+
+	links_each_host(attach_links(d->attach), add_addr, &addrs);
+	rc = addrs.failed ? -ENOMEM : graph_set_host_addrs(d->graph, addrs.all.v, addrs.all.n);
+	vec_free(&addrs.all);
+	return rc;
+}
+
+static int update_tunnels(struct daemon *d)
+{
+	uint16_t ports[LINKS_TUNNELS_MAX];
+	size_t n = links_tunnel_ports(attach_links(d->attach), ports);
+
+	return render_tunnel_ports(d->render, ports, n);
+}
+
+struct attached_list {
+	VEC(struct render_unknown) all;
+};
+
+/* Neighbours of a bridge may be anybody's word: only what a CNI plugin or a route has said counts,
+ * or a pod could have packets of another node taken for its own. */
+static int add_attached(struct attached_list *list, const struct attachment *attachment)
+{
+	struct render_unknown one = {0};
+	int rc = 0;
+
+	if (!attachment->name[0] && attachment->kind != ATTACH_ROUTED)
+		return 0;
+	for (size_t i = 0; i < attachment->n_addrs && rc == 0; i++) {
+		one.addr = attachment->addrs[i];
+		rc = vec_push(&list->all, one);
+	}
+	if (attachment->kind == ATTACH_ROUTED && rc == 0) {
+		memcpy(one.interface, attachment->ifname, sizeof(one.interface));
+		rc = vec_push(&list->all, one);
+	}
+	return rc;
+}
+
+static int update_attached(struct daemon *d)
+{
+	struct attached_list list = {0};
+	const struct attachment *all;
+	size_t n = 0;
+	int rc = 0;
+
+	all = attach_all(d->attach, &n);
+	for (size_t i = 0; i < n && rc == 0; i++)
+		rc = add_attached(&list, &all[i]);
+	if (rc == 0)
+		rc = render_attached(d->render, list.all.v, list.all.n);
+	vec_free(&list.all);
+	return rc;
+}
+
+int host_update(struct daemon *d)
+{
+	bool pending = ruleset_changed(render_ruleset(d->render)); /* that has its own time */
+	int rc = update_addrs(d);
+
+	if (rc == 0)
+		rc = update_tunnels(d);
+	if (rc == 0)
+		rc = update_attached(d);
+	if (rc == 0 && !pending && ruleset_changed(render_ruleset(d->render)))
+		reconcile_urgent(d);
+	return rc;
+}
