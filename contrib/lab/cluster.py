@@ -318,7 +318,8 @@ class Cluster:
         for name in self.nodes:
             ruleset = os.path.join(self.scratch, f"{name}.nft")
             with open(ruleset, "wb") as out:
-                command = [options.netpold, "--dry-run", *nodes.inputs(None if name == NO_NODE else name, options)]
+                command = [options.netpold, "--dry-run", *nodes.inputs(None if name == NO_NODE else name, options),
+                           *getattr(options, "netpold_options", [])]
                 if subprocess.run(command, stdout=out, check=False).returncode != 0:
                     sys.exit("lab: the dry run failed")
             self.spaces[f"node-{name}"].run(["nft", "-f", ruleset])

@@ -15,7 +15,8 @@ Point = collections.namedtuple("Point", "source target protocol port passes drop
 
 def explain(options, questions):
     """What netpolctl says, an object for each."""
-    command = [options.netpolctl, "explain", "-o", "json"]
+    command = [options.netpolctl, "explain", "-o", "json", "--local-node-egress",
+               getattr(options, "local_node_egress", "policy")]
     for path in options.manifests:
         command += ["-f", path]
     done = subprocess.run([*command, "-"], input="".join(f"{line}\n" for line in questions), stdout=subprocess.PIPE,
@@ -88,6 +89,11 @@ def dropped_at(pair, stretch):
     return None
 
 
+def is_tunnel(pair, protocol, port):
+    """What a pod must not send whatever policies say: no node here has a tunnel, so the standard ports."""
+    return pair["from"]["kind"] == "pod" and protocol == "udp" and port in (4789, 6081, 8472)
+
+
 def points(answer):
     for pair in answer["pairs"]:
         if not (sendable(pair["from"]["address"]) and sendable(pair["to"]["address"])):
@@ -97,7 +103,8 @@ def points(answer):
             if stretch["protocol"] == "other":
                 yield Point(pair["from"], pair["to"], "icmp", 0, stretch["answer"] == "yes", at)
             elif stretch["last"] > 0:  # nobody can listen at port 0
-                yield Point(pair["from"], pair["to"], stretch["protocol"], stretch["last"], stretch["answer"] == "yes", at)
+                passes = stretch["answer"] == "yes" and not is_tunnel(pair, stretch["protocol"], stretch["last"])
+                yield Point(pair["from"], pair["to"], stretch["protocol"], stretch["last"], passes, at)
 
 
 def describe(probe):

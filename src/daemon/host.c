@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the ruleset and the answers need to know of this host itself: its addresses, the ports of its
- * tunnels, and who is attached to it. */
+/* What the ruleset and the answers need to know of this host itself: its addresses, the ports of
+ * its tunnels, and who is attached to it. */
 #include <errno.h>
 #include <string.h>
 

@@ -189,8 +189,8 @@ bool local_may_have(const struct daemon *d, const struct pod *pod);
 /* Pods of this node that are found by their device. */
 size_t local_with_device(const struct daemon *d);
 
-/* host.c: this host's addresses, tunnels and pods as they are now, into graph and ruleset; the kernel
- * follows at once where these have changed. 0 or -ENOMEM. */
+/* host.c: this host's addresses, tunnels and pods as they are now, into graph and ruleset; the
+ * kernel follows at once where these have changed. 0 or -ENOMEM. */
 int host_update(struct daemon *d);
 
 /* unknown.c: closes the pods that the node has and no source knows, where the settings say so, and

@@ -9,7 +9,8 @@
 
 #include "base/vec.h"
 
-/* drivers/net/vxlan/vxlan_core.c and drivers/net/geneve.c have these where nobody says otherwise. */
+/* drivers/net/vxlan/vxlan_core.c and drivers/net/geneve.c have these where nobody says otherwise.
+ */
 #define VXLAN_PORT  8472
 #define GENEVE_PORT 6081
 

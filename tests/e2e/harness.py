@@ -2,7 +2,9 @@
 """What the end-to-end tests have in common: where things are, when to skip, a cluster of the lab with one node."""
 import json
 import os
+import select
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -100,6 +102,29 @@ def listing(space, *what):
 def normal(space):
     """Our tables in a form that does not tell how they came about."""
     return list(canonical.canonical(listing(space, "ruleset")))
+
+
+def socket_in(space, family, kind, protocol=0):
+    """One that stays in the namespace where it was made."""
+    space.enter()
+    made = socket.socket(family, kind, protocol)
+    made.setblocking(False)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+    if family == socket.AF_INET6 and kind != socket.SOCK_RAW:
+        made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    return made
+
+
+def arrives(listener, send, token, wanted, grace=0.1, tries=100):
+    """Sends until the token is there; or, if it should not be, once, and waits a moment."""
+    for _ in range(tries if wanted else 1):
+        send(token)
+        end = time.monotonic() + grace
+        while (left := end - time.monotonic()) > 0:
+            if select.select([listener], [], [], left)[0] and token in listener.recv(4096):
+                return True
+    return False
 
 
 def remove(space):

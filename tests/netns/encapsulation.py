@@ -12,14 +12,12 @@ import struct
 import subprocess
 import sys
 
-sys.path.insert(0, os.path.join(os.environ.get("top_srcdir", "."), "tests/e2e"))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "../e2e"))
 import harness  # noqa: E402
 import cluster  # noqa: E402
 import probes  # noqa: E402
 
 SECONDS = 240
-GRACE = 0.1  # seconds for what should not arrive
-TRIES = 100  # of a tenth of a second, for what should
 VNI_PORT = 4790
 NODES = {"n1": ["192.168.0.1", "fd01::1"], "n2": ["192.168.0.2", "fd01::2"]}
 PODS = {"a": ("n1", ["10.1.1.1", "fd00:1:1::1"]), "v": ("n1", ["10.1.1.2", "fd00:1:1::2"]),
@@ -39,24 +37,6 @@ def objects(policed):
     for name, friend in (("v", "u"), ("w", "v")):
         found.append(harness.policy(name, {"app": name}, [{"from": [{"podSelector": {"matchLabels": {"app": friend}}}]}]))
     return found + ([harness.policy("a", {"app": "a"}, egress=[{}])] if policed else [])
-
-
-def open_in(space, family, kind, protocol=0):
-    space.enter()
-    made = socket.socket(family, kind, protocol)
-    made.setblocking(False)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
-    return made
-
-
-def drain(made):
-    found = []
-    try:
-        while True:
-            found.append(made.recv(4096))
-    except BlockingIOError:
-        return found
 
 
 def inner(source, target, mac, token):
@@ -115,26 +95,14 @@ class Scene:
 
     def arrives(self, listener, send, wanted):
         """Sends until it has; or, if it should not, waits a moment."""
-        token = self.token()
-        for _ in range(TRIES if wanted else 1):
-            send(token)
-            listener.settimeout(0.1 if wanted else GRACE)
-            try:
-                while True:
-                    if token in listener.recv(4096):
-                        return True
-            except (TimeoutError, BlockingIOError):
-                pass
-            finally:
-                listener.setblocking(False)
-        return False
+        return harness.arrives(listener, send, self.token(), wanted)
 
     def datagram(self, what, source, place, to, port, wanted=False):
         """UDP from a pod's space to an address in the space `place`, with a socket there."""
         family = probes.family(to)
-        listener = open_in(place, family, socket.SOCK_DGRAM)
+        listener = harness.socket_in(place, family, socket.SOCK_DGRAM)
         listener.bind(("" if family == socket.AF_INET else "::", port))
-        sender = open_in(source, family, socket.SOCK_DGRAM)
+        sender = harness.socket_in(source, family, socket.SOCK_DGRAM)
         got = self.arrives(listener, lambda token: sender.sendto(token, (to, port)), wanted)
         self.check(f"{self.name}: {what}, UDP to {to} port {port}", got == wanted, "arrives" if got else "is lost")
         listener.close()
@@ -142,8 +110,8 @@ class Scene:
 
     def raw(self, what, source, place, to, protocol, wanted=False):
         family = probes.family(to)
-        listener = open_in(place, family, socket.SOCK_RAW, protocol)
-        sender = open_in(source, family, socket.SOCK_RAW, protocol)
+        listener = harness.socket_in(place, family, socket.SOCK_RAW, protocol)
+        sender = harness.socket_in(source, family, socket.SOCK_RAW, protocol)
         got = self.arrives(listener, lambda token: sender.sendto(b"\0" * 8 + token, (to, 0)), wanted)
         self.check(f"{self.name}: {what}, {PROTOCOLS[protocol]} to {to}", got == wanted, "arrives" if got else "is lost")
         listener.close()
@@ -171,9 +139,9 @@ class Scene:
         """Does the node deliver to the victim what `a` has put into VXLAN in the name of its friend?"""
         for number, to in enumerate(NODES[node]):
             target, forged = PODS[victim][1][number], PODS[friend][1][number]
-            listener = open_in(self.pods[victim], probes.family(target), socket.SOCK_DGRAM)
+            listener = harness.socket_in(self.pods[victim], probes.family(target), socket.SOCK_DGRAM)
             listener.bind((target, 999))
-            sender = open_in(self.pods["a"], probes.family(to), socket.SOCK_DGRAM)
+            sender = harness.socket_in(self.pods["a"], probes.family(to), socket.SOCK_DGRAM)
             got = self.arrives(listener, lambda token: sender.sendto(
                 vxlan(7 + number, inner(forged, target, macs[number], token)), (to, VNI_PORT)), wanted)
             self.check(f"{self.name}: {what}, VXLAN to {to} for {target}", got == wanted, "arrives" if got else "is lost")
@@ -198,9 +166,9 @@ def standard_tunnels(scene):
 def replies(scene):
     """A node's datagram from such a port is answered: the answer belongs to an established connection."""
     for node, to in zip(NODES["n2"], PODS["a"][1]):
-        asking = open_in(scene.nodes["n2"], probes.family(to), socket.SOCK_DGRAM)
+        asking = harness.socket_in(scene.nodes["n2"], probes.family(to), socket.SOCK_DGRAM)
         asking.bind((node, 4789))
-        answering = open_in(scene.pods["a"], probes.family(to), socket.SOCK_DGRAM)
+        answering = harness.socket_in(scene.pods["a"], probes.family(to), socket.SOCK_DGRAM)
         answering.bind((to, 5000))
         asked = scene.arrives(answering, lambda token: asking.sendto(token, (to, 5000)), True)
         scene.check(f"{scene.name}: what {node} asks from port 4789 arrives", asked)
