@@ -72,8 +72,9 @@ API_VERSIONS = {
 V4, V6 = 32, 128
 V4_PODS = [(V4, 0x0A000000 + i) for i in (1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 255)]
 V6_PODS = [(V6, (0xFD00 << 112) + i) for i in (1, 2, 3, 4, 5, 7, 8, 15, 16, 0xFFFF)]
-V4_NODES = [(V4, 0xC0A80000 + i) for i in (1, 2, 3)] + [(V4, 0xA9FE140A)]  # 169.254.20.10
-V6_NODES = [(V6, (0xFD01 << 112) + i) for i in (1, 2, 3)] + [(V6, (0xFE80 << 112) + 10)]
+V4_NODES = [(V4, 0xC0A80000 + i) for i in (1, 2, 3)]
+V6_NODES = [(V6, (0xFD01 << 112) + i) for i in (1, 2, 3)]
+NODE_DNS = [(V4, 0xA9FE140A), (V6, (0xFE80 << 112) + 10)]  # 169.254.20.10; of nodes only, no pod can have such
 V4_OUTSIDE = [(V4, 0), (V4, 0xFFFFFFFF), (V4, 0x08080808), (V4, 0x0AFFFFFF), (V4, 0x7FFFFFFF), (V4, 0x80000000)]
 V6_OUTSIDE = [(V6, 0), (V6, (1 << 128) - 1), (V6, 0x20010DB8 << 96), (V6, (0xFD00 << 112) + (1 << 64))]
 V4_PREFIXES = [0, 0, 1, 8, 24, 27, 28, 29, 30, 31, 32, 32]
@@ -413,7 +414,7 @@ def node(rng, name):
     addresses = []
     if chance(rng, 80):
         addresses.append({"type": "Hostname", "address": rng.choice((name, name, text(rng.choice(V4_NODES))))})
-    for address in some(rng, V4_NODES + V6_NODES, 3):
+    for address in some(rng, V4_NODES + V6_NODES, 3) + some(rng, NODE_DNS, 1):
         addresses.append({"type": rng.choice(("InternalIP", "ExternalIP")), "address": spelling(rng, address)})
     if chance(rng, 10):  # a pod that claims it wins
         addresses.append({"type": "InternalIP", "address": text(rng.choice(V4_PODS + V6_PODS))})
@@ -601,7 +602,8 @@ def random_flows(rng, objects, count):
         if mentioned and roll < 0.94:
             return spelling(rng, rng.choice(mentioned))
         if roll < 0.98:
-            return spelling(rng, rng.choice(rng.choice((V4_PODS, V6_PODS, V4_NODES, V6_NODES, V4_OUTSIDE, V6_OUTSIDE))))
+            return spelling(rng, rng.choice(rng.choice((V4_PODS, V6_PODS, V4_NODES, V6_NODES, V4_OUTSIDE, V6_OUTSIDE,
+                                                             NODE_DNS))))
         return rng.choice(("x/nobody", "nowhere/p", "x/w-7", "default/n1"))
 
     def proto(to):
