@@ -16,6 +16,7 @@ struct render;
 struct render_options {
 	bool local_node_allow; /* pods may reach their own node whatever policies say */
 	bool pod_tunnels;      /* and have tunnels of their own, but to nodes */
+	bool ipvs;             /* Services are forwarded by IPVS: also a chain in postrouting */
 };
 
 /* An empty ruleset with its base chains, without any of the options. NULL: no memory. */

@@ -85,11 +85,16 @@ static int start_watchdog(struct daemon *d)
 	return d->watchdog && event_add(d->watchdog, &each) == 0 ? 0 : -ENOMEM;
 }
 
+struct render_options daemon_options(const struct daemon *d)
+{
+	return (struct render_options){.local_node_allow = d->settings->local_node_allow,
+				       .pod_tunnels = d->settings->pod_tunnels};
+}
+
 /* What policy means, held by the graph and its ruleset. */
 static int start_graph(struct daemon *d)
 {
-	struct render_options options = {.local_node_allow = d->settings->local_node_allow,
-					 .pod_tunnels = d->settings->pod_tunnels};
+	struct render_options options = daemon_options(d);
 	struct graph_listener listener;
 
 	d->strings = intern_new();

@@ -2,8 +2,10 @@
 /* What the ruleset and the answers need to know of this host itself: its addresses, the ports of
  * its tunnels, and who is attached to it. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "internal.h"
 
 struct host_addrs {
@@ -35,6 +37,37 @@ static int update_tunnels(struct daemon *d)
 	size_t n = links_tunnel_ports(attach_links(d->attach), ports);
 
 	return render_tunnel_ports(d->render, ports, n);
+}
+
+/* Does IPVS forward Services? kube-proxy has a device of this name for their addresses; others than
+ * kube-proxy use it too. Behind headings, services begin with their protocol
+ * (net/netfilter/ipvs/ip_vs_ctl.c, ip_vs_info_seq_show()). */
+static bool uses_ipvs(const struct daemon *d)
+{
+	static const char *const starts[] = {"TCP ", "UDP ", "SCTP ", "FWM "};
+	char line[256];
+	bool found = links_by_name(attach_links(d->attach), "kube-ipvs0");
+	FILE *in = found ? NULL : fopen("/proc/net/ip_vs", "re");
+
+	while (in && !found && fgets(line, sizeof(line), in)) {
+		for (size_t i = 0; i < ARRAY_LEN(starts); i++)
+			found |= strncmp(line, starts[i], strlen(starts[i])) == 0;
+	}
+	if (in)
+		(void)fclose(in); /* only read */
+	return found;
+}
+
+static int update_ipvs(struct daemon *d)
+{
+	struct render_options options = daemon_options(d);
+
+	options.ipvs = uses_ipvs(d);
+	if (options.ipvs == d->ipvs)
+		return 0;
+	d->ipvs = options.ipvs;
+	log_notice("node", "Services are forwarded by IPVS%s", d->ipvs ? "" : " no more");
+	return render_configure(d->render, &options);
 }
 
 struct attached_list {
@@ -84,6 +117,8 @@ int host_update(struct daemon *d)
 
 	if (rc == 0)
 		rc = update_tunnels(d);
+	if (rc == 0)
+		rc = update_ipvs(d);
 	if (rc == 0)
 		rc = update_attached(d);
 	if (rc == 0 && !pending && ruleset_changed(render_ruleset(d->render)))

@@ -107,6 +107,7 @@ struct daemon {
 
 	/* This node. */
 	struct attach *attach;
+	bool ipvs; /* Services are forwarded by IPVS */
 	struct event *attach_readable[ATTACH_FDS], *attach_due, *look;
 	struct local_pod *local; /* pods of this node, by name */
 	struct sysctls sysctls;
@@ -192,6 +193,9 @@ size_t local_with_device(const struct daemon *d);
 /* host.c: this host's addresses, tunnels and pods as they are now, into graph and ruleset; the
  * kernel follows at once where these have changed. 0 or -ENOMEM. */
 int host_update(struct daemon *d);
+
+/* daemon.c: what the settings say of the ruleset. */
+struct render_options daemon_options(const struct daemon *d);
 
 /* unknown.c: closes the pods that the node has and no source knows, where the settings say so, and
  * those that are not understood. 0 or -ENOMEM. */

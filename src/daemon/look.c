@@ -114,6 +114,8 @@ void look_at_host(struct daemon *d)
 	struct pods pods = {0};
 
 	d->looked_ms = monotonic_ms();
+	if (host_update(d) < 0)
+		daemon_give_up(d);
 	interfaces_check(d);
 	contested_check(d);
 	sysctls_follow(d);

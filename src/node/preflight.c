@@ -190,27 +190,28 @@ static int check_conntrack(const struct preflight_host *host, struct preflight *
 		"Connection tracking is not there, and policy needs it to let answers pass.");
 }
 
-/* Behind lines of headings, services begin with their protocol and servers with an arrow. */
+/* Behind lines of headings, services begin with their protocol and servers with an arrow. IPVS
+ * hides its connections from connection tracking unless it is told otherwise. */
 static int check_ipvs(const struct preflight_host *host, struct preflight *preflight)
 {
 	static const char *const starts[] = {"TCP ", "UDP ", "SCTP ", "FWM "};
 	char text[4096];
+	bool found = false;
 
-	if (read_text(host->proc, "net/ip_vs", text, sizeof(text)) <= 0)
+	if (!is_zero(host->proc, "sys/net/ipv4/vs/conntrack") ||
+	    read_text(host->proc, "net/ip_vs", text, sizeof(text)) <= 0)
 		return 0;
-	for (const char *line = text; line; line = strchr(line, '\n')) {
+	for (const char *line = text; line && !found; line = strchr(line, '\n')) {
 		line += *line == '\n';
-		for (size_t i = 0; i < ARRAY_LEN(starts); i++) {
-			if (strncmp(line, starts[i], strlen(starts[i])) == 0)
-				return preflight_add(
-					preflight, "ipvs", PREFLIGHT_OPEN, "",
-					"Let kube-proxy work in mode nftables or iptables.",
-					"Services are forwarded by IPVS: connections to them do "
-					"not pass "
-					"the forward hook, so they pass without policy.");
-		}
+		for (size_t i = 0; i < ARRAY_LEN(starts); i++)
+			found |= strncmp(line, starts[i], strlen(starts[i])) == 0;
 	}
-	return 0;
+	return found ? preflight_add(preflight, "ipvs-conntrack-off", PREFLIGHT_WARNING, "",
+				     "Set net.ipv4.vs.conntrack to 1, as kube-proxy does.",
+				     "Services are forwarded by IPVS and kept from connection "
+				     "tracking, so replies from pods are judged as connections of "
+				     "their own.")
+		     : 0;
 }
 
 /* Its rules are invisible to nftables. */

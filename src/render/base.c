@@ -191,6 +191,20 @@ static int write_input(struct nft_chain *chain, const struct render_options *opt
 	return rc;
 }
 
+/* IPVS takes a packet for a Service from the input hook to the output hook: it never passes
+ * forward. What passes both is judged twice, alike. What the node itself sends may reach its pods;
+ * its packets have an address of its own, also where they are for a Service. The incoming interface
+ * is known here since Linux 5.7. */
+static int write_postrouting(struct nft_chain *chain, const struct render_options *options)
+{
+	int rc = add_established(chain, options->pod_tunnels ? CHAIN_TO_NODE : CHAIN_TUNNELS);
+
+	chain->hook = NFT_HOOK_POSTROUTING;
+	if (rc == 0)
+		rc = ADD_RULE(chain, {.kind = NFT_STMT_LOCAL_SOURCE}, accept_stmt);
+	return rc == 0 ? add_dispatch(chain) : rc;
+}
+
 static int write_to_pod(struct nft_chain *chain, const struct render_options *options)
 {
 	int rc = add_interface_lookup(chain, DIR_INGRESS);
@@ -307,6 +321,10 @@ static int put_chains(struct render *r)
 		rc = put_chain(r, CHAIN_TO_POD, write_to_pod);
 	if (rc == 0)
 		rc = put_chain(r, CHAIN_FORWARD, write_forward);
+	if (rc == 0)
+		rc = r->options.ipvs
+			     ? put_chain(r, CHAIN_POSTROUTING, write_postrouting)
+			     : ruleset_drop_chain(&r->ruleset, NFT_TABLE_POLICY, CHAIN_POSTROUTING);
 	return rc == 0 ? put_chain(r, "input", write_input) : rc;
 }
 
@@ -325,8 +343,12 @@ int render_base(struct render *r)
 
 int render_configure(struct render *r, const struct render_options *options)
 {
+	int rc;
+
 	r->options = *options;
-	return put_chains(r);
+	rc = put_chains(r);
+	r->failed |= rc < 0;
+	return rc;
 }
 
 static bool has_port(const uint16_t ports[], size_t n, uint16_t port)

@@ -123,6 +123,7 @@ int add_discovery(struct nft_chain *chain);
 
 #define CHAIN_FORWARD         "forward"
 #define CHAIN_TO_POD          "to_pod"
+#define CHAIN_POSTROUTING     "postrouting"
 #define CHAIN_TO_NODE         "to_node"
 #define CHAIN_TUNNELS         "encapsulation"
 #define CHAIN_UNKNOWN         "unknown"

@@ -58,6 +58,7 @@ static void write_file(const char *path, const char *text, size_t len)
 #define BRIDGED                                               \
 	FINE "proc/sys/net/bridge/bridge-nf-call-iptables=1 " \
 	     "proc/sys/net/bridge/bridge-nf-call-ip6tables=1 "
+#define UNTRACKED "proc/sys/net/ipv4/vs/conntrack=0 "
 #define IPVS                                                                             \
 	"proc/net/"                                                                      \
 	"ip_vs=IP_Virtual_Server_version_1.2.1_(size=4096)|Prot_LocalAddress:Port|__->_" \
@@ -105,12 +106,15 @@ static const struct host_row hosts[] = {
 	{"no connection tracking",
 	 "proc/sys/net/ipv4/ip_forward=1 proc/sys/net/ipv6/conf/all/forwarding=1", "",
 	 "warning conntrack-missing ", false, false},
-	{"IPVS without services", FINE IPVS, "", "", false, false},
-	{"IPVS with a service", FINE IPVS "TCP__0A600001:01BB_rr|", "", "error ipvs ", false,
-	 false},
+	{"IPVS without services", FINE UNTRACKED IPVS, "", "", false, false},
+	{"IPVS with a service", FINE UNTRACKED IPVS "TCP__0A600001:01BB_rr|", "",
+	 "warning ipvs-conntrack-off ", false, false},
 	{"IPVS with services",
-	 FINE IPVS "UDP__0A60000A:0035_rr|__->_0A000001:0035|TCP__0A600001:01BB_rr|", "",
-	 "error ipvs ", false, false},
+	 FINE UNTRACKED IPVS "UDP__0A60000A:0035_rr|__->_0A000001:0035|TCP__0A600001:01BB_rr|", "",
+	 "warning ipvs-conntrack-off ", false, false},
+	{"IPVS as kube-proxy has it",
+	 FINE "proc/sys/net/ipv4/vs/conntrack=1 " IPVS "TCP__0A600001:01BB_rr|", "", "", false,
+	 false},
 	{"rules of iptables-legacy", FINE "proc/net/ip_tables_names=nat|filter|", "",
 	 "warning iptables-legacy ", false, false},
 	{"the raw table of iptables-legacy", FINE "proc/net/ip_tables_names=raw|mangle|", "",
@@ -119,8 +123,10 @@ static const struct host_row hosts[] = {
 	 FINE "proc/net/ip_tables_names=nat|mangle|", "", "", false, false},
 	{"rules of ip6tables-legacy", FINE "proc/net/ip6_tables_names=filter|", "",
 	 "warning iptables-legacy ", false, false},
-	{"errors come first", "proc/net/ip_tables_names=filter| " IPVS "FWM__00000001_rr|", "cni0",
-	 "error br-netfilter-missing error ipvs warning conntrack-missing warning iptables-legacy ",
+	{"errors come first",
+	 "proc/net/ip_tables_names=filter| " UNTRACKED IPVS "FWM__00000001_rr|", "cni0",
+	 "error br-netfilter-missing warning conntrack-missing warning iptables-legacy warning "
+	 "ipvs-conntrack-off ",
 	 false, false},
 };
 
@@ -146,7 +152,7 @@ static void make_host(const char *files)
 static bool is_ours(const char *id)
 {
 	return strncmp(id, "br-", 3) == 0 || strcmp(id, "forwarding-off") == 0 ||
-	       strcmp(id, "conntrack-missing") == 0 || strcmp(id, "ipvs") == 0 ||
+	       strcmp(id, "conntrack-missing") == 0 || strcmp(id, "ipvs-conntrack-off") == 0 ||
 	       strcmp(id, "iptables-legacy") == 0;
 }
 
