@@ -41,7 +41,7 @@ def objects(allowed=True):
 class Scene:
     def __init__(self, mode, check, *options):
         self.name, self.check = f"{mode}{' '.join(('', *options))}", check
-        self.directory = f"/run/{mode}-{len(options)}"
+        self.directory = f"/run/{mode}{''.join(options)}"
         self.policies()
         chosen = harness.Options(self.directory, *options)
         ends = [{"kind": "node", "nodes": [harness.NODE], "address": address} for address in [*NODE, LOCAL_DNS[0]]]
@@ -182,7 +182,7 @@ def used_again(scene):
 
 
 def run(mode, check):
-    scene = Scene(mode, check)
+    scene = Scene(mode, check, "--established", "keep")
     own_node(scene, True)
     always(scene)
     used_again(scene)
