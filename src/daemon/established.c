@@ -105,6 +105,13 @@ static void on_endpoint(void *ctx, struct graph_pod *pod, bool exists)
 	c->inner.endpoint(c->inner.ctx, pod, exists);
 }
 
+static void on_node_addr(void *ctx, const struct addr *addr, bool exists)
+{
+	struct established *c = ctx;
+
+	c->inner.node_addr(c->inner.ctx, addr, exists);
+}
+
 struct graph_listener established_listener(struct established *c)
 {
 	return (struct graph_listener){
@@ -114,6 +121,7 @@ struct graph_listener established_listener(struct established *c)
 		.profile = on_profile,
 		.named = on_named,
 		.endpoint = on_endpoint,
+		.node_addr = on_node_addr,
 	};
 }
 

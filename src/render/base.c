@@ -375,7 +375,9 @@ int render_tunnel_ports(struct render *r, const uint16_t ports[], size_t n)
 	for (size_t i = 0; i < n && rc == 0; i++) {
 		struct nft_key key = {.port = ports[i]};
 
-		rc = nft_set_add(set, &key, NULL);
+		HASH_FIND(hh, set->elems, &key, sizeof(key), elem);
+		if (!elem) /* or the set would count as changed */
+			rc = nft_set_add(set, &key, NULL);
 	}
 	r->failed |= rc < 0;
 	return rc;
