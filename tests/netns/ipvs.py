@@ -81,7 +81,7 @@ class Scene:
         self.node.run(["nft", "-f", "-"], """table inet proxy { chain postrouting {
             type nat hook postrouting priority srcnat;
             fib saddr type local masquerade
-        } }""")
+        }\n}""")
         harness.wait_for("policy is hooked into postrouting", self.hooked)
 
     def tcp(self, what, source, place, to, wanted, bind=None):
@@ -126,6 +126,12 @@ def run(mode, check):
         scene.tcp("to the node's own server", pods["free"], node, own, True)
         scene.tcp("a friend to the node's own server", pods["friend"], node, own, True)
         scene.tcp("a closed pod to the node's own server", pods["closed"], node, own, False)
+    # Without our chain they are delivered: otherwise this would prove nothing.
+    scene.agent.stop(signal.SIGKILL)
+    scene.node.run(["nft", "delete chain inet netpold postrouting"])
+    scene.tcp("with the chain taken away, another to the server", pods["free"], pods["server"], SERVER[0], True)
+    scene.agent.start()
+    harness.wait_for("it is put back", scene.hooked)
     scene.node.run(["ipvsadm", "-C"])
     scene.node.run(["ip", "link", "del", "kube-ipvs0"])
     harness.wait_for("nothing is left in postrouting", lambda: not scene.hooked())
