@@ -18,6 +18,10 @@ struct explain_host {
 	/* A device of an overlay between nodes, and its address; NULL: there is none. */
 	const char *tunnel;
 	struct addr tunnel_addr;
+	/* UDP ports of tunnels, at which pods must not send; NULL: the standard ones. */
+	const uint16_t *tunnel_ports;
+	size_t n_tunnel_ports;
+	bool pod_tunnels; /* but to addresses of no node they may */
 };
 
 struct explanation {

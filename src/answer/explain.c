@@ -27,14 +27,49 @@ static bool concerns_tunnel(const struct flow_result *result)
 	return false;
 }
 
+static bool is_tunnel_port(const struct explain_host *host, uint16_t port)
+{
+	static const uint16_t standard[] = {4789, 6081, 8472}; /* VXLAN, Geneve, Linux's VXLAN */
+	const uint16_t *ports = host && host->tunnel_ports ? host->tunnel_ports : standard;
+	size_t n = ports == standard ? ARRAY_LEN(standard) : host->n_tunnel_ports;
+
+	for (size_t i = 0; i < n; i++) {
+		if (ports[i] == port)
+			return true;
+	}
+	return false;
+}
+
+/* Would the packets be dropped as encapsulated ones, whatever policies say? */
+static bool is_encapsulated(const struct explain_host *host, const struct flow *flow,
+			    const struct flow_result *result)
+{
+	if (flow->proto != FLOW_UDP || !flow->has_port || flow->port_name[0] ||
+	    !is_tunnel_port(host, flow->port))
+		return false;
+	for (size_t i = 0; i < result->pairs.n; i++) {
+		const struct flow_pair *pair = &result->pairs.v[i];
+
+		if (pair->from.kind == END_POD &&
+		    (!host || !host->pod_tunnels || pair->to.kind == END_NODE))
+			return true;
+	}
+	return false;
+}
+
 /* "": nothing has to be said. */
-static void write_note(const struct explain_host *host, const struct flow_result *result,
-		       char note[static NOTE_MAX])
+static void write_note(const struct explain_host *host, const struct flow *flow,
+		       const struct flow_result *result, char note[static NOTE_MAX])
 {
 	char addr[ADDR_TEXT_MAX];
 
 	note[0] = '\0';
-	if (host && host->tunnel && concerns_tunnel(result))
+	if (is_encapsulated(host, flow, result))
+		(void)snprintf(note, NOTE_MAX,
+			       "udp/%u is a port of tunnels: what a pod sends there is dropped as "
+			       "encapsulated, whatever policies say",
+			       flow->port);
+	else if (host && host->tunnel && concerns_tunnel(result))
 		(void)snprintf(
 			note, NOTE_MAX,
 			"what a node itself sends to pods of other nodes carries the address "
@@ -77,7 +112,7 @@ int explain_flow(struct graph *graph, const struct flow *flow, const struct expl
 	char note[NOTE_MAX];
 	int rc = eval_flow(graph, flow, &result);
 
-	write_note(host, &result, note);
+	write_note(host, flow, &result, note);
 	if (rc == 0 && form == EXPLAIN_JSON)
 		rc = write_json(graph, flow, &result, note, rules_max, &made.json);
 	else if (rc == 0)

@@ -194,9 +194,13 @@ static void answer_explain(struct daemon *d, struct evhttp_request *request, enu
 {
 	AUTO_FREE char *text = read_body(request);
 	struct explain explain = {.graph = d->graph, .form = form, .out = evbuffer_new()};
+	uint16_t ports[LINKS_TUNNELS_MAX];
 	int rc;
 
 	explain.host.tunnel = attach_tunnel(d->attach, &explain.host.tunnel_addr);
+	explain.host.tunnel_ports = ports;
+	explain.host.n_tunnel_ports = links_tunnel_ports(attach_links(d->attach), ports);
+	explain.host.pod_tunnels = d->settings->pod_tunnels;
 	rc = text && explain.out ? answer_lines(&explain, text) : -ENOMEM;
 
 	graph_forget(d->graph);

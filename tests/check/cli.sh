@@ -64,6 +64,13 @@ expect 2 'err, warning, notice or debug' "$netpold" --log-level loud --check -f 
 expect 2 'expected a command' "$netpolctl"
 expect 2 'expected explain' "$netpolctl" explode -f "$examples"
 expect 1 'is netpold running.*-f PATH' "$netpolctl" explain --control "$tmp/none" a/b c/d tcp/1
+cat > "$tmp/twice.json" << EOF
+{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {"containers": [
+ {"name": "a", "ports": [{"name": "http", "containerPort": 80}]},
+ {"name": "b", "ports": [{"name": "http", "containerPort": 80}]}]}, "status": {"podIP": "10.0.0.1"}}
+EOF
+expect 0 '' "$netpolctl" graph -o json -f "$tmp/twice.json"
+[ "$(grep -o '"name":"http"' "$tmp/out" | wc -l)" = 1 ] || fail "a port that two containers name is listed once"
 own=$top_srcdir/tests/golden/a-pods-own-node-is-egress-like-any-other
 for answer in policy:deny allow:allow; do
 	expect 0 '' "$netpolctl" explain --local-node-egress="${answer%:*}" -f "$own" shop/closed 192.168.0.1 tcp/22
