@@ -146,7 +146,8 @@ static bool runs_on(const struct flow_end *pod, const struct flow_end *node)
 }
 
 /* Always allowed, whatever policies say. Of a pod and its own node Kubernetes' documentation says
- * both (SEMANTICS in ARCHITECTURE.md, The own node): the graph has been told. */
+ * both: the API's note on ipBlock exempts what goes there, the page on isolation only what comes
+ * from there. So the graph is told which holds. */
 static enum pair_reason pair_reason(const struct graph *g, const struct flow_end *from,
 				    const struct flow_end *to)
 {
