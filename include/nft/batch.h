@@ -38,8 +38,9 @@ struct nft_batch {
 	bool more, gate, allows;
 };
 
-/* NFPROTO_INET, NFPROTO_NETDEV. */
+/* NFPROTO_INET, NFPROTO_BRIDGE; and back, false: none of ours. */
 uint16_t nft_table_family(enum nft_table table);
+bool nft_table_of_family(uint16_t family, enum nft_table *ret);
 
 /* Room for one message of at most `payload` bytes at the end of the batch, with its header written;
  * to be completed with nft_batch_close(). NULL: no memory. */

@@ -20,13 +20,17 @@ int nft_build_rules_flush(struct nft_batch *batch, enum nft_table table, const c
 
 /* The set itself, without its elements. */
 int nft_build_set(struct nft_batch *batch, const struct nft_set *set);
-int nft_build_set_delete(struct nft_batch *batch, const char *name);
+int nft_build_set_delete(struct nft_batch *batch, const struct nft_set *set);
 
 /* Elements of a set (with its type and flags), as many messages as it takes. */
 int nft_build_elems(struct nft_batch *batch, const struct nft_set *set,
 		    const struct nft_elem *const elems[], size_t n, bool add);
 
 /* All of them. */
-int nft_build_elems_flush(struct nft_batch *batch, const char *set);
+int nft_build_elems_flush(struct nft_batch *batch, const struct nft_set *set);
+
+/* Where in the kernel a hook of ours is. */
+uint32_t nft_hook_number(enum nft_hook hook);
+int32_t nft_hook_priority(enum nft_table table, enum nft_hook hook);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What is left of a ruleset without the parts that the kernel refuses. All rules of ours but the
- * guards' allow something, and every isolated pod's chain ends in a drop: to leave a rule out
- * closes, it never opens. */
+/* What is left of a ruleset without the parts that the kernel refuses. Rules of ours that do
+ * not drop allow something, and every pod's chain ends in drops: to leave the others out closes, it
+ * never opens. */
 #ifndef NFT_ISOLATE_H
 #define NFT_ISOLATE_H
 
@@ -21,7 +21,8 @@ bool nft_refused_can_be_left_out(const struct ruleset *ruleset, const struct nft
 /* Is it something else than what was committed, or gone? What was refused may be taken now. */
 bool nft_refused_has_changed(const struct ruleset *ruleset, const struct nft_refused *refused);
 
-/* A copy without them: a refused guard is not there; a refused chain keeps its final drop alone; a
+/* A copy without them: a refused chain keeps its drops alone,
+ * and a refused base chain of anti-spoofing is not there; a
  * refused set is not there, nor any rule that looks into it. 0 or -ENOMEM; ruleset_done() either
  * way. */
 int nft_isolate(const struct ruleset *ruleset, const struct nft_refused refused[], size_t n,

@@ -29,9 +29,22 @@
 /* Ahead of masquerading. */
 #define NFT_POSTROUTING_PRIORITY 95
 
-enum nft_table { NFT_TABLE_POLICY, NFT_TABLE_GUARD, NFT_TABLE_COUNT }; /* inet, netdev */
+/* Of one name, in the families inet and bridge. */
+enum nft_table { NFT_TABLE_POLICY, NFT_TABLE_BRIDGE, NFT_TABLE_COUNT };
 
-enum nft_verdict_kind { NFT_VERDICT_ACCEPT, NFT_VERDICT_DROP, NFT_VERDICT_JUMP, NFT_VERDICT_GOTO };
+/* "inet" */
+const char *nft_table_word(enum nft_table table);
+
+/* Before conntrack: NF_IP_PRI_RAW, which is NF_BR_PRI_NAT_DST_BRIDGED too. */
+#define NFT_PREROUTING_PRIORITY (-300)
+
+enum nft_verdict_kind {
+	NFT_VERDICT_ACCEPT,
+	NFT_VERDICT_DROP,
+	NFT_VERDICT_RETURN,
+	NFT_VERDICT_JUMP,
+	NFT_VERDICT_GOTO
+};
 
 struct nft_verdict {
 	enum nft_verdict_kind kind;
@@ -49,7 +62,7 @@ struct nft_stmt {
 		NFT_STMT_CT_ESTABLISHED, /* ct state established,related */
 		NFT_STMT_ICMPV6_TYPES,   /* icmpv6 type { ... } */
 		NFT_STMT_HOPLIMIT,       /* ip6 hoplimit 255 */
-		NFT_STMT_FAMILY,         /* meta nfproto ipv4; netdev: meta protocol ip */
+		NFT_STMT_FAMILY,         /* meta nfproto ipv4; bridge: meta protocol ip */
 		NFT_STMT_ADDR,           /* ip saddr 10.0.0.0/8; != { ... } */
 		NFT_STMT_ADDR_SET,       /* ip saddr @name */
 		NFT_STMT_TUPLE_SET,      /* ip daddr . meta l4proto . th dport @name */
@@ -58,19 +71,24 @@ struct nft_stmt {
 		NFT_STMT_TCP_NOT_SYN,    /* tcp flags != syn / syn,ack */
 		NFT_STMT_PORTS,          /* tcp dport { 80, 8000-8010 } */
 		NFT_STMT_PORT_SET,       /* udp dport @name; != @name */
-		NFT_STMT_DHCP,           /* udp sport 68 udp dport 67, of IPv6 546 and 547 */
+		NFT_STMT_DHCP,           /* udp sport 68 udp dport 67, of IPv6 546 and 547;
+					  * NFT_DIR_DESTINATION: to the client */
 		NFT_STMT_LOCAL_SOURCE,   /* fib saddr type local */
 		NFT_STMT_INTERFACE,      /* iifname "veth1" */
 		NFT_STMT_INTERFACE_SET,  /* iifname @name */
 		NFT_STMT_INTERFACE_MAP,  /* iifname vmap @name */
+		NFT_STMT_INDEX_MAP,      /* iif vmap @name */
 		NFT_STMT_ADDR_MAP,       /* ip saddr vmap @name */
 		NFT_STMT_PORT_MAP,       /* th dport . meta l4proto vmap @name */
-		/* Of the guard's table only. */
+		/* Of the bridge table only, but for NFT_STMT_COUNTER and NFT_STMT_VERDICT. */
 		NFT_STMT_VLAN,         /* ether type { 8021q, 8021ad } */
 		NFT_STMT_ETHER_SOURCE, /* ether saddr != 0a:00:00:00:00:01 */
+		NFT_STMT_ETHER_FRAME,  /* ether saddr 0a:00:00:00:00:01 ether type ip */
+		NFT_STMT_ETHER_TYPE,   /* ether type ip */
+		NFT_STMT_ETHER_GROUP,  /* ether daddr & 01:00:00:00:00:00 == 01:00:00:00:00:00 */
 		NFT_STMT_ARP_SOURCE,   /* arp saddr ip != { 0.0.0.0, 10.0.0.7 } */
 		NFT_STMT_ND_TARGET,    /* @th,64,128 != 0xfd..07: whom an ICMPv6 advertisement is
-					* about; one prefix of whole bytes */
+					* about; one prefix */
 		NFT_STMT_COUNTER,
 		NFT_STMT_VERDICT
 	} kind;
@@ -79,6 +97,7 @@ struct nft_stmt {
 	uint8_t proto; /* IP protocol number */
 	bool negate;   /* of NFT_STMT_ADDR, PROTO, PORT_SET, ETHER_SOURCE, ARP_SOURCE, ND_TARGET */
 	uint8_t hoplimit;
+	bool implied; /* an earlier statement of the rule has said the family */
 	union {
 		char name[NFT_NAME_MAX]; /* of a set, a map or an interface */
 		struct nft_verdict verdict;
@@ -106,9 +125,8 @@ struct nft_chain {
 		NFT_HOOK_FORWARD,     /* priority filter */
 		NFT_HOOK_INPUT,       /* priority NFT_INPUT_PRIORITY */
 		NFT_HOOK_POSTROUTING, /* priority NFT_POSTROUTING_PRIORITY */
-		NFT_HOOK_INGRESS      /* of `device`, priority -300 */
+		NFT_HOOK_PREROUTING   /* NFT_PREROUTING_PRIORITY */
 	} hook;
-	char device[16];
 	VEC(struct nft_rule) rules;
 	/* Of a chain in the kernel (nft/readback.h), where others can write too. */
 	bool other;       /* of a form that is none of ours */
@@ -120,17 +138,23 @@ enum nft_set_type {
 	NFT_SET_TYPE_IPV4,
 	NFT_SET_TYPE_IPV6,
 	NFT_SET_TYPE_INTERFACE,  /* ifname */
+	NFT_SET_TYPE_INDEX,      /* iface_index, NFT_INDEX_MAX of them */
 	NFT_SET_TYPE_PORT,       /* inet_service */
 	NFT_SET_TYPE_PORT_PROTO, /* inet_service . inet_proto: port first, else 15 times slower */
 	NFT_SET_TYPE_IPV4_TUPLE, /* ipv4_addr . inet_proto . inet_service */
 	NFT_SET_TYPE_IPV6_TUPLE,
 };
 
+/* A set of known size is a table of buckets and the fastest that the kernel has (nft_hash_fast);
+ * when it is full, it is full: no host has more interfaces that are looked at (node/links.h,
+ * LINKS_MAX). */
+#define NFT_INDEX_MAX      16384
+
 #define NFT_SET_TYPE_COUNT (NFT_SET_TYPE_IPV6_TUPLE + 1)
 
 /* What of it a type has, the rest is zero: two keys are equal when their bytes are. */
 struct nft_key {
-	uint8_t bytes[16]; /* the address, or the interface's name */
+	uint8_t bytes[16]; /* the address, the interface's name, or its index in host order */
 	uint16_t port;     /* host order */
 	uint8_t proto;     /* IP protocol number */
 	uint8_t pad;
@@ -158,7 +182,8 @@ struct nft_elem_before {
 };
 
 struct nft_set {
-	char name[NFT_NAME_MAX];
+	char name[NFT_NAME_MAX]; /* unique, whatever the table */
+	enum nft_table table;
 	char comment[NFT_COMMENT_MAX + 1];
 	enum nft_set_type type;
 	bool interval, map; /* map: to verdicts */
@@ -190,7 +215,7 @@ struct nft_set_before {
 
 struct ruleset {
 	struct nft_chain *chains[NFT_TABLE_COUNT];
-	struct nft_set *sets; /* only the policy table has any */
+	struct nft_set *sets; /* of all tables */
 
 	/* What has changed since ruleset_committed(): the way back to what the kernel has. */
 	struct nft_chain_before *chains_before[NFT_TABLE_COUNT];

@@ -193,9 +193,7 @@ static int isolate(struct apply *a, struct err *err)
 	a->refusals++;
 	log_err("nft", "the kernel refuses %s %s (%s): %s: %s, for pods %s; all else is enforced",
 		refused.set ? "set" : "chain", refused.name, whom, strerror(-first->code),
-		refused.table == NFT_TABLE_GUARD ? "this device is not guarded"
-						 : "what it would allow is closed",
-		pods[0] ? pods : "that are not here");
+		"what it would allow is closed", pods[0] ? pods : "that are not here");
 	return 0;
 }
 

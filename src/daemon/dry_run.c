@@ -166,9 +166,7 @@ static int print_header(const struct offline *offline, const char *node, FILE *o
 		   "# netpold ruleset for %s%s: pods %zu, isolated for ingress %zu, for egress %zu",
 		   node ? "node " : "every pod as local", node ? node : "", counts.endpoints,
 		   counts.isolated[DIR_INGRESS], counts.isolated[DIR_EGRESS]);
-	fputs("# load: nft -f FILE    remove: nft delete table inet " NFT_TABLE_NAME
-	      "; nft delete table netdev " NFT_TABLE_NAME "\n",
-	      out);
+	fputs("# load: nft -f FILE    remove: nft delete table inet " NFT_TABLE_NAME "\n", out);
 	rc = list_pods(offline->graph, node, has_no_address,
 		       "no address yet, in here once they have one", out);
 	if (rc == 0)

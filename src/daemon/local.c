@@ -181,6 +181,7 @@ static int apply_device(struct daemon *d, struct pod *pod, const struct attachme
 	intern_put(d->strings, pod->interface);
 	pod->interface = intern_get(d->strings, attachment->ifname);
 	pod->bridged = attachment->kind == ATTACH_BRIDGED;
+	pod->ifindex = attachment->index;
 	if (attachment->has_mac)
 		memcpy(pod->mac, attachment->mac, sizeof(pod->mac));
 	return pod->interface ? 0 : -ENOMEM;

@@ -269,7 +269,7 @@ static void put_pods(const struct daemon *d, struct evbuffer *out)
 				  "# TYPE netpold_pod_finding gauge\n");
 	closed_each(d, put_closed_pod, out);
 	put_refused_pods(d, out, NFT_TABLE_POLICY, "refused");
-	put_refused_pods(d, out, NFT_TABLE_GUARD, "guard-refused");
+	put_refused_pods(d, out, NFT_TABLE_BRIDGE, "bridge-refused");
 }
 
 static void put_connections(const struct daemon *d, struct evbuffer *out)

@@ -163,11 +163,11 @@ static json_t *json_refused(const struct daemon *d)
 		char whom[300];
 
 		nft_refused_describe(render_ruleset(d->render), one, whom, sizeof(whom));
-		append(&list, json_pack("{s:s, s:s, s:o, s:o, s:o}", "table",
-					one->table == NFT_TABLE_GUARD ? "netdev" : "inet", "what",
-					one->set ? "set" : "chain", "name", json_text(one->name),
-					"closes", json_text(whom), "pods",
-					json_refused_pods(render_ruleset(d->render), one)));
+		append(&list,
+		       json_pack("{s:s, s:s, s:o, s:o, s:o}", "table", nft_table_word(one->table),
+				 "what", one->set ? "set" : "chain", "name", json_text(one->name),
+				 "closes", json_text(whom), "pods",
+				 json_refused_pods(render_ruleset(d->render), one)));
 	}
 	return list;
 }

@@ -12,9 +12,33 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const struct {
+	uint16_t family;
+	const char *word;
+} tables[NFT_TABLE_COUNT] = {
+	[NFT_TABLE_POLICY] = {NFPROTO_INET, "inet"},
+	[NFT_TABLE_BRIDGE] = {NFPROTO_BRIDGE, "bridge"},
+};
+
 uint16_t nft_table_family(enum nft_table table)
 {
-	return table == NFT_TABLE_POLICY ? NFPROTO_INET : NFPROTO_NETDEV;
+	return tables[table].family;
+}
+
+const char *nft_table_word(enum nft_table table)
+{
+	return tables[table].word;
+}
+
+bool nft_table_of_family(uint16_t family, enum nft_table *ret)
+{
+	for (int table = 0; table < NFT_TABLE_COUNT; table++) {
+		if (tables[table].family == family) {
+			*ret = (enum nft_table)table;
+			return true;
+		}
+	}
+	return false;
 }
 
 static int reserve(struct nft_batch *batch, size_t bytes)

@@ -40,13 +40,12 @@ static bool refers_to(const struct ruleset *ruleset, const struct nft_chain *cha
 	return false;
 }
 
-/* The chain of a pod, or the guard of its device. */
+/* The chain of a pod. */
 static bool is_pods_own(const struct ruleset *ruleset, enum nft_table table, const char *name)
 {
-	if (table == NFT_TABLE_GUARD)
-		return true;
 	for (const struct nft_set *map = ruleset->sets; map; map = map->hh.next) {
-		if (map->map && map->type != NFT_SET_TYPE_PORT_PROTO && leads_to(map, name))
+		if (map->map && map->table == table && map->type != NFT_SET_TYPE_PORT_PROTO &&
+		    leads_to(map, name))
 			return true;
 	}
 	return false;
@@ -101,6 +100,23 @@ static int add_first(const struct ruleset *ruleset, const struct nft_refused *re
 	return rc;
 }
 
+/* Where the maps of a base chain lead to. */
+static int add_dispatched(const struct ruleset *ruleset, enum nft_table table,
+			  const struct nft_chain *base, struct concerned *concerned)
+{
+	const struct nft_chain *chain = ruleset->chains[table];
+	int rc = 0;
+
+	for (; chain && rc == 0; chain = chain->hh.next) {
+		for (const struct nft_set *map = ruleset->sets; map && rc == 0;
+		     map = map->hh.next) {
+			if (finds(map, chain) && looks_into(base, map->name))
+				rc = add_chain(concerned, chain);
+		}
+	}
+	return rc;
+}
+
 /* A pod has a chain for each direction. */
 static int add_pod(struct nft_pods *pods, const char *pod)
 {
@@ -122,6 +138,8 @@ int nft_refused_pods(const struct ruleset *ruleset, const struct nft_refused *re
 
 		if (is_pods_own(ruleset, refused->table, chain->name))
 			rc = add_pod(pods, chain->comment);
+		else if (chain->hook != NFT_HOOK_NONE)
+			rc = add_dispatched(ruleset, refused->table, chain, &concerned);
 		else
 			rc = add_referrers(ruleset, refused->table, chain->name, &concerned);
 	}

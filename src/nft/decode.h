@@ -72,6 +72,9 @@ void decoded_list_free(struct decoded_list *list);
 /* Without rules; NULL: no memory. */
 struct nft_chain *decode_chain(enum nft_table table, const struct nftnl_chain *object);
 
+/* The length of a mask of so many bytes; -1: it has holes. */
+int decode_mask(const uint8_t *mask, size_t bytes);
+
 /* Into an empty rule; without statements when it is none of ours. 0 or -ENOMEM. */
 int decode_rule(enum nft_table table, const struct decoded_list *lists, struct nftnl_rule *object,
 		struct nft_rule *ret);

@@ -7,8 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The length of a mask; UNKNOWN: it has holes. */
-static int mask_len(const uint8_t *mask, size_t bytes)
+int decode_mask(const uint8_t *mask, size_t bytes)
 {
 	int len = 0;
 
@@ -47,7 +46,7 @@ static bool range_prefix(const struct nft_anonymous_elem *range, enum family fam
 		if ((range->first[i] & mask[i]) != range->first[i])
 			return false;
 	}
-	len = mask_len(mask, bytes);
+	len = decode_mask(mask, bytes);
 	memcpy(ret->addr.b, range->first, bytes);
 	ret->len = (uint8_t)len;
 	return len != UNKNOWN;
@@ -97,7 +96,7 @@ static int read_addr_use(struct reader *r, struct nft_stmt *stmt, uint32_t len)
 
 	if (bytes)
 		return take_prefix(r, mask ? 3 : 2, stmt, bytes, len,
-				   mask ? mask_len(mask, len) : (int)len * 8);
+				   mask ? decode_mask(mask, len) : (int)len * 8);
 	if (len != addr_bytes(stmt->family))
 		return 0;
 	list = reader_list(r, 1, type, &stmt->negate);

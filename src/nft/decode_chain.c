@@ -4,36 +4,31 @@
 #include <libnftnl/udata.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
-#include <stdio.h>
 #include <string.h>
 
+#include "nft/encode.h"
+
 /* A base chain is one of ours, or another. */
+static enum nft_hook find_hook(enum nft_table table, uint32_t number, int32_t priority)
+{
+	for (int hook = NFT_HOOK_NONE + 1; hook <= NFT_HOOK_PREROUTING; hook++) {
+		if (nft_hook_number((enum nft_hook)hook) == number &&
+		    nft_hook_priority(table, (enum nft_hook)hook) == priority)
+			return (enum nft_hook)hook;
+	}
+	return NFT_HOOK_NONE;
+}
+
 static void decode_hook(enum nft_table table, const struct nftnl_chain *object,
 			struct nft_chain *chain)
 {
-	uint32_t hook = nftnl_chain_get_u32(object, NFTNL_CHAIN_HOOKNUM);
-	int32_t priority = nftnl_chain_get_s32(object, NFTNL_CHAIN_PRIO);
-	const char *device = nftnl_chain_get_str(object, NFTNL_CHAIN_DEV);
 	const char *type = nftnl_chain_get_str(object, NFTNL_CHAIN_TYPE);
 
 	chain->policy_drop = nftnl_chain_get_u32(object, NFTNL_CHAIN_POLICY) != NF_ACCEPT;
-	if (!type || strcmp(type, "filter") != 0) {
-		chain->other = true;
-	} else if (table == NFT_TABLE_POLICY && hook == NF_INET_FORWARD && priority == 0) {
-		chain->hook = NFT_HOOK_FORWARD;
-	} else if (table == NFT_TABLE_POLICY && hook == NF_INET_LOCAL_IN &&
-		   priority == NFT_INPUT_PRIORITY) {
-		chain->hook = NFT_HOOK_INPUT;
-	} else if (table == NFT_TABLE_POLICY && hook == NF_INET_POST_ROUTING &&
-		   priority == NFT_POSTROUTING_PRIORITY) {
-		chain->hook = NFT_HOOK_POSTROUTING;
-	} else if (table == NFT_TABLE_GUARD && hook == NF_NETDEV_INGRESS && priority == -300 &&
-		   device) {
-		chain->hook = NFT_HOOK_INGRESS;
-		(void)snprintf(chain->device, sizeof(chain->device), "%s", device);
-	} else {
-		chain->other = true;
-	}
+	if (type && strcmp(type, "filter") == 0)
+		chain->hook = find_hook(table, nftnl_chain_get_u32(object, NFTNL_CHAIN_HOOKNUM),
+					nftnl_chain_get_s32(object, NFTNL_CHAIN_PRIO));
+	chain->other = chain->hook == NFT_HOOK_NONE;
 }
 
 struct nft_chain *decode_chain(enum nft_table table, const struct nftnl_chain *object)

@@ -11,12 +11,17 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
-#include <net/if_arp.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* The functions that follow: 1, a statement is read; 0, it is none of theirs; or -ENOMEM. */
+
+static bool reads_icmpv6(const struct reader *r)
+{
+	return reader_meta(r, 0, NFT_META_L4PROTO, NFT_REG32_00) &&
+	       reader_payload_is(r, 2, NFT_PAYLOAD_TRANSPORT_HEADER, ICMPV6_TYPE, 1);
+}
 
 /* Is what follows a look into the header that was just named? Then naming it was all there is to
  * it. */
@@ -26,9 +31,15 @@ static bool looks_into_network(const struct reader *r)
 
 	if (reader_payload(r, 0, NFT_REG32_00, &payload))
 		return payload.base == NFT_PAYLOAD_NETWORK_HEADER;
-	/* icmpv6 type */
-	return reader_meta(r, 0, NFT_META_L4PROTO, NFT_REG32_00) &&
-	       reader_payload_is(r, 2, NFT_PAYLOAD_TRANSPORT_HEADER, ICMPV6_TYPE, 1);
+	return reads_icmpv6(r);
+}
+
+/* ether type { 8021q, 8021ad } and its like are read_ethernet()'s. */
+static bool reads_ethertype(const struct reader *r)
+{
+	return r->table == NFT_TABLE_BRIDGE &&
+	       (reader_meta(r, 0, NFT_META_PROTOCOL, NFT_REG32_00) ||
+		reader_payload_is(r, 0, NFT_PAYLOAD_LL_HEADER, ETHER_TYPE, 2));
 }
 
 /* meta nfproto ipv4, meta protocol ip; or only what comes before the look into a header */
@@ -36,6 +47,7 @@ static int read_family(struct reader *r)
 {
 	const uint8_t *value;
 	int family = UNKNOWN, ethertype = 0;
+	bool explicit; /* ether type ip, which icmpv6 type says by itself */
 
 	if (r->table == NFT_TABLE_POLICY && reader_meta(r, 0, NFT_META_NFPROTO, NFT_REG32_00)) {
 		value = reader_cmp(r, 1, NFT_CMP_EQ, 1);
@@ -43,8 +55,7 @@ static int read_family(struct reader *r)
 			ethertype = ETH_P_IP;
 		else if (value && *value == NFPROTO_IPV6)
 			ethertype = ETH_P_IPV6;
-	} else if (r->table == NFT_TABLE_GUARD &&
-		   reader_meta(r, 0, NFT_META_PROTOCOL, NFT_REG32_00)) {
+	} else if (reads_ethertype(r)) {
 		value = reader_cmp(r, 1, NFT_CMP_EQ, 2);
 		ethertype = value ? value[0] << 8 | value[1] : 0;
 	}
@@ -54,7 +65,12 @@ static int read_family(struct reader *r)
 		family = ethertype == ETH_P_IP ? FAMILY_V4 : FAMILY_V6;
 	r->family = family;
 	r->arp = ethertype == ETH_P_ARP;
+	explicit = r->family != UNKNOWN && reader_expr(r, 0, "payload");
 	r->at += 2;
+	if (explicit && !reads_icmpv6(r))
+		return reader_take(r, 0,
+				   &(struct nft_stmt){.kind = NFT_STMT_ETHER_TYPE,
+						      .family = (enum family)family});
 	if (looks_into_network(r))
 		return 1;
 	return r->arp ? 0
@@ -163,17 +179,22 @@ static int read_not_syn(struct reader *r)
 /* udp sport 68 udp dport 67 */
 static int read_dhcp(struct reader *r)
 {
-	static const uint8_t ports[FAMILY_COUNT][4] = {
-		[FAMILY_V4] = {0, 68, 0, 67},
-		[FAMILY_V6] = {546 >> 8, 546 & 0xff, 547 >> 8, 547 & 0xff},
+	static const uint8_t ports[FAMILY_COUNT][2][4] = {
+		[FAMILY_V4] = {{0, 68, 0, 67}, {0, 67, 0, 68}},
+		[FAMILY_V6] = {{546 >> 8, 546 & 0xff, 547 >> 8, 547 & 0xff},
+			       {547 >> 8, 547 & 0xff, 546 >> 8, 546 & 0xff}},
 	};
-	const uint8_t *value = reader_cmp(r, 1, NFT_CMP_EQ, sizeof(ports[0]));
-	struct nft_stmt stmt = {.kind = NFT_STMT_DHCP};
+	const uint8_t *value = reader_cmp(r, 1, NFT_CMP_EQ, sizeof(ports[0][0]));
 
-	for (int family = 0; family < FAMILY_COUNT; family++) {
-		stmt.family = (enum family)family;
-		if (value && memcmp(value, ports[family], sizeof(ports[0])) == 0)
-			return reader_take(r, 2, &stmt);
+	for (int family = 0; family < FAMILY_COUNT && value; family++) {
+		for (int dir = NFT_DIR_SOURCE; dir <= NFT_DIR_DESTINATION; dir++) {
+			struct nft_stmt stmt = {.kind = NFT_STMT_DHCP,
+						.family = (enum family)family,
+						.dir = (enum nft_dir)dir};
+
+			if (memcmp(value, ports[family][dir], sizeof(ports[0][0])) == 0)
+				return reader_take(r, 2, &stmt);
+		}
 	}
 	return 0;
 }
@@ -226,17 +247,20 @@ static int read_nd_target(struct reader *r)
 	struct nft_stmt stmt = {
 		.kind = NFT_STMT_ND_TARGET, .family = FAMILY_V6, .prefixes = &prefix, .n = 1};
 	struct payload payload;
-	const uint8_t *value;
+	const uint8_t *value, *mask;
+	int len;
 
 	if (!reader_payload(r, 0, NFT_REG32_00, &payload) || payload.offset != ND_TARGET ||
 	    payload.base != NFT_PAYLOAD_TRANSPORT_HEADER || payload.len > sizeof(prefix.addr.b))
 		return 0;
-	value = reader_match(r, 1, payload.len, &stmt.negate);
-	if (!value)
+	mask = reader_mask(r, 1, payload.len);
+	value = reader_match(r, mask ? 2 : 1, payload.len, &stmt.negate);
+	len = mask ? decode_mask(mask, payload.len) : (int)payload.len * 8;
+	if (!value || len == UNKNOWN || (mask && len / 8 + 1 != (int)payload.len))
 		return 0;
 	memcpy(prefix.addr.b, value, payload.len);
-	prefix.len = (uint8_t)(payload.len * 8);
-	return reader_take(r, 2, &stmt);
+	prefix.len = (uint8_t)len;
+	return reader_take(r, mask ? 3 : 2, &stmt);
 }
 
 /* nft swaps the one byte of the protocol where the map has ranges: a step to be passed over. */
@@ -284,6 +308,21 @@ static int read_interface(struct reader *r)
 	return reader_take_named(r, 2, &lookup, &stmt);
 }
 
+/* iif vmap @interfaces */
+static int read_index(struct reader *r)
+{
+	bool in = reader_meta(r, 0, NFT_META_IIF, NFT_REG32_00);
+	struct nft_stmt stmt = {.kind = NFT_STMT_INDEX_MAP,
+				.dir = in ? NFT_DIR_SOURCE : NFT_DIR_DESTINATION};
+	struct lookup lookup;
+
+	if (!in && !reader_meta(r, 0, NFT_META_OIF, NFT_REG32_00))
+		return 0;
+	return reader_lookup(r, 1, &lookup) && lookup.verdicts
+		       ? reader_take_named(r, 2, &lookup, &stmt)
+		       : 0;
+}
+
 static bool lists_vlan_types(const struct decoded_list *list)
 {
 	static const uint8_t types[] = {ETH_P_8021Q >> 8, ETH_P_8021Q & 0xff, ETH_P_8021AD >> 8,
@@ -294,28 +333,64 @@ static bool lists_vlan_types(const struct decoded_list *list)
 	       memcmp(list->elems.v[1].first, types + 2, 2) == 0;
 }
 
-/* ether type { 8021q, 8021ad }; ether saddr != 0a:00:00:00:00:01 */
+/* ether saddr 0a:00:00:00:00:01 ether type ip */
+static int read_ether_frame(struct reader *r)
+{
+	const uint8_t *value = reader_cmp(r, 1, NFT_CMP_EQ, NFT_ETHER_BYTES + 2);
+	struct nft_stmt stmt = {.kind = NFT_STMT_ETHER_FRAME};
+	int type = value ? value[NFT_ETHER_BYTES] << 8 | value[NFT_ETHER_BYTES + 1] : 0;
+
+	if (type != ETH_P_IP && type != ETH_P_IPV6)
+		return 0;
+	memcpy(stmt.ether, value, sizeof(stmt.ether));
+	stmt.family = type == ETH_P_IP ? FAMILY_V4 : FAMILY_V6;
+	r->family = stmt.family;
+	return reader_take(r, 2, &stmt);
+}
+
+/* ether daddr & 01:00:00:00:00:00 == 01:00:00:00:00:00 */
+static int read_ether_group(struct reader *r)
+{
+	static const uint8_t group[NFT_ETHER_BYTES] = {1};
+	const uint8_t *mask = reader_mask(r, 1, sizeof(group));
+	const uint8_t *value = reader_cmp(r, 2, NFT_CMP_EQ, sizeof(group));
+
+	return mask && value && memcmp(mask, group, sizeof(group)) == 0 &&
+			       memcmp(value, group, sizeof(group)) == 0
+		       ? reader_take(r, 3, &(struct nft_stmt){.kind = NFT_STMT_ETHER_GROUP})
+		       : 0;
+}
+
+/* ether saddr != 0a:00:00:00:00:01 */
+static int read_ether_source(struct reader *r)
+{
+	struct nft_stmt stmt = {.kind = NFT_STMT_ETHER_SOURCE};
+	const uint8_t *value = reader_match(r, 1, NFT_ETHER_BYTES, &stmt.negate);
+
+	if (!value)
+		return 0;
+	memcpy(stmt.ether, value, sizeof(stmt.ether));
+	return reader_take(r, 2, &stmt);
+}
+
 static int read_ethernet(struct reader *r)
 {
-	const uint16_t ethernet = ARPHRD_ETHER;
-	const uint8_t *value = reader_cmp(r, 1, NFT_CMP_EQ, sizeof(ethernet));
-	struct nft_stmt stmt = {.kind = NFT_STMT_ETHER_SOURCE};
 	bool negate = false;
+	struct payload payload;
 
-	if (!value || !reader_meta(r, 0, NFT_META_IIFTYPE, NFT_REG32_00) ||
-	    memcmp(value, &ethernet, sizeof(ethernet)) != 0)
+	if (r->table != NFT_TABLE_BRIDGE || !reader_payload(r, 0, NFT_REG32_00, &payload) ||
+	    payload.base != NFT_PAYLOAD_LL_HEADER)
 		return 0;
-	if (reader_payload_is(r, 2, NFT_PAYLOAD_LL_HEADER, ETHER_SADDR, NFT_ETHER_BYTES)) {
-		value = reader_match(r, 3, NFT_ETHER_BYTES, &stmt.negate);
-		if (!value)
-			return 0;
-		memcpy(stmt.ether, value, sizeof(stmt.ether));
-		return reader_take(r, 4, &stmt);
-	}
-	if (!reader_payload_is(r, 2, NFT_PAYLOAD_LL_HEADER, ETHER_TYPE, 2) ||
-	    !lists_vlan_types(reader_list(r, 3, NFT_TYPE_ID_ETHERTYPE, &negate)) || negate)
+	if (payload.offset == ETHER_SADDR && payload.len == NFT_ETHER_BYTES)
+		return read_ether_source(r);
+	if (payload.offset == ETHER_SADDR && payload.len == NFT_ETHER_BYTES + 2)
+		return read_ether_frame(r);
+	if (payload.offset == ETHER_DADDR && payload.len == NFT_ETHER_BYTES)
+		return read_ether_group(r);
+	if (payload.offset != ETHER_TYPE || payload.len != 2 ||
+	    !lists_vlan_types(reader_list(r, 1, NFT_TYPE_ID_ETHERTYPE, &negate)) || negate)
 		return 0;
-	return reader_take(r, 4, &(struct nft_stmt){.kind = NFT_STMT_VLAN});
+	return reader_take(r, 2, &(struct nft_stmt){.kind = NFT_STMT_VLAN});
 }
 
 /* ct state established,related */
@@ -373,9 +448,9 @@ static int read_counter(struct reader *r)
 static int read_stmt(struct reader *r)
 {
 	static int (*const readers[])(struct reader *) = {
-		read_family,      reader_network,    read_proto,     read_port_map,
-		read_interface,   read_ethernet,     read_nd_target, read_counter,
-		read_established, read_local_source, read_verdict,
+		read_family,    reader_network,   read_proto,        read_port_map,
+		read_interface, read_index,       read_ethernet,     read_nd_target,
+		read_counter,   read_established, read_local_source, read_verdict,
 	};
 	size_t before = r->at;
 	int rc = 0;

@@ -37,9 +37,8 @@ bool decode_verdict(int32_t code, const char *chain, struct nft_verdict *ret)
 		int32_t code;
 		enum nft_verdict_kind kind;
 	} codes[] = {
-		{NF_ACCEPT, NFT_VERDICT_ACCEPT},
-		{NF_DROP, NFT_VERDICT_DROP},
-		{NFT_JUMP, NFT_VERDICT_JUMP},
+		{NF_ACCEPT, NFT_VERDICT_ACCEPT},  {NF_DROP, NFT_VERDICT_DROP},
+		{NFT_RETURN, NFT_VERDICT_RETURN}, {NFT_JUMP, NFT_VERDICT_JUMP},
 		{NFT_GOTO, NFT_VERDICT_GOTO},
 	};
 
@@ -241,7 +240,7 @@ static bool has_other_form(const struct nftnl_set *object, const struct nft_set 
 	return nftnl_set_get_u32(object, NFTNL_SET_FLAGS) != nft_set_flags(set) ||
 	       nftnl_set_get_u32(object, NFTNL_SET_DATA_TYPE) != data_type ||
 	       nftnl_set_get_u32(object, NFTNL_SET_POLICY) != NFT_SET_POL_PERFORMANCE ||
-	       nftnl_set_get_u32(object, NFTNL_SET_DESC_SIZE) != 0;
+	       nftnl_set_get_u32(object, NFTNL_SET_DESC_SIZE) != nft_set_size(set->type);
 }
 
 struct nft_set *decode_set(const struct nftnl_set *object)

@@ -11,6 +11,7 @@
 #include <libnftnl/udata.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter_bridge.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -64,6 +65,7 @@ static size_t comment_udata(uint8_t *to, uint8_t type, const char *comment)
 	return 2 + len;
 }
 
+/* Hooks of the family bridge have the same numbers, and another priority "filter". */
 static const struct {
 	uint32_t number;
 	int32_t priority;
@@ -71,22 +73,34 @@ static const struct {
 	[NFT_HOOK_FORWARD] = {NF_INET_FORWARD, 0},
 	[NFT_HOOK_INPUT] = {NF_INET_LOCAL_IN, NFT_INPUT_PRIORITY},
 	[NFT_HOOK_POSTROUTING] = {NF_INET_POST_ROUTING, NFT_POSTROUTING_PRIORITY},
-	[NFT_HOOK_INGRESS] = {NF_NETDEV_INGRESS, -300},
+	[NFT_HOOK_PREROUTING] = {NF_INET_PRE_ROUTING, NFT_PREROUTING_PRIORITY},
 };
 
+int32_t nft_hook_priority(enum nft_table table, enum nft_hook hook)
+{
+	if (table == NFT_TABLE_BRIDGE && hook == NFT_HOOK_FORWARD)
+		return NF_BR_PRI_FILTER_BRIDGED;
+	return hooks[hook].priority;
+}
+
+uint32_t nft_hook_number(enum nft_hook hook)
+{
+	return hooks[hook].number;
+}
+
 /* libnftnl's setters copy texts, and its functions that free want an object. */
-static bool set_hook(struct nftnl_chain *object, const struct nft_chain *chain)
+static bool set_hook(struct nftnl_chain *object, enum nft_table table,
+		     const struct nft_chain *chain)
 {
 	if (nftnl_chain_set_str(object, NFTNL_CHAIN_TYPE, "filter") < 0)
 		return false;
 	nftnl_chain_set_u32(object, NFTNL_CHAIN_POLICY, NF_ACCEPT);
 	nftnl_chain_set_u32(object, NFTNL_CHAIN_HOOKNUM, hooks[chain->hook].number);
-	nftnl_chain_set_s32(object, NFTNL_CHAIN_PRIO, hooks[chain->hook].priority);
-	return chain->hook != NFT_HOOK_INGRESS ||
-	       nftnl_chain_set_str(object, NFTNL_CHAIN_DEV, chain->device) == 0;
+	nftnl_chain_set_s32(object, NFTNL_CHAIN_PRIO, nft_hook_priority(table, chain->hook));
+	return true;
 }
 
-static struct nftnl_chain *chain_object(const struct nft_chain *chain)
+static struct nftnl_chain *chain_object(enum nft_table table, const struct nft_chain *chain)
 {
 	struct nftnl_chain *object = nftnl_chain_alloc();
 	uint8_t udata[NFT_COMMENT_MAX + 3];
@@ -98,7 +112,7 @@ static struct nftnl_chain *chain_object(const struct nft_chain *chain)
 	    nftnl_chain_set_str(object, NFTNL_CHAIN_NAME, chain->name) == 0 &&
 	    (len == 0 ||
 	     nftnl_chain_set_data(object, NFTNL_CHAIN_USERDATA, udata, (uint32_t)len) == 0) &&
-	    (chain->hook == NFT_HOOK_NONE || set_hook(object, chain)))
+	    (chain->hook == NFT_HOOK_NONE || set_hook(object, table, chain)))
 		return object;
 	nftnl_chain_free(object);
 	return NULL;
@@ -109,7 +123,7 @@ int nft_build_chain(struct nft_batch *batch, enum nft_table table, const struct 
 	struct nlmsghdr *message =
 		nft_batch_open(batch, NFT_MSG_NEWCHAIN, NLM_F_CREATE, NFT_SUBJECT_CHAIN, table,
 			       chain->name, SMALL_MESSAGE);
-	struct nftnl_chain *object = message ? chain_object(chain) : NULL;
+	struct nftnl_chain *object = message ? chain_object(table, chain) : NULL;
 
 	if (!object)
 		return -ENOMEM;
@@ -193,7 +207,7 @@ static int set_udata(struct nftnl_set *object, const struct nft_set *set)
 
 	if (!udata)
 		return -ENOMEM;
-	if (set->type == NFT_SET_TYPE_INTERFACE)
+	if (set->type == NFT_SET_TYPE_INTERFACE || set->type == NFT_SET_TYPE_INDEX)
 		order = BYTEORDER_HOST;
 	else if (nft_key_fields(set->type, NULL) > 1)
 		order = 0;
@@ -222,6 +236,8 @@ static struct nftnl_set *set_object(const struct nft_set *set, uint32_t id)
 	nftnl_set_set_u32(object, NFTNL_SET_KEY_TYPE, nft_key_type(set->type));
 	nftnl_set_set_u32(object, NFTNL_SET_KEY_LEN, (uint32_t)nft_key_len(set->type));
 	nftnl_set_set_u32(object, NFTNL_SET_ID, id);
+	if (nft_set_size(set->type) > 0)
+		nftnl_set_set_u32(object, NFTNL_SET_DESC_SIZE, nft_set_size(set->type));
 	if (set->map) {
 		nftnl_set_set_u32(object, NFTNL_SET_DATA_TYPE, NFT_DATA_VERDICT);
 		nftnl_set_set_u32(object, NFTNL_SET_DATA_LEN, 0);
@@ -239,8 +255,8 @@ static struct nftnl_set *set_object(const struct nft_set *set, uint32_t id)
 int nft_build_set(struct nft_batch *batch, const struct nft_set *set)
 {
 	struct nlmsghdr *message =
-		nft_batch_open(batch, NFT_MSG_NEWSET, NLM_F_CREATE, NFT_SUBJECT_SET,
-			       NFT_TABLE_POLICY, set->name, SMALL_MESSAGE);
+		nft_batch_open(batch, NFT_MSG_NEWSET, NLM_F_CREATE, NFT_SUBJECT_SET, set->table,
+			       set->name, SMALL_MESSAGE);
 	struct nftnl_set *object = message ? set_object(set, batch->seq) : NULL;
 
 	if (!object)
@@ -250,15 +266,15 @@ int nft_build_set(struct nft_batch *batch, const struct nft_set *set)
 	return nft_batch_close(batch, message);
 }
 
-int nft_build_set_delete(struct nft_batch *batch, const char *name)
+int nft_build_set_delete(struct nft_batch *batch, const struct nft_set *set)
 {
 	struct nlmsghdr *message = nft_batch_open(batch, NFT_MSG_DELSET, 0, NFT_SUBJECT_SET,
-						  NFT_TABLE_POLICY, name, SMALL_MESSAGE);
+						  set->table, set->name, SMALL_MESSAGE);
 
 	if (!message)
 		return -ENOMEM;
 	mnl_attr_put_strz(message, NFTA_SET_TABLE, NFT_TABLE_NAME);
-	mnl_attr_put_strz(message, NFTA_SET_NAME, name);
+	mnl_attr_put_strz(message, NFTA_SET_NAME, set->name);
 	return nft_batch_close(batch, message);
 }
 
@@ -274,7 +290,7 @@ static void put_value(struct nlmsghdr *message, uint16_t type, const uint8_t *va
 
 static void put_verdict(struct nlmsghdr *message, const struct nft_verdict *verdict)
 {
-	static const int32_t codes[] = {NF_ACCEPT, NF_DROP, NFT_JUMP, NFT_GOTO};
+	static const int32_t codes[] = {NF_ACCEPT, NF_DROP, NFT_RETURN, NFT_JUMP, NFT_GOTO};
 	struct nlattr *data = mnl_attr_nest_start(message, NFTA_SET_ELEM_DATA);
 	struct nlattr *nest = mnl_attr_nest_start(message, NFTA_DATA_VERDICT);
 
@@ -428,7 +444,7 @@ int nft_build_elems(struct nft_batch *batch, const struct nft_set *set,
 		.batch = batch,
 		.set = set->name,
 		.subject = NFT_SUBJECT_SET,
-		.table = NFT_TABLE_POLICY,
+		.table = set->table,
 		.name = set->name,
 		.add = add,
 	};
@@ -444,14 +460,14 @@ int nft_build_elems(struct nft_batch *batch, const struct nft_set *set,
 	return rc;
 }
 
-int nft_build_elems_flush(struct nft_batch *batch, const char *set)
+int nft_build_elems_flush(struct nft_batch *batch, const struct nft_set *set)
 {
 	struct nlmsghdr *message = nft_batch_open(batch, NFT_MSG_DELSETELEM, 0, NFT_SUBJECT_SET,
-						  NFT_TABLE_POLICY, set, SMALL_MESSAGE);
+						  set->table, set->name, SMALL_MESSAGE);
 
 	if (!message)
 		return -ENOMEM;
-	mnl_attr_put_strz(message, NFTA_SET_ELEM_LIST_SET, set);
+	mnl_attr_put_strz(message, NFTA_SET_ELEM_LIST_SET, set->name);
 	mnl_attr_put_strz(message, NFTA_SET_ELEM_LIST_TABLE, NFT_TABLE_NAME);
 	return nft_batch_close(batch, message);
 }

@@ -10,7 +10,6 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
-#include <net/if_arp.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,7 +117,8 @@ static int add_named_lookup(struct nftnl_rule *rule, const char *set, bool verdi
 	return add_lookup(rule, &(struct lookup){.set = set, .verdicts = verdicts});
 }
 
-static int add_ethertype(struct nftnl_rule *rule, uint16_t type)
+/* meta protocol ip */
+static int add_protocol(struct nftnl_rule *rule, uint16_t type)
 {
 	const uint16_t wire = htons(type);
 	int rc = add_meta(rule, NFT_META_PROTOCOL, NFT_REG_1);
@@ -126,26 +126,26 @@ static int add_ethertype(struct nftnl_rule *rule, uint16_t type)
 	return rc == 0 ? add_cmp(rule, NFT_CMP_EQ, &wire, sizeof(wire)) : rc;
 }
 
-/* An inet table sees both families, and a netdev device sees frames: say which is meant before
- * looking into a header. */
+/* ether type arp: what nft takes for what is neither of IPv4 nor of IPv6 */
+static int add_ethertype(struct nftnl_rule *rule, uint16_t type)
+{
+	const uint16_t wire = htons(type);
+	int rc = add_payload(rule, NFT_PAYLOAD_LL_HEADER, ETHER_TYPE, sizeof(wire), NFT_REG_1);
+
+	return rc == 0 ? add_cmp(rule, NFT_CMP_EQ, &wire, sizeof(wire)) : rc;
+}
+
+/* An inet table sees both families, and a bridge sees frames: say which is meant before looking
+ * into a header. */
 static int add_family(struct nftnl_rule *rule, enum nft_table table, enum family family)
 {
 	static const uint8_t nfproto[] = {[FAMILY_V4] = NFPROTO_IPV4, [FAMILY_V6] = NFPROTO_IPV6};
 	int rc;
 
-	if (table == NFT_TABLE_GUARD)
-		return add_ethertype(rule, family == FAMILY_V4 ? ETH_P_IP : ETH_P_IPV6);
+	if (table == NFT_TABLE_BRIDGE)
+		return add_protocol(rule, family == FAMILY_V4 ? ETH_P_IP : ETH_P_IPV6);
 	rc = add_meta(rule, NFT_META_NFPROTO, NFT_REG_1);
 	return rc == 0 ? add_cmp_u8(rule, NFT_CMP_EQ, nfproto[family]) : rc;
-}
-
-/* And a netdev table sees devices without Ethernet. */
-static int add_ethernet(struct nftnl_rule *rule)
-{
-	const uint16_t ethernet = ARPHRD_ETHER;
-	int rc = add_meta(rule, NFT_META_IIFTYPE, NFT_REG_1);
-
-	return rc == 0 ? add_cmp(rule, NFT_CMP_EQ, &ethernet, sizeof(ethernet)) : rc;
 }
 
 static int add_l4proto_cmp(struct nftnl_rule *rule, uint32_t op, uint8_t proto)
@@ -175,9 +175,12 @@ static uint32_t addr_offset(const struct nft_stmt *stmt)
 static int add_addr_bytes(struct nftnl_rule *rule, enum nft_table table,
 			  const struct nft_stmt *stmt, uint32_t bytes)
 {
-	int rc = stmt->kind == NFT_STMT_ARP_SOURCE ? add_ethertype(rule, ETH_P_ARP)
-						   : add_family(rule, table, stmt->family);
+	int rc = 0;
 
+	if (stmt->kind == NFT_STMT_ARP_SOURCE)
+		rc = add_ethertype(rule, ETH_P_ARP);
+	else if (!stmt->implied)
+		rc = add_family(rule, table, stmt->family);
 	return rc == 0 ? add_payload(rule, NFT_PAYLOAD_NETWORK_HEADER, addr_offset(stmt), bytes,
 				     NFT_REG_1)
 		       : rc;
@@ -343,14 +346,17 @@ static int build_port_set(struct nftnl_rule *rule, const struct nft_stmt *stmt)
 }
 
 /* udp sport 68 udp dport 67: nft joins what is side by side */
-static int build_dhcp(struct nftnl_rule *rule, enum family family)
+static int build_dhcp(struct nftnl_rule *rule, const struct nft_stmt *stmt)
 {
-	const uint16_t v4[] = {htons(68), htons(67)}, v6[] = {htons(546), htons(547)};
+	uint16_t client = htons(stmt->family == FAMILY_V4 ? 68 : 546);
+	uint16_t server = htons(stmt->family == FAMILY_V4 ? 67 : 547);
+	bool from_client = stmt->dir == NFT_DIR_SOURCE;
+	uint16_t ports[] = {from_client ? client : server, from_client ? server : client};
 	int rc = add_l4proto(rule, IPPROTO_UDP);
 
 	if (rc == 0)
-		rc = add_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, 0, sizeof(v4), NFT_REG_1);
-	return rc == 0 ? add_cmp(rule, NFT_CMP_EQ, family == FAMILY_V4 ? v4 : v6, sizeof(v4)) : rc;
+		rc = add_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, 0, sizeof(ports), NFT_REG_1);
+	return rc == 0 ? add_cmp(rule, NFT_CMP_EQ, ports, sizeof(ports)) : rc;
 }
 
 /* fib saddr type local */
@@ -375,8 +381,11 @@ static int build_icmpv6(struct nft_batch *batch, enum nft_table table, struct nf
 {
 	struct nft_anonymous set = {.key_type = NFT_TYPE_ID_ICMPV6_TYPE, .key_len = 1};
 	struct nft_anonymous_elem *elems = calloc(stmt->n + 1, sizeof(elems[0]));
-	int rc = elems ? add_family(rule, table, FAMILY_V6) : -ENOMEM;
+	int rc = elems ? 0 : -ENOMEM;
 
+	if (rc == 0 && !stmt->implied)
+		rc = table == NFT_TABLE_BRIDGE ? add_ethertype(rule, ETH_P_IPV6)
+					       : add_family(rule, table, FAMILY_V6);
 	for (size_t i = 0; elems && i < stmt->n; i++)
 		elems[i].first[0] = elems[i].last[0] = stmt->types[i];
 	if (rc == 0)
@@ -401,24 +410,44 @@ static int build_vlan(struct nft_batch *batch, enum nft_table table, struct nftn
 		{{ETH_P_8021AD >> 8, ETH_P_8021AD & 0xff}, {0}},
 	};
 	struct nft_anonymous set = {.key_type = NFT_TYPE_ID_ETHERTYPE, .key_len = 2};
-	int rc = add_ethernet(rule);
+	int rc = add_payload(rule, NFT_PAYLOAD_LL_HEADER, ETHER_TYPE, 2, NFT_REG_1);
 
-	if (rc == 0)
-		rc = add_payload(rule, NFT_PAYLOAD_LL_HEADER, ETHER_TYPE, 2, NFT_REG_1);
 	return rc == 0 ? look_up_list(batch, table, rule, stmt, &set, types, 2) : rc;
 }
 
 /* ether saddr != 0a:00:00:00:00:01 */
 static int build_ether(struct nftnl_rule *rule, const struct nft_stmt *stmt)
 {
-	int rc = add_ethernet(rule);
+	int rc = add_payload(rule, NFT_PAYLOAD_LL_HEADER, ETHER_SADDR, sizeof(stmt->ether),
+			     NFT_REG_1);
 
-	if (rc == 0)
-		rc = add_payload(rule, NFT_PAYLOAD_LL_HEADER, ETHER_SADDR, sizeof(stmt->ether),
-				 NFT_REG_1);
 	return rc == 0 ? add_cmp(rule, stmt->negate ? NFT_CMP_NEQ : NFT_CMP_EQ, stmt->ether,
 				 sizeof(stmt->ether))
 		       : rc;
+}
+
+/* ether saddr 0a:00:00:00:00:01 ether type ip: nft joins what is side by side. A frame with a VLAN
+ * tag has the tag's type here. */
+static int build_ether_frame(struct nftnl_rule *rule, const struct nft_stmt *stmt)
+{
+	uint16_t type = htons(stmt->family == FAMILY_V4 ? ETH_P_IP : ETH_P_IPV6);
+	uint8_t wanted[sizeof(stmt->ether) + sizeof(type)];
+	int rc = add_payload(rule, NFT_PAYLOAD_LL_HEADER, ETHER_SADDR, sizeof(wanted), NFT_REG_1);
+
+	memcpy(wanted, stmt->ether, sizeof(stmt->ether));
+	memcpy(wanted + sizeof(stmt->ether), &type, sizeof(type));
+	return rc == 0 ? add_cmp(rule, NFT_CMP_EQ, wanted, sizeof(wanted)) : rc;
+}
+
+/* ether daddr & 01:00:00:00:00:00 == 01:00:00:00:00:00 */
+static int build_ether_group(struct nftnl_rule *rule)
+{
+	static const uint8_t group[NFT_ETHER_BYTES] = {1};
+	int rc = add_payload(rule, NFT_PAYLOAD_LL_HEADER, ETHER_DADDR, sizeof(group), NFT_REG_1);
+
+	if (rc == 0)
+		rc = add_mask(rule, group, sizeof(group));
+	return rc == 0 ? add_cmp(rule, NFT_CMP_EQ, group, sizeof(group)) : rc;
 }
 
 /* ct state established,related */
@@ -439,24 +468,31 @@ static int build_established(struct nftnl_rule *rule)
 }
 
 /* ip6 hoplimit 255 */
-static int build_hoplimit(struct nftnl_rule *rule, enum nft_table table, uint8_t hoplimit)
+static int build_hoplimit(struct nftnl_rule *rule, enum nft_table table,
+			  const struct nft_stmt *stmt)
 {
-	int rc = add_family(rule, table, FAMILY_V6);
+	int rc = stmt->implied ? 0 : add_family(rule, table, FAMILY_V6);
 
 	if (rc == 0)
 		rc = add_payload(rule, NFT_PAYLOAD_NETWORK_HEADER, IP6_HOPLIMIT, 1, NFT_REG_1);
-	return rc == 0 ? add_cmp_u8(rule, NFT_CMP_EQ, hoplimit) : rc;
+	return rc == 0 ? add_cmp_u8(rule, NFT_CMP_EQ, stmt->hoplimit) : rc;
 }
 
-/* @th,64,128 != 0xfd000000000000000000000000000007: nft has no word for it before 1.0.8 */
+/* @th,64,128 != 0xfd000000000000000000000000000007: nft has no word for it before 1.0.8. What is
+ * left of a byte is compared under a mask. */
 static int build_nd_target(struct nftnl_rule *rule, const struct nft_stmt *stmt)
 {
 	const struct prefix *prefix = &stmt->prefixes[0];
-	int rc = add_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, ND_TARGET, prefix->len / 8u,
-			     NFT_REG_1);
+	uint32_t bytes = (prefix->len + 7u) / 8;
+	uint8_t mask[16] = {0};
+	int rc = add_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, ND_TARGET, bytes, NFT_REG_1);
 
+	for (unsigned bit = 0; bit < prefix->len; bit++)
+		mask[bit / 8] |= (uint8_t)(0x80u >> (bit % 8));
+	if (rc == 0 && prefix->len % 8 != 0)
+		rc = add_mask(rule, mask, bytes);
 	return rc == 0 ? add_cmp(rule, stmt->negate ? NFT_CMP_NEQ : NFT_CMP_EQ, prefix->addr.b,
-				 prefix->len / 8u)
+				 bytes)
 		       : rc;
 }
 
@@ -500,7 +536,7 @@ static int build_tuple(struct nftnl_rule *rule, enum nft_table table, const stru
 
 static int build_verdict(struct nftnl_rule *rule, const struct nft_verdict *verdict)
 {
-	static const int codes[] = {NF_ACCEPT, NF_DROP, NFT_JUMP, NFT_GOTO};
+	static const int codes[] = {NF_ACCEPT, NF_DROP, NFT_RETURN, NFT_JUMP, NFT_GOTO};
 	struct nftnl_expr *expr = nftnl_expr_alloc("immediate");
 
 	if (!expr)
@@ -523,13 +559,19 @@ int nft_build_stmt(struct nft_batch *batch, enum nft_table table, struct nftnl_r
 	case NFT_STMT_ICMPV6_TYPES:
 		return build_icmpv6(batch, table, rule, stmt);
 	case NFT_STMT_HOPLIMIT:
-		return build_hoplimit(rule, table, stmt->hoplimit);
+		return build_hoplimit(rule, table, stmt);
 	case NFT_STMT_FAMILY:
 		return add_family(rule, table, stmt->family);
 	case NFT_STMT_VLAN:
 		return build_vlan(batch, table, rule, stmt);
 	case NFT_STMT_ETHER_SOURCE:
 		return build_ether(rule, stmt);
+	case NFT_STMT_ETHER_FRAME:
+		return build_ether_frame(rule, stmt);
+	case NFT_STMT_ETHER_TYPE:
+		return add_ethertype(rule, stmt->family == FAMILY_V4 ? ETH_P_IP : ETH_P_IPV6);
+	case NFT_STMT_ETHER_GROUP:
+		return build_ether_group(rule);
 	case NFT_STMT_ADDR:
 	case NFT_STMT_ARP_SOURCE:
 		return build_addr(batch, table, rule, stmt);
@@ -553,7 +595,7 @@ int nft_build_stmt(struct nft_batch *batch, enum nft_table table, struct nftnl_r
 	case NFT_STMT_PORT_SET:
 		return build_port_set(rule, stmt);
 	case NFT_STMT_DHCP:
-		return build_dhcp(rule, stmt->family);
+		return build_dhcp(rule, stmt);
 	case NFT_STMT_LOCAL_SOURCE:
 		return build_local_source(rule);
 	case NFT_STMT_INTERFACE:
@@ -564,6 +606,10 @@ int nft_build_stmt(struct nft_batch *batch, enum nft_table table, struct nftnl_r
 		return rc == 0 ? add_named_lookup(rule, stmt->name,
 						  stmt->kind == NFT_STMT_INTERFACE_MAP)
 			       : rc;
+	case NFT_STMT_INDEX_MAP:
+		rc = add_meta(rule, stmt->dir == NFT_DIR_SOURCE ? NFT_META_IIF : NFT_META_OIF,
+			      NFT_REG_1);
+		return rc == 0 ? add_named_lookup(rule, stmt->name, true) : rc;
 	case NFT_STMT_PORT_MAP:
 		return build_port_map(rule, stmt->name);
 	case NFT_STMT_COUNTER:

@@ -16,11 +16,13 @@ enum {
 	NFT_TYPE_ID_ETHERTYPE = 10,
 	NFT_TYPE_ID_INET_PROTO = 12,
 	NFT_TYPE_ID_INET_SERVICE = 13,
+	NFT_TYPE_ID_IFINDEX = 20,
 	NFT_TYPE_ID_ICMPV6_TYPE = 29,
 	NFT_TYPE_ID_IFNAME = 41,
 };
 
 /* Offsets in the headers. */
+#define ETHER_DADDR  0
 #define ETHER_SADDR  6
 #define ETHER_TYPE   12
 #define ARP_SADDR_IP 14 /* of IPv4 over Ethernet */

@@ -37,6 +37,7 @@ static bool same_stmt(const struct nft_stmt *a, const struct nft_stmt *b)
 	case NFT_STMT_TCP_NOT_SYN:
 	case NFT_STMT_LOCAL_SOURCE:
 	case NFT_STMT_VLAN:
+	case NFT_STMT_ETHER_GROUP:
 	case NFT_STMT_COUNTER:
 		return true;
 	case NFT_STMT_ICMPV6_TYPES:
@@ -45,6 +46,7 @@ static bool same_stmt(const struct nft_stmt *a, const struct nft_stmt *b)
 	case NFT_STMT_HOPLIMIT:
 		return a->hoplimit == b->hoplimit;
 	case NFT_STMT_FAMILY:
+	case NFT_STMT_ETHER_TYPE:
 	case NFT_STMT_DHCP:
 		return a->family == b->family;
 	case NFT_STMT_ADDR:
@@ -54,6 +56,8 @@ static bool same_stmt(const struct nft_stmt *a, const struct nft_stmt *b)
 		       a->n == b->n && same_prefixes(a, b);
 	case NFT_STMT_ETHER_SOURCE:
 		return a->negate == b->negate && memcmp(a->ether, b->ether, sizeof(a->ether)) == 0;
+	case NFT_STMT_ETHER_FRAME:
+		return a->family == b->family && memcmp(a->ether, b->ether, sizeof(a->ether)) == 0;
 	case NFT_STMT_ADDR_SET:
 	case NFT_STMT_ADDR_MAP:
 	case NFT_STMT_TUPLE_SET:
@@ -68,6 +72,7 @@ static bool same_stmt(const struct nft_stmt *a, const struct nft_stmt *b)
 	case NFT_STMT_INTERFACE:
 	case NFT_STMT_INTERFACE_SET:
 	case NFT_STMT_INTERFACE_MAP:
+	case NFT_STMT_INDEX_MAP:
 		return a->dir == b->dir && strcmp(a->name, b->name) == 0;
 	case NFT_STMT_PORT_MAP:
 		return strcmp(a->name, b->name) == 0;
@@ -90,8 +95,7 @@ static bool same_rule(const struct nft_rule *a, const struct nft_rule *b)
 
 bool nft_chain_same_head(const struct nft_chain *a, const struct nft_chain *b)
 {
-	return !a->other && !b->other && a->hook == b->hook && strcmp(a->device, b->device) == 0 &&
-	       strcmp(a->comment, b->comment) == 0;
+	return !a->other && !b->other && a->hook == b->hook && strcmp(a->comment, b->comment) == 0;
 }
 
 bool nft_chain_same_rules(const struct nft_chain *a, const struct nft_chain *b)
@@ -107,8 +111,9 @@ bool nft_chain_same_rules(const struct nft_chain *a, const struct nft_chain *b)
 
 bool nft_set_same_head(const struct nft_set *a, const struct nft_set *b)
 {
-	return !a->other && !b->other && a->type == b->type && a->interval == b->interval &&
-	       a->map == b->map && strcmp(a->comment, b->comment) == 0;
+	return !a->other && !b->other && a->table == b->table && a->type == b->type &&
+	       a->interval == b->interval && a->map == b->map &&
+	       strcmp(a->comment, b->comment) == 0;
 }
 
 bool nft_extra_same(const struct nft_set *set, const struct nft_elem_extra *a,

@@ -61,11 +61,11 @@ bool nft_rule_goes_to(const struct nft_rule *rule, const char *chain)
 }
 
 /* Does the base chain send packets to the chain? */
-static bool is_everyones(const struct ruleset *ruleset, const char *name)
+static bool is_everyones(const struct ruleset *ruleset, enum nft_table table, const char *name)
 {
 	const struct nft_chain *chain;
 
-	for (chain = ruleset->chains[NFT_TABLE_POLICY]; chain; chain = chain->hh.next) {
+	for (chain = ruleset->chains[table]; chain; chain = chain->hh.next) {
 		for (size_t i = 0; i < chain->rules.n && chain->hook != NFT_HOOK_NONE; i++) {
 			if (nft_rule_goes_to(&chain->rules.v[i], name))
 				return true;
@@ -76,11 +76,11 @@ static bool is_everyones(const struct ruleset *ruleset, const char *name)
 
 /* Without a set, what a rule would have allowed is closed; but what it would have dropped is open,
  * and without a rule of a base chain everything is another thing. */
-static bool is_needed(const struct ruleset *ruleset, const char *set)
+static bool is_needed(const struct ruleset *ruleset, enum nft_table table, const char *set)
 {
 	const struct nft_chain *chain;
 
-	for (chain = ruleset->chains[NFT_TABLE_POLICY]; chain; chain = chain->hh.next) {
+	for (chain = ruleset->chains[table]; chain; chain = chain->hh.next) {
 		for (size_t i = 0; i < chain->rules.n; i++) {
 			const struct nft_rule *rule = &chain->rules.v[i];
 
@@ -92,17 +92,23 @@ static bool is_needed(const struct ruleset *ruleset, const char *set)
 	return false;
 }
 
+/* Policy does without them; what they would have dropped passes. */
+static bool is_antispoof(enum nft_table table, const struct nft_chain *chain)
+{
+	return table == NFT_TABLE_BRIDGE || chain->hook == NFT_HOOK_PREROUTING;
+}
+
 bool nft_refused_can_be_left_out(const struct ruleset *ruleset, const struct nft_refused *refused)
 {
 	const struct nft_chain *chain = ruleset_chain(ruleset, refused->table, refused->name);
 	const struct nft_set *set = ruleset_set(ruleset, refused->name);
 
-	if (refused->table == NFT_TABLE_GUARD)
-		return !refused->set && chain;
 	if (refused->set)
 		return set && !(set->map && set->type != NFT_SET_TYPE_PORT_PROTO) &&
-		       !is_needed(ruleset, refused->name);
-	return chain && chain->hook == NFT_HOOK_NONE && !is_everyones(ruleset, refused->name);
+		       !is_needed(ruleset, set->table, refused->name);
+	if (chain && chain->hook != NFT_HOOK_NONE)
+		return is_antispoof(refused->table, chain);
+	return chain && !is_everyones(ruleset, refused->table, refused->name);
 }
 
 /* Elements come and go with pods; a set that is refused for what policies say is another then. */
@@ -153,14 +159,13 @@ static int copy_chain(struct ruleset *to, enum nft_table table, const struct nft
 	struct nft_chain *copy;
 	int rc = 0;
 
-	if (closed && table == NFT_TABLE_GUARD)
+	if (closed && chain->hook != NFT_HOOK_NONE)
 		return 0;
 	copy = nft_chain_new(chain->name, "");
 	if (!copy)
 		return -ENOMEM;
 	memcpy(copy->comment, chain->comment, sizeof(copy->comment));
 	copy->hook = chain->hook;
-	memcpy(copy->device, chain->device, sizeof(copy->device));
 	for (size_t i = 0; i < chain->rules.n && rc == 0; i++) {
 		const struct nft_rule *rule = &chain->rules.v[i];
 
@@ -182,6 +187,7 @@ static int copy_set(struct ruleset *to, const struct nft_set *set)
 	if (!copy)
 		return -ENOMEM;
 	memcpy(copy->comment, set->comment, sizeof(copy->comment));
+	copy->table = set->table;
 	copy->interval = set->interval;
 	copy->map = set->map;
 	copy->allows = set->allows;
@@ -202,7 +208,7 @@ int nft_isolate(const struct ruleset *ruleset, const struct nft_refused refused[
 
 	*ret = (struct ruleset){0};
 	for (const struct nft_set *set = ruleset->sets; set && rc == 0; set = set->hh.next) {
-		if (!is_refused(refused, n, NFT_TABLE_POLICY, true, set->name))
+		if (!is_refused(refused, n, set->table, true, set->name))
 			rc = copy_set(ret, set);
 	}
 	for (int table = 0; table < NFT_TABLE_COUNT; table++) {

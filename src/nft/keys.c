@@ -6,15 +6,15 @@
 
 #include "encode_expr.h"
 
-enum part { PART_IPV4, PART_IPV6, PART_INTERFACE, PART_PROTO, PART_PORT };
+enum part { PART_IPV4, PART_IPV6, PART_INTERFACE, PART_INDEX, PART_PROTO, PART_PORT };
 
 static const struct {
 	uint32_t id; /* nft's */
 	uint8_t bytes;
 } parts[] = {
 	[PART_IPV4] = {NFT_TYPE_ID_IPADDR, 4},       [PART_IPV6] = {NFT_TYPE_ID_IP6ADDR, 16},
-	[PART_INTERFACE] = {NFT_TYPE_ID_IFNAME, 16}, [PART_PROTO] = {NFT_TYPE_ID_INET_PROTO, 1},
-	[PART_PORT] = {NFT_TYPE_ID_INET_SERVICE, 2},
+	[PART_INTERFACE] = {NFT_TYPE_ID_IFNAME, 16}, [PART_INDEX] = {NFT_TYPE_ID_IFINDEX, 4},
+	[PART_PROTO] = {NFT_TYPE_ID_INET_PROTO, 1},  [PART_PORT] = {NFT_TYPE_ID_INET_SERVICE, 2},
 };
 
 static const struct {
@@ -24,6 +24,7 @@ static const struct {
 	[NFT_SET_TYPE_IPV4] = {{PART_IPV4}, 1},
 	[NFT_SET_TYPE_IPV6] = {{PART_IPV6}, 1},
 	[NFT_SET_TYPE_INTERFACE] = {{PART_INTERFACE}, 1},
+	[NFT_SET_TYPE_INDEX] = {{PART_INDEX}, 1},
 	[NFT_SET_TYPE_PORT] = {{PART_PORT}, 1},
 	[NFT_SET_TYPE_PORT_PROTO] = {{PART_PORT, PART_PROTO}, 2},
 	[NFT_SET_TYPE_IPV4_TUPLE] = {{PART_IPV4, PART_PROTO, PART_PORT}, 3},
@@ -59,6 +60,11 @@ size_t nft_key_fields(enum nft_set_type type, uint8_t ret[NFT_KEY_FIELDS_MAX])
 	for (size_t i = 0; ret && i < types[type].n; i++)
 		ret[i] = parts[types[type].parts[i]].bytes;
 	return types[type].n;
+}
+
+uint32_t nft_set_size(enum nft_set_type type)
+{
+	return type == NFT_SET_TYPE_INDEX ? NFT_INDEX_MAX : 0;
 }
 
 uint32_t nft_set_flags(const struct nft_set *set)

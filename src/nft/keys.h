@@ -18,6 +18,9 @@ size_t nft_key_len(enum nft_set_type type);
 /* How many fields; their bytes without padding in `ret` (NULL: not wanted). */
 size_t nft_key_fields(enum nft_set_type type, uint8_t ret[NFT_KEY_FIELDS_MAX]);
 
+/* What is said of how many elements it may have; 0: nothing. */
+uint32_t nft_set_size(enum nft_set_type type);
+
 /* The flags of a set of ours. */
 uint32_t nft_set_flags(const struct nft_set *set);
 

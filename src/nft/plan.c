@@ -172,7 +172,7 @@ static int plan_all_elems(struct nft_plan *plan, enum nft_plan_part which,
 /* Intervals of a tree cannot be told apart once they have ends: the set is emptied and filled. */
 static int plan_refilled_set(struct nft_plan *plan, const struct nft_set *set)
 {
-	int rc = BUILD(plan, NFT_PLAN_DROP_ELEMS, nft_build_elems_flush, set->name);
+	int rc = BUILD(plan, NFT_PLAN_DROP_ELEMS, nft_build_elems_flush, set);
 
 	return rc == 0 ? plan_all_elems(plan, NFT_PLAN_ELEMS, set) : rc;
 }
@@ -213,13 +213,14 @@ static int plan_dropped_set(struct nft_plan *plan, const struct remade *remade,
 	int rc = 0;
 
 	if (set_refers(remade, set))
-		rc = BUILD(plan, NFT_PLAN_DROP_MAP_ELEMS, nft_build_elems_flush, set->name);
-	return rc == 0 ? BUILD(plan, NFT_PLAN_DROP_SETS, nft_build_set_delete, set->name) : rc;
+		rc = BUILD(plan, NFT_PLAN_DROP_MAP_ELEMS, nft_build_elems_flush, set);
+	return rc == 0 ? BUILD(plan, NFT_PLAN_DROP_SETS, nft_build_set_delete, set) : rc;
 }
 
-static int plan_remade_set(struct nft_plan *plan, const struct nft_set *set)
+static int plan_remade_set(struct nft_plan *plan, const struct nft_set *old,
+			   const struct nft_set *set)
 {
-	int rc = BUILD(plan, NFT_PLAN_REMAKE, nft_build_set_delete, set->name);
+	int rc = BUILD(plan, NFT_PLAN_REMAKE, nft_build_set_delete, old);
 
 	if (rc == 0)
 		rc = BUILD(plan, NFT_PLAN_REMAKE, nft_build_set, set);
@@ -251,13 +252,13 @@ static int plan_set(struct nft_plan *plan, const struct remade *remade, const st
 {
 	if (old && new)
 		return nft_set_same_head(old, new) ? plan_changed_set(plan, remade, old, new)
-						   : plan_remade_set(plan, new);
+						   : plan_remade_set(plan, old, new);
 	if (new)
 		return plan_new_set(plan, remade, new);
 	return old ? plan_dropped_set(plan, remade, old) : 0;
 }
 
-/* Not even both as nothing: the guard's table is made with its first chain. */
+/* Not even both as nothing: the bridge table is made with its first chain. */
 static int plan_tables(struct nft_plan *plan, const struct ruleset *from, const struct ruleset *to)
 {
 	int rc = 0;
@@ -271,9 +272,18 @@ static int plan_tables(struct nft_plan *plan, const struct ruleset *from, const 
 	return rc;
 }
 
-/* Two rulesets, side by side. */
+/* Two rulesets, side by side. Tables that are `gone` from the old one have nothing any more. */
 
-static int note_remade(struct remade *remade, const struct ruleset *old, const struct ruleset *new)
+static struct nft_set *find_old_set(const struct ruleset *old, const bool gone[NFT_TABLE_COUNT],
+				    const char *name)
+{
+	struct nft_set *set = ruleset_set(old, name);
+
+	return set && !gone[set->table] ? set : NULL;
+}
+
+static int note_remade(struct remade *remade, const struct ruleset *old,
+		       const bool gone[NFT_TABLE_COUNT], const struct ruleset *new)
 {
 	int rc = 0;
 
@@ -285,19 +295,20 @@ static int note_remade(struct remade *remade, const struct ruleset *old, const s
 					  chain);
 	}
 	for (const struct nft_set *set = new->sets; set &&rc == 0; set = set->hh.next)
-		rc = remade_set(remade, ruleset_set(old, set->name), set);
+		rc = remade_set(remade, find_old_set(old, gone, set->name), set);
 	return rc;
 }
 
 static int compare_sets(struct nft_plan *plan, const struct remade *remade,
-			const struct ruleset *old, const struct ruleset *new)
+			const struct ruleset *old, const bool gone[NFT_TABLE_COUNT],
+			const struct ruleset *new)
 {
 	int rc = 0;
 
 	for (const struct nft_set *set = new->sets; set &&rc == 0; set = set->hh.next)
-		rc = plan_set(plan, remade, ruleset_set(old, set->name), set);
+		rc = plan_set(plan, remade, find_old_set(old, gone, set->name), set);
 	for (const struct nft_set *set = old->sets; set && rc == 0; set = set->hh.next) {
-		if (!ruleset_set(new, set->name))
+		if (!gone[set->table] && !ruleset_set(new, set->name))
 			rc = plan_set(plan, remade, set, NULL);
 	}
 	return rc;
@@ -319,20 +330,28 @@ static int compare_chains(struct nft_plan *plan, const struct remade *remade, en
 	return rc;
 }
 
-int nft_plan_full(struct nft_plan *plan, const struct ruleset *old, const struct ruleset *new)
+static int plan_full(struct nft_plan *plan, const struct ruleset *old,
+		     const bool gone[NFT_TABLE_COUNT], const struct ruleset *new)
 {
 	struct remade remade = {0};
-	int rc = note_remade(&remade, old, new);
+	int rc = note_remade(&remade, old, gone, new);
 
 	if (rc == 0)
 		rc = plan_tables(plan, old, new);
 	/* Sets first: a map that is remade lets go of chains that are. */
 	if (rc == 0)
-		rc = compare_sets(plan, &remade, old, new);
+		rc = compare_sets(plan, &remade, old, gone, new);
 	for (int table = 0; table < NFT_TABLE_COUNT && rc == 0; table++)
 		rc = compare_chains(plan, &remade, (enum nft_table)table, old, new);
 	remade_done(&remade);
 	return rc;
+}
+
+int nft_plan_full(struct nft_plan *plan, const struct ruleset *old, const struct ruleset *new)
+{
+	static const bool gone[NFT_TABLE_COUNT];
+
+	return plan_full(plan, old, gone, new);
 }
 
 int nft_plan_rebuild(struct nft_plan *plan, const bool rotten[NFT_TABLE_COUNT],
@@ -348,10 +367,8 @@ int nft_plan_rebuild(struct nft_plan *plan, const bool rotten[NFT_TABLE_COUNT],
 		rc = BUILD(plan, NFT_PLAN_TABLES, nft_build_table_delete, (enum nft_table)table);
 		kept.chains[table] = NULL;
 		kept.in_kernel[table] = false;
-		if (table == NFT_TABLE_POLICY)
-			kept.sets = NULL;
 	}
-	return rc == 0 ? nft_plan_full(plan, &kept, new) : rc;
+	return rc == 0 ? plan_full(plan, &kept, rotten, new) : rc;
 }
 
 /* One ruleset, and its journal. */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/escape.h"
+#include "keys.h"
 
 #define SRCNAT         100 /* NF_IP_PRI_NAT_SRC */
 #define ELEMENTS_WIDTH 88  /* columns, where several elements share a line */
@@ -15,6 +16,7 @@
 static const char *const family_words[] = {[FAMILY_V4] = "ip", [FAMILY_V6] = "ip6"};
 static const char *const addr_words[] = {
 	[NFT_DIR_SOURCE] = "saddr", [NFT_DIR_DESTINATION] = "daddr"};
+static const char *const index_words[] = {[NFT_DIR_SOURCE] = "iif", [NFT_DIR_DESTINATION] = "oif"};
 static const char *const interface_words[] = {
 	[NFT_DIR_SOURCE] = "iifname",
 	[NFT_DIR_DESTINATION] = "oifname",
@@ -27,6 +29,8 @@ static const char *proto_word(uint8_t proto)
 		return "tcp";
 	case IPPROTO_UDP:
 		return "udp";
+	case IPPROTO_ICMPV6:
+		return "ipv6-icmp";
 	default:
 		return "sctp";
 	}
@@ -58,7 +62,7 @@ static const char *icmpv6_word(uint8_t type)
 
 static void print_verdict(const struct nft_verdict *verdict, FILE *out)
 {
-	static const char *const words[] = {"accept", "drop", "jump", "goto"};
+	static const char *const words[] = {"accept", "drop", "return", "jump", "goto"};
 
 	fputs(words[verdict->kind], out);
 	if (verdict->kind == NFT_VERDICT_JUMP || verdict->kind == NFT_VERDICT_GOTO)
@@ -116,17 +120,33 @@ static void print_ether(const uint8_t ether[static NFT_ETHER_BYTES], FILE *out)
 }
 
 /* As nft lists what has no type: a number, without zeros in front. */
+static void print_number(const uint8_t *bytes, size_t n, FILE *out)
+{
+	char digits[2 * sizeof(((struct addr *)NULL)->b) + 1] = "0";
+	size_t zeros;
+
+	for (size_t i = 0; i < n; i++)
+		(void)snprintf(digits + 2 * i, 3, "%02x", bytes[i]);
+	zeros = strspn(digits, "0");
+	fprintf(out, "0x%s", digits[zeros] ? digits + zeros : "0");
+}
+
 static void print_nd_target(const struct nft_stmt *stmt, FILE *out)
 {
 	const struct prefix *prefix = &stmt->prefixes[0];
-	char digits[2 * sizeof(prefix->addr.b) + 1] = "0";
-	size_t zeros;
+	size_t bytes = (prefix->len + 7u) / 8;
+	uint8_t mask[sizeof(prefix->addr.b)] = {0};
 
-	for (size_t i = 0; i < prefix->len / 8u; i++)
-		(void)snprintf(digits + 2 * i, 3, "%02x", prefix->addr.b[i]);
-	zeros = strspn(digits, "0");
-	fprintf(out, "@th,64,%u %s0x%s", prefix->len, stmt->negate ? "!= " : "",
-		digits[zeros] ? digits + zeros : "0");
+	fprintf(out, "@th,64,%zu ", bytes * 8);
+	for (unsigned bit = 0; bit < prefix->len; bit++)
+		mask[bit / 8] |= (uint8_t)(0x80u >> (bit % 8));
+	if (prefix->len % 8 != 0) {
+		fputs("& ", out);
+		print_number(mask, bytes, out);
+		fputs(stmt->negate ? " " : " == ", out);
+	}
+	fputs(stmt->negate ? "!= " : "", out);
+	print_number(prefix->addr.b, bytes, out);
 }
 
 /* Comments are fit for this, and so are the names of interfaces that manifests name; the kernel
@@ -137,6 +157,12 @@ static void print_quoted(const char *text, FILE *out)
 	escape_print(out, ESCAPE_NFT, text);
 	fputc('"', out);
 }
+static const char *const dhcp_words[FAMILY_COUNT][2] = {
+	[FAMILY_V4] = {[NFT_DIR_SOURCE] = "udp sport 68 udp dport 67",
+		       [NFT_DIR_DESTINATION] = "udp sport 67 udp dport 68"},
+	[FAMILY_V6] = {[NFT_DIR_SOURCE] = "udp sport 546 udp dport 547",
+		       [NFT_DIR_DESTINATION] = "udp sport 547 udp dport 546"},
+};
 
 static void print_stmt(const struct nft_stmt *stmt, enum nft_table table, FILE *out)
 {
@@ -155,7 +181,7 @@ static void print_stmt(const struct nft_stmt *stmt, enum nft_table table, FILE *
 		fprintf(out, "ip6 hoplimit %u", stmt->hoplimit);
 		break;
 	case NFT_STMT_FAMILY:
-		if (table == NFT_TABLE_GUARD)
+		if (table == NFT_TABLE_BRIDGE)
 			fprintf(out, "meta protocol %s", family);
 		else
 			fprintf(out, "meta nfproto %s",
@@ -189,9 +215,7 @@ static void print_stmt(const struct nft_stmt *stmt, enum nft_table table, FILE *
 		fprintf(out, "%s dport %s@%s", proto_word(stmt->proto), negation, stmt->name);
 		break;
 	case NFT_STMT_DHCP:
-		fputs(stmt->family == FAMILY_V4 ? "udp sport 68 udp dport 67"
-						: "udp sport 546 udp dport 547",
-		      out);
+		fputs(dhcp_words[stmt->family][stmt->dir], out);
 		break;
 	case NFT_STMT_LOCAL_SOURCE:
 		fputs("fib saddr type local", out);
@@ -206,6 +230,9 @@ static void print_stmt(const struct nft_stmt *stmt, enum nft_table table, FILE *
 	case NFT_STMT_INTERFACE_MAP:
 		fprintf(out, "%s vmap @%s", interface_words[stmt->dir], stmt->name);
 		break;
+	case NFT_STMT_INDEX_MAP:
+		fprintf(out, "%s vmap @%s", index_words[stmt->dir], stmt->name);
+		break;
 	case NFT_STMT_ADDR_MAP:
 		fprintf(out, "%s %s vmap @%s", family, addr, stmt->name);
 		break;
@@ -218,6 +245,17 @@ static void print_stmt(const struct nft_stmt *stmt, enum nft_table table, FILE *
 	case NFT_STMT_ETHER_SOURCE:
 		fprintf(out, "ether saddr %s", negation);
 		print_ether(stmt->ether, out);
+		break;
+	case NFT_STMT_ETHER_FRAME:
+		fputs("ether saddr ", out);
+		print_ether(stmt->ether, out);
+		fprintf(out, " ether type %s", family);
+		break;
+	case NFT_STMT_ETHER_TYPE:
+		fprintf(out, "ether type %s", family);
+		break;
+	case NFT_STMT_ETHER_GROUP:
+		fputs("ether daddr & 01:00:00:00:00:00 == 01:00:00:00:00:00", out);
 		break;
 	case NFT_STMT_ARP_SOURCE:
 		fprintf(out, "arp saddr ip %s", negation);
@@ -249,7 +287,7 @@ static void print_rule(const struct nft_rule *rule, enum nft_table table, FILE *
 }
 
 /* Priorities as nft lists them: it has words for few hooks. */
-static void print_hook(const struct nft_chain *chain, FILE *out)
+static void print_hook(const struct nft_chain *chain, enum nft_table table, FILE *out)
 {
 	switch (chain->hook) {
 	case NFT_HOOK_NONE:
@@ -264,10 +302,9 @@ static void print_hook(const struct nft_chain *chain, FILE *out)
 		fprintf(out, "\t\ttype filter hook postrouting priority srcnat - %d",
 			SRCNAT - NFT_POSTROUTING_PRIORITY);
 		break;
-	case NFT_HOOK_INGRESS:
-		fputs("\t\ttype filter hook ingress device ", out);
-		print_quoted(chain->device, out);
-		fputs(" priority -300", out);
+	case NFT_HOOK_PREROUTING:
+		fprintf(out, "\t\ttype filter hook prerouting priority %s",
+			table == NFT_TABLE_BRIDGE ? "dstnat" : "raw");
 		break;
 	}
 	fputs("; policy accept;\n", out);
@@ -278,7 +315,7 @@ static void print_chain(const struct nft_chain *chain, enum nft_table table, FIL
 	fprintf(out, "\tchain %s {\n", chain->name);
 	if (chain->comment[0])
 		fprintf(out, "\t\tcomment \"%s\"\n", chain->comment);
-	print_hook(chain, out);
+	print_hook(chain, table, out);
 	for (size_t i = 0; i < chain->rules.n; i++)
 		print_rule(&chain->rules.v[i], table, out);
 	fputs("\t}\n", out);
@@ -290,6 +327,7 @@ static const char *type_words(enum nft_set_type type)
 		[NFT_SET_TYPE_IPV4] = "ipv4_addr",
 		[NFT_SET_TYPE_IPV6] = "ipv6_addr",
 		[NFT_SET_TYPE_INTERFACE] = "ifname",
+		[NFT_SET_TYPE_INDEX] = "iface_index",
 		[NFT_SET_TYPE_PORT] = "inet_service",
 		[NFT_SET_TYPE_PORT_PROTO] = "inet_service . inet_proto",
 		[NFT_SET_TYPE_IPV4_TUPLE] = "ipv4_addr . inet_proto . inet_service",
@@ -345,6 +383,7 @@ static int format_key(const struct nft_set *set, const struct nft_elem *elem, ch
 	const struct nft_key *key = &elem->key;
 	char text[ADDR_TEXT_MAX];
 	struct addr addr;
+	uint32_t index;
 
 	switch (set->type) {
 	case NFT_SET_TYPE_IPV4:
@@ -353,6 +392,9 @@ static int format_key(const struct nft_set *set, const struct nft_elem *elem, ch
 		return format_addr(set, elem, FAMILY_V6, to, len);
 	case NFT_SET_TYPE_INTERFACE:
 		return format_interface(key, to, len);
+	case NFT_SET_TYPE_INDEX:
+		memcpy(&index, key->bytes, sizeof(index));
+		return snprintf(to, len, "%u", index);
 	case NFT_SET_TYPE_PORT:
 		return snprintf(to, len, "%u", key->port);
 	case NFT_SET_TYPE_PORT_PROTO:
@@ -417,6 +459,8 @@ static int print_set(const struct nft_set *set, FILE *out)
 {
 	fprintf(out, "\t%s %s {\n\t\ttype %s%s\n", set->map ? "map" : "set", set->name,
 		type_words(set->type), set->map ? " : verdict" : "");
+	if (nft_set_size(set->type) > 0)
+		fprintf(out, "\t\tsize %u\n", nft_set_size(set->type));
 	if (set->interval)
 		fputs("\t\tflags interval\n", out);
 	if (set->comment[0])
@@ -445,7 +489,7 @@ static int compare_chains(const void *a, const void *b)
 	return strcmp(x->name, y->name);
 }
 
-static int print_sets(const struct ruleset *ruleset, FILE *out)
+static int print_sets(const struct ruleset *ruleset, enum nft_table table, FILE *out)
 {
 	size_t n = HASH_COUNT(ruleset->sets), i = 0;
 	const struct nft_set **sorted = malloc((n + 1) * sizeof(sorted[0]));
@@ -453,8 +497,11 @@ static int print_sets(const struct ruleset *ruleset, FILE *out)
 
 	if (!sorted)
 		return -ENOMEM;
-	for (const struct nft_set *set = ruleset->sets; set; set = set->hh.next)
-		sorted[i++] = set;
+	for (const struct nft_set *set = ruleset->sets; set; set = set->hh.next) {
+		if (set->table == table)
+			sorted[i++] = set;
+	}
+	n = i;
 	qsort(sorted, n, sizeof(sorted[0]), compare_sets);
 	for (i = 0; i < n && rc == 0; i++) {
 		rc = print_set(sorted[i], out);
@@ -490,21 +537,30 @@ static void print_reset(const char *family, FILE *out)
 		family);
 }
 
-int ruleset_print(const struct ruleset *ruleset, FILE *out)
+static int print_table(const struct ruleset *ruleset, enum nft_table table, FILE *out)
 {
 	int rc;
 
-	print_reset("inet", out);
-	print_reset("netdev", out);
-	fputs("\ntable inet " NFT_TABLE_NAME " {\n", out);
-	rc = print_sets(ruleset, out);
+	fprintf(out, "\ntable %s " NFT_TABLE_NAME " {\n", nft_table_word(table));
+	rc = print_sets(ruleset, table, out);
 	if (rc == 0)
-		rc = print_chains(ruleset, NFT_TABLE_POLICY, out);
+		rc = print_chains(ruleset, table, out);
 	fputs("}\n", out);
-	if (rc == 0 && ruleset->chains[NFT_TABLE_GUARD]) {
-		fputs("\ntable netdev " NFT_TABLE_NAME " {\n", out);
-		rc = print_chains(ruleset, NFT_TABLE_GUARD, out);
-		fputs("}\n", out);
+	return rc;
+}
+
+/* A kernel may lack the family of a table: what is not needed is not asked for. */
+int ruleset_print(const struct ruleset *ruleset, FILE *out)
+{
+	int rc = 0;
+
+	for (int table = 0; table < NFT_TABLE_COUNT; table++) {
+		if (table == NFT_TABLE_POLICY || ruleset->chains[table])
+			print_reset(nft_table_word((enum nft_table)table), out);
+	}
+	for (int table = 0; table < NFT_TABLE_COUNT && rc == 0; table++) {
+		if (table == NFT_TABLE_POLICY || ruleset->chains[table])
+			rc = print_table(ruleset, (enum nft_table)table, out);
 	}
 	if (rc == 0 && ferror(out))
 		return -EIO;

@@ -33,7 +33,7 @@ static void note_foreign(struct reading *r, const char *what, const char *name)
 
 	if (!found->what[0])
 		(void)snprintf(found->what, sizeof(found->what), "%s %s in table %s %s", what, name,
-			       r->table == NFT_TABLE_POLICY ? "inet" : "netdev", NFT_TABLE_NAME);
+			       nft_table_word(r->table), NFT_TABLE_NAME);
 	found->foreign[r->table] = true;
 }
 
@@ -145,11 +145,14 @@ static int put_set(struct reading *r, const struct nftnl_set *object)
 		return put_list(r, object);
 	if (!fits(r, "set", name))
 		return 0;
-	if (r->table != NFT_TABLE_POLICY) {
+	/* One of another table has the name: there are two, and none of ours has that. */
+	if (ruleset_set(&r->found->ruleset, name)) {
 		note_foreign(r, "set", name);
 		return 0;
 	}
 	set = decode_set(object);
+	if (set)
+		set->table = r->table;
 	return set ? ruleset_put_set(&r->found->ruleset, set) : -ENOMEM;
 }
 
@@ -187,9 +190,8 @@ static int read_elems(struct reading *r)
 {
 	int rc = 0, end;
 
-	for (struct nft_set *set = r->found->ruleset.sets;
-	     set && rc == 0 && r->table == NFT_TABLE_POLICY; set = set->hh.next) {
-		if (set->other)
+	for (struct nft_set *set = r->found->ruleset.sets; set && rc == 0; set = set->hh.next) {
+		if (set->other || set->table != r->table)
 			continue;
 		decode_set_start(set, &r->elems);
 		rc = list_elems(r, set->name);

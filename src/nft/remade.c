@@ -49,7 +49,11 @@ int remade_set(struct remade *remade, const struct nft_set *old, const struct nf
 
 bool remade_any(const struct remade *remade)
 {
-	return remade->chains[NFT_TABLE_POLICY] || remade->chains[NFT_TABLE_GUARD] || remade->sets;
+	for (int table = 0; table < NFT_TABLE_COUNT; table++) {
+		if (remade->chains[table])
+			return true;
+	}
+	return remade->sets;
 }
 
 static bool stmt_refers(const struct remade *remade, enum nft_table table,
@@ -81,12 +85,12 @@ bool chain_refers(const struct remade *remade, enum nft_table table, const struc
 bool elem_refers(const struct remade *remade, const struct nft_set *set,
 		 const struct nft_elem_extra *extra)
 {
-	return set->map && extra && has(remade->chains[NFT_TABLE_POLICY], extra->verdict.chain);
+	return set->map && extra && has(remade->chains[set->table], extra->verdict.chain);
 }
 
 bool set_refers(const struct remade *remade, const struct nft_set *set)
 {
-	if (!set->map || !remade->chains[NFT_TABLE_POLICY])
+	if (!set->map || !remade->chains[set->table])
 		return false;
 	for (const struct nft_elem *elem = set->elems; elem; elem = elem->hh.next) {
 		if (elem_refers(remade, set, elem->extra))

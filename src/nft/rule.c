@@ -53,6 +53,7 @@ const char *nft_stmt_set(const struct nft_stmt *stmt)
 	case NFT_STMT_ADDR_SET:
 	case NFT_STMT_TUPLE_SET:
 	case NFT_STMT_INTERFACE_MAP:
+	case NFT_STMT_INDEX_MAP:
 	case NFT_STMT_ADDR_MAP:
 	case NFT_STMT_PORT_MAP:
 	case NFT_STMT_PORT_SET:
@@ -72,6 +73,9 @@ const char *nft_stmt_set(const struct nft_stmt *stmt)
 	case NFT_STMT_INTERFACE:
 	case NFT_STMT_VLAN:
 	case NFT_STMT_ETHER_SOURCE:
+	case NFT_STMT_ETHER_FRAME:
+	case NFT_STMT_ETHER_TYPE:
+	case NFT_STMT_ETHER_GROUP:
 	case NFT_STMT_ARP_SOURCE:
 	case NFT_STMT_ND_TARGET:
 	case NFT_STMT_COUNTER:

@@ -386,13 +386,16 @@ void ruleset_committed(struct ruleset *ruleset)
 	}
 	forget_changes(ruleset);
 	ruleset->in_kernel[NFT_TABLE_POLICY] = true;
-	ruleset->in_kernel[NFT_TABLE_GUARD] |= ruleset->chains[NFT_TABLE_GUARD] != NULL;
+	ruleset->in_kernel[NFT_TABLE_BRIDGE] |= ruleset->chains[NFT_TABLE_BRIDGE] != NULL;
 }
 
 bool ruleset_changed(const struct ruleset *ruleset)
 {
-	return ruleset->chains_before[NFT_TABLE_POLICY] ||
-	       ruleset->chains_before[NFT_TABLE_GUARD] || ruleset->sets_before || ruleset->touched;
+	for (int table = 0; table < NFT_TABLE_COUNT; table++) {
+		if (ruleset->chains_before[table])
+			return true;
+	}
+	return ruleset->sets_before || ruleset->touched;
 }
 
 void ruleset_done(struct ruleset *ruleset)

@@ -86,11 +86,11 @@ static bool is_ours(const struct nlmsghdr *message)
 {
 	const struct nfgenmsg *header = mnl_nlmsg_get_payload(message);
 	const struct nlattr *table = find_attr(message, NFTA_TABLE_NAME);
+	enum nft_table ours;
 
 	if (!table || strcmp(mnl_attr_get_str(table), NFT_TABLE_NAME) != 0)
 		return false;
-	return header->nfgen_family == nft_table_family(NFT_TABLE_POLICY) ||
-	       header->nfgen_family == nft_table_family(NFT_TABLE_GUARD);
+	return nft_table_of_family(header->nfgen_family, &ours);
 }
 
 /* "rule gone from chain forward" */

@@ -80,7 +80,8 @@ static bool same_uid(const struct pod *a, const struct pod *b)
 static bool same_device(const struct pod *a, const struct pod *b)
 {
 	return a->interface == b->interface && a->bridged == b->bridged &&
-	       a->observed == b->observed && memcmp(a->mac, b->mac, sizeof(a->mac)) == 0;
+	       a->observed == b->observed && a->ifindex == b->ifindex &&
+	       memcmp(a->mac, b->mac, sizeof(a->mac)) == 0;
 }
 
 /* In all that policy sees: most of a pod's updates are about other things. */

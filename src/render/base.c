@@ -51,9 +51,9 @@ static int add_addr_lookup(struct nft_chain *chain, enum direction dir, enum fam
 	return add_rule(chain, &stmt, 1, "");
 }
 
-/* What IPv6 needs on a link, whatever the policies say. */
-int add_discovery(struct nft_chain *chain)
+int add_discovery(struct nft_chain *chain, enum nft_verdict_kind verdict)
 {
+	struct nft_stmt end = verdict_stmt(verdict, NULL);
 	uint8_t nd[] = {ND_ROUTER_SOLICIT, ND_ROUTER_ADVERT, ND_NEIGHBOR_SOLICIT,
 			ND_NEIGHBOR_ADVERT};
 	uint8_t mld[] = {MLD_LISTENER_QUERY, MLD_LISTENER_REPORT, MLD_LISTENER_REDUCTION,
@@ -64,7 +64,7 @@ int add_discovery(struct nft_chain *chain)
 	 * no router has passed it on). What is routed has 254 at most and is traffic like any
 	 * other. */
 	int rc = ADD_RULE(chain, {.kind = NFT_STMT_ICMPV6_TYPES, .types = nd, .n = ARRAY_LEN(nd)},
-			  {.kind = NFT_STMT_HOPLIMIT, .hoplimit = 255}, accept_stmt);
+			  {.kind = NFT_STMT_HOPLIMIT, .hoplimit = 255, .implied = true}, end);
 
 	/* A bridge that snoops multicast drops neighbour discovery for who cannot report. */
 	if (rc == 0)
@@ -74,8 +74,9 @@ int add_discovery(struct nft_chain *chain)
 			       .family = FAMILY_V6,
 			       .dir = NFT_DIR_DESTINATION,
 			       .prefixes = &link_local,
-			       .n = 1},
-			      accept_stmt);
+			       .n = 1,
+			       .implied = true},
+			      end);
 	return rc;
 }
 
@@ -155,7 +156,7 @@ static int add_dispatch(struct nft_chain *chain)
 	if (rc == 0)
 		rc = add_addr_lookup(chain, DIR_EGRESS, FAMILY_V4);
 	if (rc == 0)
-		rc = add_discovery(chain);
+		rc = add_discovery(chain, NFT_VERDICT_ACCEPT);
 	if (rc == 0)
 		rc = add_addr_lookup(chain, DIR_EGRESS, FAMILY_V6);
 	return rc == 0 ? ADD_RULE(chain, verdict_stmt(NFT_VERDICT_GOTO, CHAIN_TO_POD)) : rc;
@@ -179,7 +180,7 @@ static int write_input(struct nft_chain *chain, const struct render_options *opt
 	if (options->local_node_allow)
 		return rc;
 	if (rc == 0)
-		rc = add_discovery(chain);
+		rc = add_discovery(chain, NFT_VERDICT_ACCEPT);
 	if (rc == 0)
 		rc = add_dhcp(chain);
 	if (rc == 0)

@@ -181,7 +181,10 @@ static int write_direction(struct render *r, const struct graph_pod *pod, enum d
 
 static int write_endpoint(struct render *r, const struct graph_pod *pod)
 {
-	int rc = write_guard(r, pod);
+	int rc = write_antispoof(r, pod);
+
+	if (rc == 0)
+		rc = write_port(r, pod);
 
 	add_local_pod(r, pod);
 	for (int dir = 0; dir < DIR_COUNT && rc == 0; dir++)
@@ -200,7 +203,8 @@ static void erase_endpoint(struct render *r, const struct graph_pod *pod)
 		(void)dispatch(r, pod, (enum direction)dir, NULL, NULL); /* removing cannot fail */
 		drop_chain(r, NFT_TABLE_POLICY, name);
 	}
-	erase_guard(r, pod);
+	erase_port(r, pod);
+	erase_antispoof(r, pod);
 	drop_local_pod(r, pod);
 }
 

@@ -36,7 +36,8 @@ struct render {
 	struct pod_key *pods;            /* of this node, see pods.c */
 	struct render_unknown *attached; /* which of them the node has told */
 	size_t n_attached;
-	bool failed; /* no memory */
+	size_t ports[DIR_COUNT]; /* of bridges, whose pods are isolated */
+	bool failed;             /* no memory */
 };
 
 /* prefix and id: "p4_ID". */
@@ -58,6 +59,10 @@ void listen_node_addr(void *ctx, const struct addr *addr, bool exists);
 const char *pod_set_name(enum family family);
 const char *node_set_name(enum family family);
 
+/* What IPv6 needs on a link, whatever the policies say: a rule for neighbor and one for listener
+ * discovery. */
+int add_discovery(struct nft_chain *chain, enum nft_verdict_kind verdict);
+
 /* profile.c */
 void listen_profile(void *ctx, struct profile *profile, bool exists);
 void listen_named(void *ctx, struct profile *profile, const struct endpoint_port *port,
@@ -72,9 +77,44 @@ void device_chain_name(char to[static NFT_NAME_MAX], char letter, const char *de
 void pod_comment(char to[static OBJECT_NAME_MAX], const struct graph_pod *pod);
 struct prefix host_prefix(const struct addr *addr);
 
-/* guard.c */
-int write_guard(struct render *r, const struct graph_pod *pod);
-void erase_guard(struct render *r, const struct graph_pod *pod);
+/* link_maps.c */
+enum link_map {
+	LINK_MAP_SOURCE_INDEX, /* of routed pods: where their packets come in */
+	LINK_MAP_SOURCE_NAME,
+	LINK_MAP_PORT_SOURCE, /* of bridges' ports */
+	LINK_MAP_PORT_INGRESS,
+	LINK_MAP_COUNT
+};
+
+struct link_id {
+	unsigned index; /* 0: not known */
+	const char *name;
+};
+
+/* 0 or -ENOMEM; what link_map_drop() lacks in memory is noted in r->failed. */
+int link_map_put(struct render *r, enum link_map which, const struct link_id *link,
+		 const char *chain, const char *comment);
+void link_map_drop(struct render *r, enum link_map which, const struct link_id *link);
+/* Where it leads to; NULL: nowhere. */
+const char *link_map_chain(const struct render *r, enum link_map which, const struct link_id *link);
+
+/* antispoof.c */
+bool has_antispoof(const struct graph_pod *pod);
+int write_antispoof(struct render *r, const struct graph_pod *pod);
+void erase_antispoof(struct render *r, const struct graph_pod *pod);
+
+/* What a pod may send from; vec_free(). 0 or -ENOMEM. */
+struct pod_sources {
+	struct prefix *v;
+	size_t n, cap;
+};
+int pod_sources(const struct render *r, const struct graph_pod *pod, enum family family,
+		struct pod_sources *ret);
+
+/* bridge.c: after write_antispoof() and before erase_antispoof(). */
+int write_port(struct render *r, const struct graph_pod *pod);
+void erase_port(struct render *r, const struct graph_pod *pod);
+struct link_id pod_link(const struct graph_pod *pod);
 
 /* The link-local address that a bridged pod has from its hardware address, if that is known. Pods
  * on one bridge can reach each other by it, so it is a pod's address like its others. */
@@ -117,9 +157,6 @@ enum nft_dir peer_dir(enum direction dir);
 
 /* What lets a direction's packet pass: accept for ingress; for egress the destination's turn. */
 struct nft_verdict allowed_verdict(enum direction dir);
-
-/* base.c: accepts what IPv6 needs on a link. 0 or -ENOMEM. */
-int add_discovery(struct nft_chain *chain);
 
 #define CHAIN_FORWARD         "forward"
 #define CHAIN_TO_POD          "to_pod"

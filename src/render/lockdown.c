@@ -64,7 +64,7 @@ static int put_forward(struct ruleset *ruleset, const bool families[FAMILY_COUNT
 	if (!chain)
 		return -ENOMEM;
 	chain->hook = NFT_HOOK_FORWARD;
-	rc = add_discovery(chain);
+	rc = add_discovery(chain, NFT_VERDICT_ACCEPT);
 	for (int family = 0; family < FAMILY_COUNT && rc == 0; family++) {
 		if (families[family])
 			rc = add_drop_rules(chain, (enum family)family);

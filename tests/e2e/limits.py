@@ -66,7 +66,7 @@ def plug(lab):
 def others(node):
     """All tables but ours, byte for byte."""
     tables = re.split(r"(?m)^(?=table )", harness.listing(node, "ruleset"))
-    return "".join(table for table in tables if not re.match(r"table (inet|netdev) netpold ", table))
+    return "".join(table for table in tables if not re.match(r"table (inet|bridge) netpold ", table))
 
 
 def memory(process, key):
@@ -111,7 +111,7 @@ def main():
                 re.findall(r"(?ms)^\tset p4_\S+ \{.*?elements = \{(.*?)\}", text)]
     check("the largest set has all that it means", max(elements) == ELEMENTS, str(max(elements)))
     check("the others have their part", sorted(elements)[:-1] == [ELEMENTS // 10] * 10, str(elements))
-    check("every pod has its guard", len(re.findall("chain g_veth", text)) == LOCAL)
+    check("every pod is kept from spoofing", len(re.findall("chain s_veth", text)) == LOCAL)
     check("no comment is longer than the kernel takes", not re.search(r'comment "[^"]{129,}"', text))
     check("foreign tables are as they were", others(node) == foreign)
 

@@ -303,8 +303,8 @@ static void check_packet(struct driver *driver, const struct flow_pair *pair,
 	packet.syn = false;
 	if (!interp_hook(ruleset, hook, &packet))
 		complain(driver, "an established connection is dropped", packet.in);
-	if (!interp_guard(ruleset, &packet))
-		complain(driver, "the guard drops a pod's own address", packet.in);
+	if (!interp_source(ruleset, &packet))
+		complain(driver, "anti-spoofing drops a pod's own address", packet.in);
 }
 
 static bool is_impostor(const struct driver *driver, const struct flow_end *end)

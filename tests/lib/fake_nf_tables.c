@@ -69,6 +69,7 @@ static bool looks_up(const struct nft_stmt *stmt, const char *set)
 	case NFT_STMT_ADDR_SET:
 	case NFT_STMT_TUPLE_SET:
 	case NFT_STMT_INTERFACE_MAP:
+	case NFT_STMT_INDEX_MAP:
 	case NFT_STMT_ADDR_MAP:
 	case NFT_STMT_PORT_MAP:
 		return !set || strcmp(stmt->name, set) == 0;
@@ -101,8 +102,10 @@ static bool is_busy(const struct fake *fake, enum nft_table table, const char *n
 				return true;
 		}
 	}
-	for (const struct nft_set *set = fake->ruleset.sets;
-	     set && name_of_chain && table == NFT_TABLE_POLICY; set = set->hh.next) {
+	for (const struct nft_set *set = fake->ruleset.sets; set && name_of_chain;
+	     set = set->hh.next) {
+		if (set->table != table)
+			continue;
 		for (const struct nft_elem *elem = set->elems; elem; elem = elem->hh.next) {
 			if (set->map && leads_to(&elem->extra->verdict, name_of_chain))
 				return true;
@@ -212,7 +215,7 @@ static void take_list(struct fake *fake, const struct nftnl_set *object)
 	HASH_ADD_STR(fake->lists, name, list);
 }
 
-static void take_set(struct fake *fake, const struct nlmsghdr *message)
+static void take_set(struct fake *fake, enum nft_table table, const struct nlmsghdr *message)
 {
 	struct nftnl_set *object = nftnl_set_alloc();
 	struct nft_set *set;
@@ -225,6 +228,7 @@ static void take_set(struct fake *fake, const struct nlmsghdr *message)
 		set = decode_set(object);
 		if (!set || set->other)
 			abort();
+		set->table = table;
 		if (ruleset_set(&fake->ruleset, set->name))
 			complain(fake, "set %s is there", set->name);
 		check_memory(ruleset_put_set(&fake->ruleset, set));
@@ -232,10 +236,14 @@ static void take_set(struct fake *fake, const struct nlmsghdr *message)
 	nftnl_set_free(object);
 }
 
-static void drop_set(struct fake *fake, const char *name)
+static void drop_set(struct fake *fake, enum nft_table table, const char *name)
 {
+	const struct nft_set *set = ruleset_set(&fake->ruleset, name);
+
 	need_set(fake, name);
-	if (is_busy(fake, NFT_TABLE_POLICY, NULL, name))
+	if (set && set->table != table)
+		complain(fake, "set %s is of another table", name);
+	if (is_busy(fake, table, NULL, name))
 		complain(fake, "set %s is busy", name);
 	check_memory(ruleset_drop_set(&fake->ruleset, name));
 }
@@ -281,7 +289,7 @@ static void take_elem(struct fake *fake, struct nft_set *set, const struct nft_e
 	if (old && !nft_extra_same(set, old->extra, elem->extra))
 		complain(fake, "an element of %s is there and another", set->name);
 	if (set->map && elem->extra->verdict.kind >= NFT_VERDICT_JUMP)
-		need_chain(fake, NFT_TABLE_POLICY, elem->extra->verdict.chain);
+		need_chain(fake, set->table, elem->extra->verdict.chain);
 	check_memory(nft_set_add(set, &elem->key, elem->extra));
 }
 
@@ -332,24 +340,28 @@ static void drop_elems(struct fake *fake, const struct nlmsghdr *message)
 
 static void drop_table(struct fake *fake, enum nft_table table)
 {
+	struct nft_set *set, *next;
+
 	if (!fake->ruleset.in_kernel[table])
 		complain(fake, "no such table");
 	while (fake->ruleset.chains[table])
 		check_memory(ruleset_drop_chain(&fake->ruleset, table,
 						fake->ruleset.chains[table]->name));
-	while (table == NFT_TABLE_POLICY && fake->ruleset.sets)
-		check_memory(ruleset_drop_set(&fake->ruleset, fake->ruleset.sets->name));
+	HASH_ITER (hh, fake->ruleset.sets, set, next) {
+		if (set->table == table)
+			check_memory(ruleset_drop_set(&fake->ruleset, set->name));
+	}
 	fake->ruleset.in_kernel[table] = false;
 }
 
 static void take_message(struct fake *fake, struct nlmsghdr *message)
 {
 	const struct nfgenmsg *header = mnl_nlmsg_get_payload(message);
-	enum nft_table table = header->nfgen_family == nft_table_family(NFT_TABLE_GUARD)
-				       ? NFT_TABLE_GUARD
-				       : NFT_TABLE_POLICY;
+	enum nft_table table = NFT_TABLE_POLICY;
 	uint16_t type = NFNL_MSG_TYPE(message->nlmsg_type);
 
+	if (!nft_table_of_family(header->nfgen_family, &table))
+		complain(fake, "a message about family %u", header->nfgen_family);
 	if (strcmp(text(message, NFTA_TABLE_NAME), NFT_TABLE_NAME) != 0 &&
 	    type != NFT_MSG_NEWSETELEM && type != NFT_MSG_DELSETELEM)
 		complain(fake, "a message of type %u is not about our table", type);
@@ -375,10 +387,10 @@ static void take_message(struct fake *fake, struct nlmsghdr *message)
 		flush_chain(fake, table, text(message, NFTA_RULE_CHAIN));
 		break;
 	case NFT_MSG_NEWSET:
-		take_set(fake, message);
+		take_set(fake, table, message);
 		break;
 	case NFT_MSG_DELSET:
-		drop_set(fake, text(message, NFTA_SET_NAME));
+		drop_set(fake, table, text(message, NFTA_SET_NAME));
 		break;
 	case NFT_MSG_NEWSETELEM:
 		take_elems(fake, message);

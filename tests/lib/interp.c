@@ -26,7 +26,7 @@ static const struct nft_set *set_named(const struct run *run, const char *name)
 {
 	const struct nft_set *set = ruleset_set(run->ruleset, name);
 
-	if (!set)
+	if (!set || set->table != run->table)
 		broken("no set", name);
 	return set;
 }
@@ -95,6 +95,9 @@ static struct nft_key stmt_key(const struct nft_stmt *stmt, const struct packet 
 	case NFT_STMT_INTERFACE_MAP:
 		memcpy(key.bytes, packet_interface(packet, stmt->dir), sizeof(key.bytes));
 		break;
+	case NFT_STMT_INDEX_MAP:
+		memcpy(key.bytes, &packet->index[stmt->dir], sizeof(packet->index[0]));
+		break;
 	case NFT_STMT_INTERFACE_SET:
 		memcpy(key.bytes, packet_interface(packet, stmt->dir), sizeof(key.bytes));
 		break;
@@ -141,6 +144,16 @@ static bool lists_type(const struct nft_stmt *stmt, const struct packet *packet)
 	       memchr(stmt->types, packet->icmpv6_type, stmt->n) != NULL;
 }
 
+static bool is_dhcp(const struct nft_stmt *stmt, const struct packet *packet)
+{
+	uint16_t client = stmt->family == FAMILY_V4 ? 68 : 546;
+	uint16_t server = stmt->family == FAMILY_V4 ? 67 : 547;
+	bool asks = stmt->dir == NFT_DIR_SOURCE;
+
+	return packet->proto == IPPROTO_UDP && packet->source_port == (asks ? client : server) &&
+	       packet->port == (asks ? server : client);
+}
+
 /* Does a matching statement match? Lookups for verdicts are verdict_of()'s. */
 static bool matches(const struct run *run, const struct nft_stmt *stmt)
 {
@@ -172,9 +185,7 @@ static bool matches(const struct run *run, const struct nft_stmt *stmt)
 		return packet->proto == stmt->proto &&
 		       (find_elem(set_named(run, stmt->name), &key) != NULL) != stmt->negate;
 	case NFT_STMT_DHCP:
-		return packet->proto == IPPROTO_UDP &&
-		       packet->source_port == (stmt->family == FAMILY_V4 ? 68 : 546) &&
-		       packet->port == (stmt->family == FAMILY_V4 ? 67 : 547);
+		return is_dhcp(stmt, packet);
 	case NFT_STMT_LOCAL_SOURCE:
 		return packet->from_host;
 	case NFT_STMT_INTERFACE_SET:
@@ -188,11 +199,19 @@ static bool matches(const struct run *run, const struct nft_stmt *stmt)
 	case NFT_STMT_ETHER_SOURCE:
 		return packet->ethernet && (memcmp(packet->ether, stmt->ether,
 						   sizeof(stmt->ether)) == 0) != stmt->negate;
+	case NFT_STMT_ETHER_FRAME:
+		return family && packet->ethernet && !packet->vlan &&
+		       memcmp(packet->ether, stmt->ether, sizeof(stmt->ether)) == 0;
+	case NFT_STMT_ETHER_TYPE:
+		return family && packet->ethernet && !packet->vlan;
+	case NFT_STMT_ETHER_GROUP:
+		return packet->ethernet && packet->group;
 	case NFT_STMT_ARP_SOURCE:
 		return packet->arp && lists_addr(stmt, packet) != stmt->negate;
 	case NFT_STMT_ND_TARGET:
 		return in_prefix(&packet->nd_target, &stmt->prefixes[0]) != stmt->negate;
 	case NFT_STMT_COUNTER:
+	case NFT_STMT_INDEX_MAP:
 	case NFT_STMT_INTERFACE_MAP:
 	case NFT_STMT_ADDR_MAP:
 	case NFT_STMT_PORT_MAP:
@@ -215,6 +234,7 @@ static const struct nft_verdict *verdict_of(const struct run *run, const struct 
 		if (run->packet->family != stmt->family)
 			return NULL;
 		break;
+	case NFT_STMT_INDEX_MAP:
 	case NFT_STMT_INTERFACE_MAP:
 	case NFT_STMT_PORT_MAP:
 		break;
@@ -236,6 +256,9 @@ static enum outcome obey(const struct run *run, const struct nft_verdict *verdic
 		return PASS;
 	case NFT_VERDICT_DROP:
 		return DROP;
+	case NFT_VERDICT_RETURN:
+		*ret_goto = true; /* nothing of this chain any more */
+		return FALL_THROUGH;
 	case NFT_VERDICT_JUMP:
 	case NFT_VERDICT_GOTO:
 		break;
@@ -282,8 +305,9 @@ static void check_references(const struct run *run)
 			}
 		}
 	}
-	for (const struct nft_set *set = run->ruleset->sets; set && run->table == NFT_TABLE_POLICY;
-	     set = set->hh.next) {
+	for (const struct nft_set *set = run->ruleset->sets; set; set = set->hh.next) {
+		if (set->table != run->table)
+			continue;
 		for (const struct nft_elem *elem = set->elems; elem; elem = elem->hh.next) {
 			if (set->map && elem->extra->verdict.kind >= NFT_VERDICT_JUMP)
 				(void)chain_named(run, elem->extra->verdict.chain);
@@ -291,28 +315,40 @@ static void check_references(const struct run *run)
 	}
 }
 
-bool interp_hook(const struct ruleset *ruleset, enum nft_hook hook, const struct packet *packet)
+/* The verdict of a hook; without a base chain there, nothing drops. */
+static bool passes(const struct ruleset *ruleset, enum nft_table table, enum nft_hook hook,
+		   const struct packet *packet)
 {
-	struct run run = {ruleset, packet, NFT_TABLE_POLICY};
+	struct run run = {ruleset, packet, table};
 
 	check_references(&run);
-	for (const struct nft_chain *chain = ruleset->chains[NFT_TABLE_POLICY]; chain;
+	for (const struct nft_chain *chain = ruleset->chains[table]; chain;
 	     chain = chain->hh.next) {
 		if (chain->hook == hook)
 			return walk(&run, chain, 0) != DROP;
+	}
+	return true;
+}
+
+bool interp_hook(const struct ruleset *ruleset, enum nft_hook hook, const struct packet *packet)
+{
+	for (const struct nft_chain *chain = ruleset->chains[NFT_TABLE_POLICY]; chain;
+	     chain = chain->hh.next) {
+		if (chain->hook == hook)
+			return passes(ruleset, NFT_TABLE_POLICY, hook, packet);
 	}
 	broken("no base chain", "");
 	return false;
 }
 
-bool interp_guard(const struct ruleset *ruleset, const struct packet *packet)
+bool interp_source(const struct ruleset *ruleset, const struct packet *packet)
 {
-	struct run run = {ruleset, packet, NFT_TABLE_GUARD};
+	return passes(ruleset, packet->ethernet ? NFT_TABLE_BRIDGE : NFT_TABLE_POLICY,
+		      NFT_HOOK_PREROUTING, packet);
+}
 
-	for (const struct nft_chain *chain = ruleset->chains[NFT_TABLE_GUARD]; chain;
-	     chain = chain->hh.next) {
-		if (chain->hook == NFT_HOOK_INGRESS && strcmp(chain->device, packet->in) == 0)
-			return walk(&run, chain, 0) != DROP;
-	}
-	return true;
+bool interp_bridge(const struct ruleset *ruleset, const struct packet *packet)
+{
+	return passes(ruleset, NFT_TABLE_BRIDGE, NFT_HOOK_PREROUTING, packet) &&
+	       passes(ruleset, NFT_TABLE_BRIDGE, NFT_HOOK_FORWARD, packet);
 }

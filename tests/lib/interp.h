@@ -22,9 +22,11 @@ struct packet {
 	bool syn;             /* of TCP, without ACK */
 	bool from_host;       /* the source is an address of this host */
 	char in[16], out[16]; /* interfaces */
-	/* What only the guard looks at. */
+	unsigned index[2];    /* theirs, by enum nft_dir; 0: not known */
+	/* What only a bridge looks at. */
 	bool ethernet;                  /* a frame, and the next two say something */
 	bool vlan;                      /* with a tag */
+	bool group;                     /* to more than one host */
 	uint8_t ether[NFT_ETHER_BYTES]; /* whom it says to be from */
 	struct addr nd_target;          /* of an ICMPv6 advertisement */
 	bool arp;                       /* no packet; `from` is the sender's IPv4 address */
@@ -35,7 +37,10 @@ struct packet {
  */
 bool interp_hook(const struct ruleset *ruleset, enum nft_hook hook, const struct packet *packet);
 
-/* The verdict of the guard on the device that the packet comes in by. */
-bool interp_guard(const struct ruleset *ruleset, const struct packet *packet);
+/* The verdict of anti-spoofing, where the packet or frame comes in. */
+bool interp_source(const struct ruleset *ruleset, const struct packet *packet);
+
+/* That of both hooks of the bridge table, on a frame from port to port. */
+bool interp_bridge(const struct ruleset *ruleset, const struct packet *packet);
 
 #endif

@@ -13,10 +13,6 @@ void sample_random(uint64_t seed, struct ruleset *ruleset);
  */
 void sample_change(uint64_t seed, struct ruleset *ruleset);
 
-/* A guard for the device, as a bridge port gets it: frames from 0a:00:00:00:00:01 only, without a
- * VLAN tag, as 10.0.0.7 and fd00::7. */
-void sample_guard(struct ruleset *ruleset, const char *device);
-
 /* `n` addresses in one set, a rule that looks them up, and a chain that is empty. */
 void sample_large(struct ruleset *ruleset, size_t n);
 

@@ -5,9 +5,9 @@
 
 #include "nft/ruleset.h"
 
-#define LEAVES      4
-#define GUARDS      3
-#define SAMPLE_SETS 17 /* by name; the last has another form each time */
+#define LEAVES       4
+#define SPOOF_CHAINS 3
+#define SAMPLE_SETS  18 /* by name; the last has another form each time */
 
 /* Ends the program when it is not 0. */
 void sample_check(int rc);
@@ -29,6 +29,7 @@ struct sample_form {
 	const char *name;
 	enum nft_set_type type;
 	bool interval, map;
+	enum nft_table table;
 };
 
 /* The form of the set of that number. */
@@ -43,6 +44,7 @@ void sample_elem(uint64_t *state, struct nft_set *set);
 struct pen {
 	uint64_t *state;
 	const struct ruleset *ruleset;
+	enum nft_table table;
 	struct nft_rule rule;
 };
 
@@ -51,7 +53,10 @@ void sample_say(struct pen *pen, const struct nft_stmt *stmt);
 
 /* Chains, in place of those of their names. Whether rules still look up a set is not looked into:
  * all branches are written anew. */
-void sample_put_guard(uint64_t *state, struct ruleset *ruleset, uint32_t n);
+void sample_put_antispoof(uint64_t *state, struct ruleset *ruleset, uint32_t n);
+/* Where the maps of the bridge table lead to; a bridge table has it. */
+void sample_put_port_leaf(uint64_t *state, struct ruleset *ruleset);
+#define PORT_LEAF "port_leaf_0"
 void sample_put_branches(uint64_t *state, struct ruleset *ruleset);
 
 #endif

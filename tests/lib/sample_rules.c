@@ -85,7 +85,8 @@ static bool say_lookup(struct pen *pen, enum nft_set_type type, bool map, enum n
 
 	stmt.dir = sample_chance(pen->state, 2) ? NFT_DIR_DESTINATION : NFT_DIR_SOURCE;
 	for (const struct nft_set *set = pen->ruleset->sets; set; set = set->hh.next) {
-		if (set->type == type && set->map == map && sample_chance(pen->state, ++seen))
+		if (set->table == pen->table && set->type == type && set->map == map &&
+		    sample_chance(pen->state, ++seen))
 			(void)snprintf(stmt.name, sizeof(stmt.name), "%s", set->name);
 	}
 	if (seen > 0)
@@ -208,7 +209,9 @@ static void say_match(struct pen *pen)
 /* A lookup that is a verdict. */
 static bool say_map(struct pen *pen)
 {
-	switch (sample_pick(pen->state, 4)) {
+	switch (sample_pick(pen->state, 5)) {
+	case 4:
+		return say_lookup(pen, NFT_SET_TYPE_INDEX, true, NFT_STMT_INDEX_MAP, FAMILY_V4);
 	case 0:
 		return say_lookup(pen, NFT_SET_TYPE_INTERFACE, true, NFT_STMT_INTERFACE_MAP,
 				  FAMILY_V4);
@@ -255,7 +258,9 @@ static void say_target(struct pen *pen)
 {
 	uint8_t type = ND_NEIGHBOR_ADVERT;
 	struct prefix target = {.addr = {.family = FAMILY_V6, .b = {0xfd}},
-				.len = sample_chance(pen->state, 2) ? 128 : 16};
+				.len = (uint8_t)(sample_chance(pen->state, 3)   ? 61
+						 : sample_chance(pen->state, 2) ? 128
+										: 16)};
 
 	target.addr.b[target.len / 8 - 1] |= (uint8_t)sample_pick(pen->state, 4);
 	SAY(pen, .kind = NFT_STMT_ICMPV6_TYPES, .types = &type, .n = 1);
@@ -263,26 +268,120 @@ static void say_target(struct pen *pen)
 	    .negate = sample_chance(pen->state, 2), .prefixes = &target, .n = 1);
 }
 
-static void fill_guard(uint64_t *state, struct nft_chain *chain)
+/* ether type ip ip saddr 10.0.0.7: who has said the family does not say it again */
+static void say_frame(struct pen *pen)
 {
-	for (uint32_t i = sample_pick(state, 5); i > 0; i--) {
-		struct pen pen = {.state = state};
-		uint32_t form = sample_pick(state, 6);
+	enum family family = sample_family(pen->state);
+	struct prefix own = {.addr = sample_addr(family, sample_pick(pen->state, 9)),
+			     .len = (uint8_t)(addr_bytes(family) * 8)};
 
-		if (form == 0)
-			SAY(&pen, .kind = NFT_STMT_VLAN);
-		else if (form == 1)
-			SAY(&pen, .kind = NFT_STMT_ETHER_SOURCE, .negate = sample_chance(state, 2),
-			    .ether = {0x0a, 0, 0, 0, 0, (uint8_t)sample_pick(state, 3)});
-		else if (form == 2)
-			say_addr(&pen, NFT_STMT_ARP_SOURCE, FAMILY_V4);
-		else if (form == 4)
-			say_target(&pen);
-		else if (form == 3)
-			SAY(&pen, .kind = NFT_STMT_FAMILY, .family = sample_family(state));
-		else
-			say_addr(&pen, NFT_STMT_ADDR, sample_family(state));
-		say_verdict(&pen, &(struct nft_verdict){.kind = NFT_VERDICT_DROP});
+	if (sample_chance(pen->state, 2))
+		SAY(pen, .kind = NFT_STMT_ETHER_TYPE, .family = family);
+	else
+		SAY(pen, .kind = NFT_STMT_ETHER_FRAME, .family = family,
+		    .ether = {0x0a, 0, 0, 0, 0, (uint8_t)sample_pick(pen->state, 3)});
+	SAY(pen, .kind = NFT_STMT_ADDR, .family = family, .prefixes = &own, .n = 1,
+	    .dir = sample_chance(pen->state, 2) ? NFT_DIR_SOURCE : NFT_DIR_DESTINATION,
+	    .implied = true);
+	if (family == FAMILY_V6)
+		SAY(pen, .kind = NFT_STMT_PROTO, .proto = IPPROTO_ICMPV6, .negate = true);
+}
+
+/* ip6 saddr :: ip6 daddr ff02::1:ff00:0/104 icmpv6 type nd-neighbor-solicit ip6 hoplimit 255
+ * @th,64,128 0xfd...: */
+static void say_detection(struct pen *pen)
+{
+	struct prefix none = {.addr = {.family = FAMILY_V6}, .len = 128};
+	struct prefix group = {.addr = {.family = FAMILY_V6, .b = {0xff, 2, [11] = 1, [12] = 0xff}},
+			       .len = 104};
+	struct prefix target = {.addr = sample_addr(FAMILY_V6, 7), .len = 128};
+	uint8_t type = ND_NEIGHBOR_SOLICIT;
+
+	SAY(pen, .kind = NFT_STMT_ADDR, .family = FAMILY_V6, .prefixes = &none, .n = 1);
+	SAY(pen, .kind = NFT_STMT_ADDR, .family = FAMILY_V6, .dir = NFT_DIR_DESTINATION,
+	    .prefixes = &group, .n = 1, .implied = true);
+	SAY(pen, .kind = NFT_STMT_ICMPV6_TYPES, .types = &type, .n = 1, .implied = true);
+	SAY(pen, .kind = NFT_STMT_HOPLIMIT, .hoplimit = 255, .implied = true);
+	SAY(pen, .kind = NFT_STMT_ND_TARGET, .family = FAMILY_V6, .prefixes = &target, .n = 1);
+}
+
+static void say_arp(struct pen *pen)
+{
+	struct prefix sources[] = {{.len = 32}, {.addr = sample_addr(FAMILY_V4, 7), .len = 12}};
+
+	sources[1].addr.b[1] = sources[1].addr.b[2] = sources[1].addr.b[3] = 0;
+	for (size_t i = 0; i < ARRAY_LEN(sources); i++)
+		SAY(pen, .kind = NFT_STMT_ARP_SOURCE, .negate = true, .prefixes = &sources[i],
+		    .n = 1, .implied = i > 0);
+}
+
+static void say_dhcp(struct pen *pen)
+{
+	enum family family = sample_family(pen->state);
+
+	SAY(pen, .kind = NFT_STMT_FAMILY, .family = family);
+	SAY(pen, .kind = NFT_STMT_DHCP, .family = family,
+	    .dir = sample_chance(pen->state, 2) ? NFT_DIR_SOURCE : NFT_DIR_DESTINATION);
+}
+
+static void say_of_bridge(struct pen *pen)
+{
+	uint64_t *state = pen->state;
+
+	switch (sample_pick(state, 11)) {
+	case 0:
+		SAY(pen, .kind = NFT_STMT_VLAN);
+		break;
+	case 1:
+		SAY(pen, .kind = NFT_STMT_ETHER_SOURCE, .negate = sample_chance(state, 2),
+		    .ether = {0x0a, 0, 0, 0, 0, (uint8_t)sample_pick(state, 3)});
+		break;
+	case 2:
+		say_addr(pen, NFT_STMT_ARP_SOURCE, FAMILY_V4);
+		break;
+	case 3:
+		SAY(pen, .kind = NFT_STMT_FAMILY, .family = sample_family(state));
+		break;
+	case 4:
+		say_target(pen);
+		break;
+	case 5:
+		SAY(pen, .kind = NFT_STMT_ETHER_GROUP);
+		break;
+	case 6:
+		say_frame(pen);
+		break;
+	case 7:
+		say_detection(pen);
+		break;
+	case 8:
+		say_arp(pen);
+		break;
+	case 9:
+		say_dhcp(pen);
+		break;
+	default:
+		say_addr(pen, NFT_STMT_ADDR, sample_family(state));
+		break;
+	}
+}
+
+static void fill_port_chain(uint64_t *state, const struct ruleset *ruleset, struct nft_chain *chain,
+			    bool leaf)
+{
+	static const struct nft_verdict verdicts[] = {
+		{.kind = NFT_VERDICT_DROP},
+		{.kind = NFT_VERDICT_RETURN},
+		{.kind = NFT_VERDICT_JUMP, .chain = PORT_LEAF}};
+
+	for (uint32_t i = sample_pick(state, 5); i > 0; i--) {
+		struct pen pen = {.state = state, .ruleset = ruleset, .table = NFT_TABLE_BRIDGE};
+
+		if (leaf || sample_pick(state, 3) > 0 ||
+		    !say_lookup(&pen, NFT_SET_TYPE_INDEX, true, NFT_STMT_INDEX_MAP, FAMILY_V4)) {
+			say_of_bridge(&pen);
+			say_verdict(&pen, &verdicts[sample_pick(state, leaf ? 2 : 3)]);
+		}
 		add_rule(&pen, chain);
 	}
 }
@@ -308,15 +407,23 @@ static void put_branch(uint64_t *state, struct ruleset *ruleset, uint32_t n)
 	sample_check(ruleset_put_chain(ruleset, NFT_TABLE_POLICY, chain));
 }
 
-void sample_put_guard(uint64_t *state, struct ruleset *ruleset, uint32_t n)
+void sample_put_antispoof(uint64_t *state, struct ruleset *ruleset, uint32_t n)
 {
-	struct nft_chain *chain = new_chain(state, "guard", n);
+	struct nft_chain *chain = new_chain(state, "antispoof", n);
 
-	chain->hook = NFT_HOOK_INGRESS;
-	(void)snprintf(chain->device, sizeof(chain->device), "dev%u",
-		       sample_pick(state, 20) ? n : 9);
-	fill_guard(state, chain);
-	sample_check(ruleset_put_chain(ruleset, NFT_TABLE_GUARD, chain));
+	chain->hook = sample_pick(state, 20) ? NFT_HOOK_PREROUTING : NFT_HOOK_FORWARD;
+	/* Without the leaf there are no maps, and nothing leads to it. */
+	fill_port_chain(state, ruleset, chain,
+			!ruleset_chain(ruleset, NFT_TABLE_BRIDGE, PORT_LEAF));
+	sample_check(ruleset_put_chain(ruleset, NFT_TABLE_BRIDGE, chain));
+}
+
+void sample_put_port_leaf(uint64_t *state, struct ruleset *ruleset)
+{
+	struct nft_chain *chain = new_chain(state, "port_leaf", 0);
+
+	fill_port_chain(state, ruleset, chain, true);
+	sample_check(ruleset_put_chain(ruleset, NFT_TABLE_BRIDGE, chain));
 }
 
 static void put_forward(struct ruleset *ruleset)

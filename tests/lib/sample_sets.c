@@ -97,6 +97,10 @@ struct nft_key sample_key(uint64_t *state, enum nft_set_type type, uint32_t n)
 	case NFT_SET_TYPE_IPV6:
 		memcpy(key.bytes, addr.b, sizeof(key.bytes));
 		break;
+	case NFT_SET_TYPE_INDEX:
+		n++;
+		memcpy(key.bytes, &n, sizeof(n));
+		break;
 	case NFT_SET_TYPE_INTERFACE:
 		(void)snprintf((char *)key.bytes, sizeof(key.bytes), "cali+%u@b", n);
 		break;
@@ -137,6 +141,8 @@ void sample_elem(uint64_t *state, struct nft_set *set)
 		extra.last = pick_last(state, set->type, key);
 	if (set->map) {
 		extra.verdict = sample_verdict(state);
+		if (set->table == NFT_TABLE_BRIDGE && extra.verdict.chain[0])
+			(void)snprintf(extra.verdict.chain, sizeof(extra.verdict.chain), PORT_LEAF);
 		sample_comment(state, extra.comment);
 	}
 	sample_check(nft_set_add(set, &key, set->interval || set->map ? &extra : NULL));
@@ -161,22 +167,24 @@ static void pick_edges(uint64_t *state, struct nft_set *set)
 }
 
 static const struct sample_form sample_forms[] = {
-	{"p4_0", NFT_SET_TYPE_IPV4, false, false},
-	{"p4_1", NFT_SET_TYPE_IPV4, false, false},
-	{"p6_0", NFT_SET_TYPE_IPV6, false, false},
-	{"p6_1", NFT_SET_TYPE_IPV6, false, false},
-	{"b4_0", NFT_SET_TYPE_IPV4, true, false},
-	{"b4_1", NFT_SET_TYPE_IPV4, true, false},
-	{"b6_0", NFT_SET_TYPE_IPV6, true, false},
-	{"n4_0", NFT_SET_TYPE_IPV4_TUPLE, false, false},
-	{"n6_0", NFT_SET_TYPE_IPV6_TUPLE, false, false},
-	{"ports_0", NFT_SET_TYPE_PORT_PROTO, false, true},
-	{"ranges_0", NFT_SET_TYPE_PORT_PROTO, true, true},
-	{"pod_if", NFT_SET_TYPE_INTERFACE, false, false},
-	{"tunnel_ports", NFT_SET_TYPE_PORT, false, false},
-	{"egress_if", NFT_SET_TYPE_INTERFACE, false, true},
-	{"egress_ip4", NFT_SET_TYPE_IPV4, false, true},
-	{"egress_ip6", NFT_SET_TYPE_IPV6, false, true},
+	{"p4_0", NFT_SET_TYPE_IPV4, false, false, NFT_TABLE_POLICY},
+	{"p4_1", NFT_SET_TYPE_IPV4, false, false, NFT_TABLE_POLICY},
+	{"p6_0", NFT_SET_TYPE_IPV6, false, false, NFT_TABLE_POLICY},
+	{"p6_1", NFT_SET_TYPE_IPV6, false, false, NFT_TABLE_POLICY},
+	{"b4_0", NFT_SET_TYPE_IPV4, true, false, NFT_TABLE_POLICY},
+	{"b4_1", NFT_SET_TYPE_IPV4, true, false, NFT_TABLE_POLICY},
+	{"b6_0", NFT_SET_TYPE_IPV6, true, false, NFT_TABLE_POLICY},
+	{"n4_0", NFT_SET_TYPE_IPV4_TUPLE, false, false, NFT_TABLE_POLICY},
+	{"n6_0", NFT_SET_TYPE_IPV6_TUPLE, false, false, NFT_TABLE_POLICY},
+	{"ports_0", NFT_SET_TYPE_PORT_PROTO, false, true, NFT_TABLE_POLICY},
+	{"ranges_0", NFT_SET_TYPE_PORT_PROTO, true, true, NFT_TABLE_POLICY},
+	{"pod_if", NFT_SET_TYPE_INTERFACE, false, false, NFT_TABLE_POLICY},
+	{"tunnel_ports", NFT_SET_TYPE_PORT, false, false, NFT_TABLE_POLICY},
+	{"egress_if", NFT_SET_TYPE_INTERFACE, false, true, NFT_TABLE_POLICY},
+	{"egress_ip4", NFT_SET_TYPE_IPV4, false, true, NFT_TABLE_POLICY},
+	{"egress_ip6", NFT_SET_TYPE_IPV6, false, true, NFT_TABLE_POLICY},
+	{"ports_of_bridges", NFT_SET_TYPE_INDEX, false, true, NFT_TABLE_BRIDGE},
+	{"by_index", NFT_SET_TYPE_INDEX, false, true, NFT_TABLE_POLICY},
 };
 
 /* `x` has another form each time: the name is the same, the set is not. */
@@ -200,6 +208,7 @@ struct nft_set *sample_new_set(uint64_t *state, const struct sample_form *sample
 	set = nft_set_new(sample->name, sample->type, sample_chance(state, 4) ? comment : "");
 	if (!set)
 		sample_check(-1);
+	set->table = sample->table;
 	set->interval = sample->interval;
 	set->map = sample->map;
 	for (uint32_t i = sample_pick(state, ELEMS_MAX); i > 0; i--)

@@ -20,7 +20,7 @@ failed=0
 # it does more than once.
 prelude='
 set -eu
-others() { nft -s list ruleset | awk "/^table (inet|netdev) netpold/ { ours = 1 } !ours; /^}/ { ours = 0 }"; }
+others() { nft -s list ruleset | awk "/^table (inet|bridge) netpold/ { ours = 1 } !ours; /^}/ { ours = 0 }"; }
 fail() { echo "$*"; exit 1; }
 listed() { nft list ruleset > "$tmp/list"; "$python" -B "$top_srcdir/tests/netns/canonical.py" "$tmp/list"; }
 nft -f "$top_srcdir/tests/netns/others.nft"
@@ -49,7 +49,7 @@ nft -f "$tmp/text"
 listed > "$tmp/by_text"
 "$tool" same "$1"
 nft delete table inet netpold
-nft delete table netdev netpold 2> /dev/null || true
+nft delete table bridge netpold 2> /dev/null || true
 "$tool" fresh "$1"
 listed | diff "$tmp/by_text" -
 "$tool" same "$1"'
@@ -59,7 +59,7 @@ change='
 "$tool" fresh "$2"
 listed > "$tmp/wanted"
 nft delete table inet netpold
-nft delete table netdev netpold 2> /dev/null || true
+nft delete table bridge netpold 2> /dev/null || true
 "$tool" fresh "$1"
 "$tool" change "$1" "$2"
 listed | diff "$tmp/wanted" -

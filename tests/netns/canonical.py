@@ -22,7 +22,7 @@ def canonical(text):
                 listed = sorted(" ".join(item.split()) for item in elements.group(1).split(",\n"))
                 listed = sorted(part.strip() for item in listed for part in re.split(r", (?=[0-9a-f:\"])", item))
             lines = [" ".join(line.split()) for line in content.splitlines() if line.strip()]
-            head_lines = sorted(line for line in lines if re.match(r"type |flags |comment ", line))
+            head_lines = sorted(line for line in lines if re.match(r"type |flags |comment |size ", line))
             rules = [line for line in lines if line not in head_lines]
             objects[head] = head_lines + rules + [f"element {item}" for item in listed]
         tables[table] = objects

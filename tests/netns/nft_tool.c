@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* nft_tool COMMAND ARGUMENTS: the nft room by hand, for the scripts beside this file. A RULESET is
- * a directory or file of manifests, random:SEED, guard:DEVICE or large:ELEMENTS. */
+ * a directory or file of manifests, ports:MANIFESTS (each pod's interface is a bridge's port, and
+ * its hardware address 0a:00:00:00:00 with the end of its IPv4 address), random:SEED or
+ * large:ELEMENTS. */
+#include <net/if.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,18 +32,50 @@ struct source {
 	const struct ruleset *ruleset;
 };
 
+static void make_port(struct offline *offline, const struct pod *known)
+{
+	static const uint8_t mac[] = {0x0a};
+	struct pod *pod = pod_copy(offline->strings, known);
+
+	if (!pod)
+		die("no memory");
+	pod->bridged = true;
+	pod->ifindex = if_nametoindex(pod->interface);
+	memcpy(pod->mac, mac, sizeof(mac));
+	pod->mac[5] = pod_addr(pod, FAMILY_V4)->b[3];
+	if (graph_put(offline->graph, (struct object){.kind = KIND_POD, .pod = pod}) < 0)
+		die("no memory");
+}
+
+/* What no manifest can say. */
+static void make_ports(struct offline *offline)
+{
+	VEC(const struct pod *) pods = {0};
+
+	for (const struct graph_namespace *ns = graph_next_namespace(offline->graph, NULL); ns;
+	     ns = graph_next_namespace(offline->graph, ns)) {
+		for (const struct graph_pod *pod = ns->pods; pod; pod = pod->hh.next) {
+			if (pod->object->interface && vec_push(&pods, pod->object) < 0)
+				die("no memory");
+		}
+	}
+	for (size_t i = 0; i < pods.n; i++)
+		make_port(offline, pods.v[i]);
+	vec_free(&pods);
+}
+
 static void source_load(struct source *source, const char *name)
 {
 	*source = (struct source){.ruleset = &source->own};
 	if (strncmp(name, "random:", 7) == 0) {
 		sample_random(strtoull(name + 7, NULL, 0), &source->own);
-	} else if (strncmp(name, "guard:", 6) == 0) {
-		sample_guard(&source->own, name + 6);
 	} else if (strncmp(name, "large:", 6) == 0) {
 		sample_large(&source->own, strtoul(name + 6, NULL, 0));
 	} else {
+		bool ports = strncmp(name, "ports:", 6) == 0;
 		struct graph_listener listener;
 
+		name += ports ? 6 : 0;
 		source->render = render_new();
 		if (!source->render)
 			die("no memory");
@@ -48,6 +83,8 @@ static void source_load(struct source *source, const char *name)
 		if (offline_load(&source->offline, &name, 1, NULL, &listener) < 0 ||
 		    render_error(source->render) < 0)
 			die("cannot load the manifests");
+		if (ports)
+			make_ports(&source->offline);
 		source->ruleset = render_ruleset(source->render);
 	}
 }
@@ -203,7 +240,7 @@ static int command_change(char **args)
 	open_kernel(&kernel);
 	old = *from.ruleset; /* to be looked at only */
 	old.in_kernel[NFT_TABLE_POLICY] = true;
-	old.in_kernel[NFT_TABLE_GUARD] = old.chains[NFT_TABLE_GUARD] != NULL;
+	old.in_kernel[NFT_TABLE_BRIDGE] = old.chains[NFT_TABLE_BRIDGE] != NULL;
 	if (nft_plan_full(&plan, &old, to.ruleset) < 0)
 		die("no memory");
 	carry_out(&kernel, &plan);

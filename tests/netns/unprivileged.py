@@ -180,7 +180,7 @@ def check_enough(place, ambient):
     expect("root's CNI results are read", status["pods"]["withDevice"] == 1, status)
     expect("nothing is missing", not any(one["id"].endswith(("closed", "privileges")) for one in status["findings"]),
            status["findings"])
-    expect("the pod is closed", "chain i_veth0" in tables() and "chain g_veth0" in tables(), tables())
+    expect("the pod is closed", "chain i_veth0" in tables() and "chain s_veth0" in tables(), tables())
     with open(f"/proc/{process.pid}/status", encoding="ascii") as lines:
         rights = dict(line.split(":\t", 1) for line in lines if line.startswith(("CapAmb", "NoNewPrivs")))
     expect("what it runs has no capability", int(rights["CapAmb"], 16) == 0 and int(rights["NoNewPrivs"]) == 1, rights)

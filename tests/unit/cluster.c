@@ -157,8 +157,8 @@ static bool check_port(const struct check *check, uint16_t port)
 	packet.syn = false;
 	if (!interp_hook(ruleset, hook, &packet))
 		return complain(check, "an established connection is dropped", port);
-	if (!interp_guard(ruleset, &packet))
-		return complain(check, "the guard drops a pod's own address", port);
+	if (!interp_source(ruleset, &packet))
+		return complain(check, "anti-spoofing drops a pod's own address", port);
 	return true;
 }
 

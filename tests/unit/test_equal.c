@@ -125,16 +125,13 @@ static void a_rule_of_others_is_like_no_rule(void **state)
 
 static void heads_of_chains(void **state)
 {
-	const struct nft_chain base = {.hook = NFT_HOOK_INGRESS, .device = "veth1"};
+	const struct nft_chain base = {.hook = NFT_HOOK_FORWARD};
 	struct nft_chain other;
 
 	(void)state;
 	assert_true(nft_chain_same_head(&base, &base));
 	other = base;
 	other.hook = NFT_HOOK_NONE;
-	assert_false(nft_chain_same_head(&base, &other));
-	other = base;
-	other.device[4] = '2';
 	assert_false(nft_chain_same_head(&base, &other));
 	other = base;
 	other.comment[0] = 'c';

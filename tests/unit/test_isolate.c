@@ -152,16 +152,16 @@ static void a_set_goes_with_the_rules_that_look_into_it(void **state)
 	ruleset_done(&left);
 }
 
-static void a_guard_is_not_there(void **state)
+static void an_antispoofing_chain_keeps_its_drop_alone(void **state)
 {
 	const struct ruleset *whole = render_ruleset(cluster.render);
-	struct nft_refused refused = of(NFT_TABLE_GUARD, false, "g_v1");
+	struct nft_refused refused = of(NFT_TABLE_POLICY, false, "s_v1");
 	struct ruleset left;
 
 	(void)state;
 	assert_true(nft_refused_can_be_left_out(whole, &refused));
 	assert_int_equal(nft_isolate(whole, &refused, 1, &left), 0);
-	assert_null(ruleset_chain(&left, NFT_TABLE_GUARD, "g_v1"));
+	assert_int_equal(rules_of(&left, "s_v1"), 1);
 	ruleset_done(&left);
 }
 
@@ -199,7 +199,7 @@ static void whoever_leads_to_it_is_concerned(void **state)
 	assert_true(strcmp(named, "t/a, t/b") == 0 || strcmp(named, "t/b, t/a") == 0);
 	nft_pods_done(&pods);
 
-	refused = of(NFT_TABLE_GUARD, false, "g_v1");
+	refused = of(NFT_TABLE_POLICY, false, "s_v1");
 	assert_int_equal(nft_refused_pods(render_ruleset(cluster.render), &refused, &pods), 0);
 	assert_int_equal(pods.names.n, 1);
 	assert_string_equal(pods.names.v[0], "t/a");
@@ -237,7 +237,7 @@ static void what_has_changed_is_tried_again(void **state)
 	struct nft_refused profile = of(NFT_TABLE_POLICY, false, chain_like("pi_"));
 	struct nft_refused own = of(NFT_TABLE_POLICY, false, "i_v1");
 	struct nft_refused set = of(NFT_TABLE_POLICY, true, set_like("p4_"));
-	struct nft_refused guard = of(NFT_TABLE_GUARD, false, "g_v1");
+	struct nft_refused antispoof = of(NFT_TABLE_POLICY, false, "s_v1");
 	struct faults faults = {0};
 	struct err err = {0};
 
@@ -246,12 +246,12 @@ static void what_has_changed_is_tried_again(void **state)
 	assert_false(nft_refused_has_changed(whole, &profile));
 	assert_false(nft_refused_has_changed(whole, &own));
 	assert_false(nft_refused_has_changed(whole, &set));
-	assert_false(nft_refused_has_changed(whole, &guard));
+	assert_false(nft_refused_has_changed(whole, &antispoof));
 	assert_int_equal(cluster_put_yaml(&cluster, other, strlen(other), &faults, &err, NULL), 0);
 	assert_int_equal(render_error(cluster.render), 0);
 	assert_true(nft_refused_has_changed(whole, &profile));
 	assert_true(nft_refused_has_changed(whole, &set)); /* nobody looks into it any more */
-	assert_false(nft_refused_has_changed(whole, &guard));
+	assert_false(nft_refused_has_changed(whole, &antispoof));
 }
 
 int main(void)
@@ -263,7 +263,8 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(a_set_goes_with_the_rules_that_look_into_it, setup,
 						teardown),
-		cmocka_unit_test_setup_teardown(a_guard_is_not_there, setup, teardown),
+		cmocka_unit_test_setup_teardown(an_antispoofing_chain_keeps_its_drop_alone, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(whoever_leads_to_it_is_concerned, setup, teardown),
 		cmocka_unit_test_setup_teardown(without_what_finds_the_pods_there_is_no_policy,
 						setup, teardown),

@@ -175,23 +175,11 @@ static bool enter_namespace(void)
 	return true;
 }
 
-/* Guards are for a device that every namespace has. */
-static void drop_guards(struct ruleset *ruleset)
-{
-	while (ruleset->chains[NFT_TABLE_GUARD])
-		assert_int_equal(ruleset_drop_chain(ruleset, NFT_TABLE_GUARD,
-						    ruleset->chains[NFT_TABLE_GUARD]->name),
-				 0);
-}
-
 static int make_rulesets(void **state)
 {
 	(void)state;
 	sample_random(3, &before);
 	sample_random(4, &after);
-	drop_guards(&before);
-	drop_guards(&after);
-	sample_guard(&after, "lo");
 	return 0;
 }
 

@@ -127,7 +127,7 @@ static void a_table_that_is_rotten_is_made_anew(void **state)
 
 	(void)state;
 	sample_random(1, &wanted);
-	sample_guard(&wanted, "dev7");
+	assert_non_null(wanted.chains[NFT_TABLE_BRIDGE]);
 	/* Nothing is there, and nothing has to go. */
 	assert_int_equal(nft_plan_rebuild(&plan, both, &fake.ruleset, &wanted), 0);
 	assert_true(plan.whole);
