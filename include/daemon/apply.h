@@ -22,6 +22,7 @@ struct apply {
 	bool known;   /* the kernel has what render_committed() was last told */
 	bool missed; /* while nobody listened, others may have changed our tables: read them soon */
 	VEC(struct nft_refused) refused;
+	bool no_bridge_family; /* the kernel has no place for the bridge table: it is left out */
 
 	/* For status and metrics. */
 	uint64_t commits, readbacks, refusals, failures, repairs;

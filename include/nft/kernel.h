@@ -56,6 +56,9 @@ void nft_kernel_close(struct nft_kernel *kernel);
  * after a read-back. */
 int nft_kernel_apply(struct nft_kernel *kernel, const struct nft_plan *plan, struct err *err);
 
+/* Was the last transaction refused because the kernel has no tables of the family bridge? */
+bool nft_kernel_lacks_family(const struct nft_kernel *kernel);
+
 /* Removes our tables, whatever is in them. 0 also when there are none. */
 int nft_kernel_cleanup(struct nft_kernel *kernel, struct err *err);
 

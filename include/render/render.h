@@ -52,6 +52,10 @@ int render_attached(struct render *render, const struct render_unknown list[], s
  * 0; -ENOMEM: the ruleset is not what the graph says, and only good for render_free(). */
 int render_error(const struct render *render);
 
+/* The kernel has no family bridge: nothing of that table is there from now on. 0 or -ENOMEM, as
+ * render_error(). */
+int render_without_bridges(struct render *render);
+
 const struct ruleset *render_ruleset(const struct render *render);
 
 /* The kernel has the ruleset as it is now: changes count from here (nft/plan.h). */

@@ -174,6 +174,10 @@ static int isolate(struct apply *a, struct err *err)
 
 	if (!first)
 		return -EINVAL;
+	if (nft_kernel_lacks_family(&a->kernel)) {
+		a->no_bridge_family = true;
+		return render_without_bridges(a->render);
+	}
 	memset(&refused, 0, sizeof(refused));
 	refused.table = first->message.table;
 	refused.set = first->message.subject == NFT_SUBJECT_SET;

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/utsname.h>
 
 #include "base/log.h"
 #include "daemon/notify.h"
@@ -128,6 +129,33 @@ static void note_latency(struct daemon *d, bool changed)
 	d->waiting_us = d->dirty_since ? d->arrived_us : 0;
 }
 
+/* Bridged pods are found by their addresses all the same; what only the family bridge sees is open.
+ */
+static void tell_bridge_family(struct daemon *d)
+{
+	struct utsname host;
+
+	if (!d->apply.no_bridge_family)
+		return;
+	if (uname(&host) < 0)
+		host.release[0] = '\0';
+	/* Without memory it is told after the next commit. */
+	(void)findings_setf(
+		&d->findings,
+		&(struct finding){
+			.part = "nft",
+			.id = "no-bridge-family",
+			.open = true,
+			.subject = "",
+			.todo = "Use a kernel with CONFIG_NF_TABLES_BRIDGE, or a CNI plugin that "
+				"routes, such as ptp.",
+		},
+		"Kernel %s has no nf_tables family bridge: pods on a bridge can use the addresses "
+		"of others, and broadcast and multicast pass between them whatever policy says; "
+		"all else is enforced.",
+		host.release);
+}
+
 int reconcile_now(struct daemon *d)
 {
 	bool held;
@@ -157,6 +185,7 @@ int reconcile_now(struct daemon *d)
 	d->failures_in_row = 0;
 	d->dirty = d->dirty_since;
 	note_latency(d, changed);
+	tell_bridge_family(d);
 	closed_tell(d);
 	interfaces_check(d);
 	contested_check(d);

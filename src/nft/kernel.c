@@ -400,6 +400,16 @@ int nft_kernel_apply(struct nft_kernel *k, const struct nft_plan *plan, struct e
 	return rc == 0 ? apply_in_pieces(k, plan, NFT_PLAN_CLEANUP, NFT_PLAN_PARTS, err) : rc;
 }
 
+/* nf_tables_newtable(): EOPNOTSUPP, and before 4.20 EAFNOSUPPORT. */
+bool nft_kernel_lacks_family(const struct nft_kernel *k)
+{
+	const struct nft_refusal *first = k->refusals.n > 0 ? &k->refusals.v[0] : NULL;
+
+	return first && first->message.subject == NFT_SUBJECT_TABLE &&
+	       first->message.table != NFT_TABLE_POLICY &&
+	       (first->code == -EOPNOTSUPP || first->code == -EAFNOSUPPORT);
+}
+
 int nft_kernel_cleanup(struct nft_kernel *k, struct err *err)
 {
 	int rc = 0;
@@ -416,6 +426,8 @@ int nft_kernel_cleanup(struct nft_kernel *k, struct err *err)
 		if (rc == 0)
 			rc = close_envelope(k, &batch);
 		rc = rc < 0 ? no_memory(err) : commit(k, &batch, err);
+		if (rc < 0 && nft_kernel_lacks_family(k))
+			rc = 0; /* there can be no such table */
 		nft_batch_done(&batch);
 	}
 	return rc;

@@ -306,9 +306,11 @@ static int fill_chain(struct render *r, struct nft_chain *chain, const struct gr
 	return rc;
 }
 
-bool has_antispoof(const struct graph_pod *pod)
+bool has_antispoof(const struct render *r, const struct graph_pod *pod)
 {
-	return graph_pod_device(pod) && (!pod->object->bridged || pod->object->ifindex > 0) &&
+	if (pod->object->bridged && (r->no_bridges || pod->object->ifindex == 0))
+		return false;
+	return graph_pod_device(pod) &&
 	       (graph_pod_owns(pod, FAMILY_V4) || graph_pod_owns(pod, FAMILY_V6));
 }
 
@@ -324,7 +326,7 @@ int write_antispoof(struct render *r, const struct graph_pod *pod)
 	struct nft_chain *chain;
 	int rc;
 
-	if (!has_antispoof(pod))
+	if (!has_antispoof(r, pod))
 		return 0;
 	device_chain_name(name, 's', graph_pod_device(pod));
 	pod_comment(comment, pod);
@@ -348,7 +350,7 @@ void erase_antispoof(struct render *r, const struct graph_pod *pod)
 	struct link_id link = pod_link(pod);
 	char name[NFT_NAME_MAX];
 
-	if (!has_antispoof(pod))
+	if (!has_antispoof(r, pod))
 		return;
 	device_chain_name(name, 's', graph_pod_device(pod));
 	drop_chain(r, table_of(pod), name);

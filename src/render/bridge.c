@@ -206,7 +206,7 @@ int write_port(struct render *r, const struct graph_pod *pod)
 {
 	int rc = 0;
 
-	if (!pod->object->bridged || !has_antispoof(pod))
+	if (!pod->object->bridged || !has_antispoof(r, pod))
 		return 0;
 	rc = write_port_egress(r, pod);
 	return rc == 0 ? write_port_ingress(r, pod) : rc;
@@ -217,7 +217,7 @@ void erase_port(struct render *r, const struct graph_pod *pod)
 	struct link_id link = pod_link(pod);
 	char name[NFT_NAME_MAX];
 
-	if (!pod->object->bridged || !has_antispoof(pod))
+	if (!pod->object->bridged || !has_antispoof(r, pod))
 		return;
 	link_map_drop(r, LINK_MAP_PORT_SOURCE, &link);
 	link_map_drop(r, LINK_MAP_PORT_INGRESS, &link);
@@ -229,4 +229,20 @@ void erase_port(struct render *r, const struct graph_pod *pod)
 		r->ports[dir]--;
 	}
 	drop_shared(r);
+}
+
+int render_without_bridges(struct render *r)
+{
+	struct nft_chain *chain, *next_chain;
+	struct nft_set *set, *next_set;
+
+	r->no_bridges = true;
+	r->ports[DIR_INGRESS] = r->ports[DIR_EGRESS] = 0;
+	HASH_ITER (hh, r->ruleset.chains[NFT_TABLE_BRIDGE], chain, next_chain)
+		drop_chain(r, NFT_TABLE_BRIDGE, chain->name);
+	HASH_ITER (hh, r->ruleset.sets, set, next_set) {
+		if (set->table == NFT_TABLE_BRIDGE)
+			drop_set(r, set->name);
+	}
+	return render_error(r);
 }

@@ -37,6 +37,7 @@ struct render {
 	struct render_unknown *attached; /* which of them the node has told */
 	size_t n_attached;
 	size_t ports[DIR_COUNT]; /* of bridges, whose pods are isolated */
+	bool no_bridges;         /* no table for them */
 	bool failed;             /* no memory */
 };
 
@@ -99,7 +100,7 @@ void link_map_drop(struct render *r, enum link_map which, const struct link_id *
 const char *link_map_chain(const struct render *r, enum link_map which, const struct link_id *link);
 
 /* antispoof.c */
-bool has_antispoof(const struct graph_pod *pod);
+bool has_antispoof(const struct render *r, const struct graph_pod *pod);
 int write_antispoof(struct render *r, const struct graph_pod *pod);
 void erase_antispoof(struct render *r, const struct graph_pod *pod);
 

@@ -43,8 +43,8 @@ VARIANTS = {
     "blocks-1000": ("1,000 rules, of CIDRs", 1000, {"blocks"}),
     "ranges-1000": ("1,000 rules, of port ranges", 1000, {"ranges"}),
     "address-1000": ("1,000 rules, found by address", 1000, {"address"}),
-    "guard-1": ("1 rule, source guard", 1, {"guard"}),
-    "guard-1000": ("1,000 rules, source guard", 1000, {"guard"}),
+    "antispoof-1": ("1 rule, anti-spoofing", 1, {"antispoof"}),
+    "antispoof-1000": ("1,000 rules, anti-spoofing", 1000, {"antispoof"}),
 }
 SERIES = {"connection": "new connection", "packet": "established packet", "one-way": "packet never answered",
           "denied": "denied packet"}
@@ -140,8 +140,8 @@ def enforce(node, manifests, traits, build, tmp):
         in_netns(node, "nft", "-f", "-", input=ruleset)
         return
     in_netns(node, *command, "--once", "--cni-results", tmp)
-    if "guard" not in traits:
-        in_netns(node, "nft", "delete table netdev netpold")
+    if "antispoof" not in traits:
+        in_netns(node, "nft", "delete chain inet netpold prerouting")
 
 
 def measure(build, rounds):
@@ -163,9 +163,9 @@ def budget(series, name, traits):
     if name.startswith("free"):
         return None
     if series == "connection":
-        return None if "guard" in traits else 1.03
+        return None if "antispoof" in traits else 1.03
     if series == "packet":
-        return 1.04 if "guard" in traits else 1.01
+        return 1.04 if "antispoof" in traits else 1.01
     return None
 
 

@@ -65,9 +65,9 @@ void sample_change(uint64_t seed, struct ruleset *ruleset)
 		char name[NFT_NAME_MAX];
 
 		(void)snprintf(name, sizeof(name), "antispoof_%u", i);
-		if (sample_chance(&seed, 6))
-			sample_check(ruleset_drop_chain(ruleset, NFT_TABLE_BRIDGE, name));
-		else if (sample_chance(&seed, 3))
+		/* They may look into a set that is gone. */
+		sample_check(ruleset_drop_chain(ruleset, NFT_TABLE_BRIDGE, name));
+		if (sample_chance(&seed, 2))
 			sample_put_antispoof(&seed, ruleset, i);
 	}
 }

@@ -118,9 +118,18 @@ void fake_socket_answer_code(uint16_t type, uint16_t flags, uint32_t seq, int co
 	fake_socket_answered(message);
 }
 
+static bool is_table_of(const struct nlmsghdr *message, uint8_t family)
+{
+	const struct nfgenmsg *header = mnl_nlmsg_get_payload(message);
+
+	return family && message->nlmsg_type == (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWTABLE) &&
+	       header->nfgen_family == family;
+}
+
 static bool is_refused(const struct nlmsghdr *message, size_t place)
 {
-	return place == fake_socket.refused[0] || place == fake_socket.refused[1] ||
+	return is_table_of(message, fake_socket.refused_family) ||
+	       place == fake_socket.refused[0] || place == fake_socket.refused[1] ||
 	       (fake_socket.refused_set &&
 		message->nlmsg_type == (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWSET) &&
 		memmem(message, message->nlmsg_len, fake_socket.refused_set,

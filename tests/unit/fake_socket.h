@@ -36,6 +36,7 @@ struct fake_socket {
 	 * what. */
 	size_t refused[2];
 	const char *refused_set; /* how the name of a set begins that is never made; NULL: none */
+	uint8_t refused_family;  /* of tables that are never made; 0: none */
 	int refusal;
 	bool silent;       /* nothing is answered to a transaction */
 	int request_error; /* to a question; -EINTR: a list that is interrupted */

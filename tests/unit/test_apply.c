@@ -3,6 +3,9 @@
  * concerns. */
 #include "daemon/apply.h"
 
+#include <errno.h>
+#include <linux/netfilter.h>
+
 #include "fake_socket.h"
 #include "unit.h"
 
@@ -83,6 +86,31 @@ static void a_refused_batch_names_whom_it_was_about(void **state)
 	assert_non_null(strstr(apply.problem, "ingress_if"));
 }
 
+/* A pod on a bridge, for a kernel without the family: the rest is sent, and it is known why. */
+static void a_family_that_the_kernel_lacks_is_left_out(void **state)
+{
+	struct err err = {0};
+	struct pod *pod =
+		pod_copy(cluster.strings, graph_find_pod(cluster.graph, "t", "a")->object);
+
+	(void)state;
+	assert_non_null(pod);
+	pod->bridged = true;
+	pod->ifindex = 7;
+	assert_int_equal(graph_put(cluster.graph, (struct object){.kind = KIND_POD, .pod = pod}),
+			 0);
+	assert_non_null(render_ruleset(cluster.render)->chains[NFT_TABLE_BRIDGE]);
+	fake_socket.refused_family = NFPROTO_BRIDGE;
+	fake_socket.refusal = -EOPNOTSUPP;
+	assert_int_equal(commit(&err), 0);
+	assert_true(apply.no_bridge_family);
+	assert_int_equal(apply.refused.n, 0);
+	assert_null(render_ruleset(cluster.render)->chains[NFT_TABLE_BRIDGE]);
+	assert_non_null(ruleset_chain(render_ruleset(cluster.render), NFT_TABLE_POLICY, "forward"));
+	/* And it can be taken away. */
+	assert_int_equal(nft_kernel_cleanup(&apply.kernel, &err), 0);
+}
+
 static void commits_are_counted_by_how_long_they_took(void **state)
 {
 	struct err err = {0};
@@ -111,6 +139,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(what_is_refused_is_isolated_with_its_pods),
 		TEST(a_refused_batch_names_whom_it_was_about),
+		TEST(a_family_that_the_kernel_lacks_is_left_out),
 		TEST(commits_are_counted_by_how_long_they_took),
 	};
 

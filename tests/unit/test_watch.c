@@ -57,12 +57,12 @@ static void only_others_changes_to_our_tables_touch(void **state)
 		bool touched;
 	} rows[] = {
 		{NFPROTO_INET, "netpold", 5, true},
-		{NFPROTO_NETDEV, "netpold", 5, true},
+		{NFPROTO_BRIDGE, "netpold", 5, true},
 		{NFPROTO_INET, "netpold", 0, true},
 		{NFPROTO_INET, "netpold", FAKE_PORT_ID, false},
 		{NFPROTO_IPV4, "netpold", 5, false},
 		{NFPROTO_INET, "netpold2", 5, false},
-		{NFPROTO_BRIDGE, "netpold", 5, false},
+		{NFPROTO_NETDEV, "netpold", 5, false},
 	};
 	struct kernel_world *w = *state;
 	struct nft_touch touch;
