@@ -12,6 +12,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/vec.h"
+#include "render/allowed_sources.h"
 
 #define SETTINGS_MAX 48
 
@@ -46,7 +47,8 @@ struct settings {
 	unsigned api_progress_deadline_s; /* API_PROGRESS_DEADLINE_MS where none is set */
 	bool drop_unknown_pods;
 	bool local_node_allow; /* pods may reach their own node whatever policies say */
-	bool pod_tunnels;      /* and have tunnels of their own, but to nodes */
+	struct allowed_sources allowed_sources; /* of pods beside their own */
+	bool pod_tunnels;                       /* and have tunnels of their own, but to nodes */
 	enum log_level log_level;
 
 	bool given[SETTINGS_MAX]; /* on the command line, which wins; by place in the table */

@@ -66,6 +66,11 @@ int nft_kernel_cleanup(struct nft_kernel *kernel, struct err *err);
  * errno. */
 int nft_kernel_has_rules(struct nft_kernel *kernel, bool *ret_has);
 
+/* The packets that the rules of a chain have counted, all of them together. 0; -ENOENT: there is no
+ * such chain; or another negative errno. */
+int nft_kernel_counted(struct nft_kernel *kernel, enum nft_table table, const char *chain,
+		       uint64_t *ret_packets);
+
 /* The kernel's count of changes to all of its rulesets. 0 or a negative errno. */
 int nft_kernel_generation(struct nft_kernel *kernel, uint32_t *ret_generation);
 

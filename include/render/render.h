@@ -6,6 +6,7 @@
 
 #include "nft/ruleset.h"
 #include "policy/graph.h"
+#include "render/allowed_sources.h"
 
 /* Up to this many rules a profile's ports are rules; beyond, one map lookup whatever their number.
  * A miss on a port costs 15 ns, the lookup some 60. */
@@ -17,13 +18,16 @@ struct render_options {
 	bool local_node_allow; /* pods may reach their own node whatever policies say */
 	bool pod_tunnels;      /* and have tunnels of their own, but to nodes */
 	bool ipvs;             /* Services are forwarded by IPVS: also a chain in postrouting */
+	/* Of pods beside their own; must live as long. NULL: none. */
+	const struct allowed_sources *allowed_sources;
 };
 
 /* An empty ruleset with its base chains, without any of the options. NULL: no memory. */
 struct render *render_new(void);
 void render_free(struct render *render);
 
-/* Writes the base chains anew; pod_tunnels only before the first change is heard of. 0 or -ENOMEM.
+/* Writes the base chains anew; the others than local_node_allow only before the first change
+ * is heard of. 0 or -ENOMEM.
  */
 int render_configure(struct render *render, const struct render_options *options);
 
@@ -51,6 +55,10 @@ int render_attached(struct render *render, const struct render_unknown list[], s
 /* To be asked when a change (or several) has gone through the graph and before the ruleset is used.
  * 0; -ENOMEM: the ruleset is not what the graph says, and only good for render_free(). */
 int render_error(const struct render *render);
+
+/* The chain that keeps an endpoint from spoofing, and counts what it drops; false: it has none. */
+bool render_antispoof_chain(const struct render *render, const struct graph_pod *pod,
+			    enum nft_table *ret_table, char to[static NFT_NAME_MAX]);
 
 /* The kernel has no family bridge: nothing of that table is there from now on. 0 or -ENOMEM, as
  * render_error(). */

@@ -138,6 +138,19 @@ static void print_closed(const json_t *list)
 	}
 }
 
+static void print_antispoofing(const json_t *list)
+{
+	size_t i;
+	json_t *one;
+
+	if (json_array_size(list) > 0)
+		print_line(stdout,
+			   "dropped by anti-spoofing, from addresses that are not the pod's");
+	json_array_foreach ((json_t *)list, i, one)
+		print_line(stdout, "           pod %s: %lld packets", text(one, "pod", ""),
+			   (long long)number(one, "dropped"));
+}
+
 static void print_list(const json_t *list, const char *heading, const char *first,
 		       const char *between, const char *second)
 {
@@ -207,6 +220,7 @@ static void print_status(const json_t *status)
 		   (long long)number(json_object_get(status, "policies"), "enforced"));
 	print_kernel(status);
 	print_closed(json_object_get(status, "tooComplicated"));
+	print_antispoofing(json_object_get(status, "antispoofing"));
 	print_findings(status);
 	print_list(json_object_get(status, "notEnforced"), "NOT ENFORCED", "kind", " ", "name");
 }

@@ -225,7 +225,8 @@ static int render_and_print(const struct settings *settings, struct render *rend
 int dry_run(const struct settings *settings)
 {
 	struct render_options options = {.local_node_allow = settings->local_node_allow,
-					 .pod_tunnels = settings->pod_tunnels};
+					 .pod_tunnels = settings->pod_tunnels,
+					 .allowed_sources = &settings->allowed_sources};
 	struct render *render = render_new();
 	struct offline offline = {0};
 	int status = render ? render_configure(render, &options) : -ENOMEM;

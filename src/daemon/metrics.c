@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/escape.h"
+#include "daemon/antispoof.h"
 #include "established.h"
 #include "internal.h"
 
@@ -283,6 +284,27 @@ static void put_connections(const struct daemon *d, struct evbuffer *out)
 	    (double)counts.deleted);
 }
 
+static void put_spoofing_pod(void *ctx, const struct graph_pod *pod, uint64_t dropped)
+{
+	char ns[METRICS_LABEL_MAX], name[METRICS_LABEL_MAX];
+
+	(void)escape_copy(ns, sizeof(ns), ESCAPE_LABEL, pod->object->ns);
+	(void)escape_copy(name, sizeof(name), ESCAPE_LABEL, pod->object->name);
+	(void)evbuffer_add_printf(ctx,
+				  "netpold_antispoofing_dropped_packets_total{namespace=\"%s\","
+				  "pod=\"%s\"} %" PRIu64 "\n",
+				  ns, name, dropped);
+}
+
+static void put_antispoofing(struct daemon *d, struct evbuffer *out)
+{
+	(void)evbuffer_add_printf(out,
+				  "# HELP netpold_antispoofing_dropped_packets_total Packets that "
+				  "pods here have sent from addresses that are not theirs.\n"
+				  "# TYPE netpold_antispoofing_dropped_packets_total counter\n");
+	antispoof_each(d, put_spoofing_pod, out);
+}
+
 int metrics_print(struct daemon *d, struct evbuffer *out)
 {
 	(void)evbuffer_add_printf(out,
@@ -296,6 +318,7 @@ int metrics_print(struct daemon *d, struct evbuffer *out)
 	put_loop(d, out);
 	put_pods(d, out);
 	put_connections(d, out);
+	put_antispoofing(d, out);
 	put_findings(d, out);
 	if (d->follow)
 		put_files(d, out);

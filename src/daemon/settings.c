@@ -195,6 +195,11 @@ static int parse_pod_tunnels(struct settings *s, const char *value)
 	return parse_choice(value, "allow", "drop", &s->pod_tunnels);
 }
 
+static int parse_allowed_sources(struct settings *s, const char *value)
+{
+	return allowed_sources_add(&s->allowed_sources, value);
+}
+
 static const struct setting settings_table[] = {
 	{"manifests", 'f', "PATH", "paths of files and directories, or -", true, take_manifest,
 	 "a manifest, a directory of them, or -; repeatable"},
@@ -217,6 +222,7 @@ static const struct setting settings_table[] = {
 	 "packets of pods not known yet: allow [allow], drop"},
 	{"local-node-egress", 0, "WHAT", "policy or allow", false, parse_local_node_egress, NULL},
 	{"pod-tunnels", 0, "WHAT", "drop or allow", false, parse_pod_tunnels, NULL},
+	{"allowed-sources", 0, "WHOSE", ALLOWED_SOURCE_SYNTAX, true, parse_allowed_sources, NULL},
 	{"commit-interval", 0, "MS", "milliseconds, 0 to 60000", false, take_commit_interval,
 	 "at least so long between two changes [100]"},
 	{"api-progress-deadline", 0, "SECONDS", "seconds, 1 to 86400", false,
@@ -521,6 +527,7 @@ void settings_done(struct settings *s)
 	free(s->cni_plugin_results);
 	free(s->state_directory);
 	vec_free(&s->pod_networks);
+	allowed_sources_done(&s->allowed_sources);
 	free(s->control);
 	free(s->metrics);
 }

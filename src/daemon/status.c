@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "base/json_text.h"
+#include "daemon/antispoof.h"
 #include "established.h"
 #include "internal.h"
 
@@ -211,13 +212,32 @@ static json_t *json_connections(const struct daemon *d)
 			 (json_int_t)counts.failures, "busy", counts.busy);
 }
 
+/* Only pods of which something was dropped: mostly there are none. */
+static void add_spoofing_pod(void *ctx, const struct graph_pod *pod, uint64_t dropped)
+{
+	char name[OBJECT_NAME_MAX];
+	struct object object = {.kind = KIND_POD, .pod = pod->object};
+
+	if (dropped > 0)
+		append(ctx, json_pack("{s:o, s:I}", "pod", json_text(object_name(&object, name)),
+				      "dropped", (json_int_t)dropped));
+}
+
+static json_t *json_antispoofing(struct daemon *d)
+{
+	json_t *list = json_array();
+
+	antispoof_each(d, add_spoofing_pod, &list);
+	return list;
+}
+
 json_t *status_json(struct daemon *d)
 {
 	struct graph_counts counts = graph_counts(d->graph);
 
 	return json_pack(
 		"{s:s, s:s, s:o, s:o, s:b, s:{s:I, s:I, s:I, s:I, s:I, s:I}, s:{s:I, s:I}, "
-		"s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I}",
+		"s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I}",
 		"state", daemon_state_name(daemon_state(d)), "version", PACKAGE_VERSION, "node",
 		json_text(d->node), "started", json_time(d->started_ms), "ready", d->ready, "pods",
 		"known", (json_int_t)counts.pods, "here", (json_int_t)counts.endpoints,
@@ -228,6 +248,6 @@ json_t *status_json(struct daemon *d)
 		"notEnforced", (json_int_t)daemon_unenforced(d), "longestIterationMicroseconds",
 		(json_int_t)d->longest_iteration_us, "notEnforced", json_unenforced(d), "files",
 		json_files(d), "api", json_api(d), "kernel", json_kernel(d), "tooComplicated",
-		json_closed(d), "connections", json_connections(d), "findings", json_findings(d),
+		json_closed(d), "antispoofing", json_antispoofing(d), "connections", json_connections(d), "findings", json_findings(d),
 		"findingsLeftOut", (json_int_t)findings_left_out(&d->findings));
 }

@@ -39,8 +39,7 @@ bool pod_link_local(const struct pod *pod, struct addr *ret)
 	return true;
 }
 
-int pod_sources(const struct render *r, const struct graph_pod *pod, enum family family,
-		struct pod_sources *ret)
+int pod_own_sources(const struct graph_pod *pod, enum family family, struct pod_sources *ret)
 {
 	struct prefix link_local = {.addr = {.family = FAMILY_V6, .b = {0xfe, 0x80}}, .len = 10};
 	int rc = 0;
@@ -53,10 +52,60 @@ int pod_sources(const struct render *r, const struct graph_pod *pod, enum family
 			link_local.len = 128;
 		rc = vec_push(ret, link_local);
 	}
-	(void)r;
 	if (rc < 0)
 		vec_free(ret);
 	return rc;
+}
+
+/* What the administrator has configured beside these. */
+static int add_allowed(const struct render *r, const struct graph_pod *pod, enum family family,
+		       struct pod_sources *ret)
+{
+	const struct allowed_sources *allowed = r->options.allowed_sources;
+	size_t n = allowed ? allowed->entries.n : 0;
+	int rc = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct allowed_source *entry = &allowed->entries.v[i];
+
+		if (!allowed_source_matches(entry, pod->object))
+			continue;
+		for (size_t j = 0; j < entry->prefixes.n && rc == 0; j++) {
+			if (entry->prefixes.v[j].addr.family == family)
+				rc = vec_push(ret, entry->prefixes.v[j]);
+		}
+	}
+	return rc;
+}
+
+/* Of its own and, where `allowed`, of others. */
+static int pod_sources(const struct render *r, const struct graph_pod *pod, bool allowed,
+		       struct pod_sources ret[FAMILY_COUNT])
+{
+	int rc = 0;
+
+	for (int family = 0; family < FAMILY_COUNT && rc == 0; family++) {
+		rc = pod_own_sources(pod, (enum family)family, &ret[family]);
+		if (rc == 0 && allowed)
+			rc = add_allowed(r, pod, (enum family)family, &ret[family]);
+	}
+	return rc;
+}
+
+static void sources_done(struct pod_sources sources[FAMILY_COUNT])
+{
+	for (int family = 0; family < FAMILY_COUNT; family++)
+		vec_free(&sources[family]);
+}
+
+/* A prefix without a length: every address. */
+static bool has_all(const struct pod_sources *sources)
+{
+	for (size_t i = 0; i < sources->n; i++) {
+		if (sources->v[i].len == 0)
+			return true;
+	}
+	return false;
 }
 
 static struct nft_stmt addr_stmt(enum nft_dir dir, const struct prefix *prefix)
@@ -89,6 +138,9 @@ static int add_sources(struct nft_chain *chain, const struct pod_sources *source
 	for (size_t i = 0; i < sources->n && rc == 0; i++) {
 		struct nft_stmt stmts[2] = {addr_stmt(NFT_DIR_SOURCE, &sources->v[i])};
 
+		if (sources->v[i].len == 0)
+			stmts[0] = (struct nft_stmt){.kind = NFT_STMT_FAMILY,
+						     .family = stmts[0].family};
 		rc = add_accept(chain, stmts, 1);
 	}
 	return rc;
@@ -142,17 +194,21 @@ static int add_detection(struct nft_chain *chain, const struct prefix *own)
 	return add_accept(chain, stmts, own ? 5 : 4);
 }
 
-/* What is accepted of a packet's source. */
+/* What is accepted of a packet's source. `detected`: duplicates of what may be looked for; NULL: of
+ * any. */
 static int add_packet_rules(struct nft_chain *chain, const struct pod_sources sources[FAMILY_COUNT],
-			    bool bridged)
+			    const struct pod_sources *detected)
 {
 	int rc = 0;
 
 	for (int family = 0; family < FAMILY_COUNT && rc == 0; family++)
 		rc = add_sources(chain, &sources[family]);
-	for (size_t i = 0; i < sources[FAMILY_V6].n && rc == 0 && bridged; i++)
-		rc = add_detection(chain, &sources[FAMILY_V6].v[i]);
-	if (rc == 0 && !bridged)
+	for (size_t i = 0; detected && i < detected->n && rc == 0; i++) {
+		const struct prefix *one = &detected->v[i];
+
+		rc = add_detection(chain, one->len > 0 ? one : NULL);
+	}
+	if (rc == 0 && !detected)
 		rc = add_detection(chain, NULL);
 	if (rc == 0)
 		rc = add_reports(chain);
@@ -165,6 +221,9 @@ static int add_arp_rule(struct nft_chain *chain, const struct pod_sources *sourc
 	struct nft_stmt drop[2];
 	struct nft_rule rule = {0};
 	int rc = 0;
+
+	if (has_all(sources))
+		return 0;
 
 	for (size_t i = 0; i < sources->n + 1 && rc == 0; i++) {
 		struct nft_stmt stmt =
@@ -194,7 +253,11 @@ static int add_advert_rule(struct nft_chain *chain, const struct pod_sources *so
 	struct nft_stmt counter = {.kind = NFT_STMT_COUNTER};
 	struct nft_stmt drop = verdict_stmt(NFT_VERDICT_DROP, NULL);
 	struct nft_rule rule = {0};
-	int rc = nft_rule_add(&rule, &first);
+	int rc;
+
+	if (has_all(sources))
+		return 0;
+	rc = nft_rule_add(&rule, &first);
 
 	for (size_t i = 0; i < sources->n && rc == 0; i++) {
 		struct nft_stmt stmt = {.kind = NFT_STMT_ND_TARGET,
@@ -260,19 +323,22 @@ static int add_ethernet_rules(struct nft_chain *chain, const struct graph_pod *p
 	return rc == 0 && has_mac ? add_drop(chain, ether, 1) : rc;
 }
 
+/* Policy finds a pod at a port by its own addresses alone: while it isolates the pod for egress,
+ * packets are held to `sources`; ARP and neighbor discovery are about `neighbors` in any case. */
 static int add_bridge_rules(struct nft_chain *chain, const struct graph_pod *pod,
-			    const struct pod_sources sources[FAMILY_COUNT])
+			    const struct pod_sources sources[FAMILY_COUNT],
+			    const struct pod_sources neighbors[FAMILY_COUNT])
 {
 	int rc = add_ethernet_rules(chain, pod);
 
 	if (rc == 0)
-		rc = add_arp_rule(chain, &sources[FAMILY_V4]);
+		rc = add_arp_rule(chain, &neighbors[FAMILY_V4]);
 	if (rc == 0)
 		rc = add_router_rule(chain);
 	if (rc == 0)
-		rc = add_advert_rule(chain, &sources[FAMILY_V6]);
+		rc = add_advert_rule(chain, &neighbors[FAMILY_V6]);
 	if (rc == 0)
-		rc = add_packet_rules(chain, sources, true);
+		rc = add_packet_rules(chain, sources, &neighbors[FAMILY_V6]);
 	/* What is neither IP nor ARP is no pod's address. */
 	for (int family = 0; family < FAMILY_COUNT && rc == 0; family++) {
 		struct nft_stmt stmts[3] = {
@@ -286,23 +352,24 @@ static int add_bridge_rules(struct nft_chain *chain, const struct graph_pod *pod
 static int add_routed_rules(struct nft_chain *chain, const struct pod_sources sources[FAMILY_COUNT])
 {
 	struct nft_stmt stmts[2];
-	int rc = add_packet_rules(chain, sources, false);
+	int rc = add_packet_rules(chain, sources, NULL);
 
 	return rc == 0 ? add_drop(chain, stmts, 0) : rc;
 }
 
 static int fill_chain(struct render *r, struct nft_chain *chain, const struct graph_pod *pod)
 {
-	struct pod_sources sources[FAMILY_COUNT] = {0};
-	int rc = 0;
+	struct pod_sources sources[FAMILY_COUNT] = {0}, neighbors[FAMILY_COUNT] = {0};
+	bool bridged = pod->object->bridged;
+	int rc = pod_sources(r, pod, !bridged || !pod->profiles[DIR_EGRESS], sources);
 
-	for (int family = 0; family < FAMILY_COUNT && rc == 0; family++)
-		rc = pod_sources(r, pod, (enum family)family, &sources[family]);
 	if (rc == 0)
-		rc = pod->object->bridged ? add_bridge_rules(chain, pod, sources)
-					  : add_routed_rules(chain, sources);
-	for (int family = 0; family < FAMILY_COUNT; family++)
-		vec_free(&sources[family]);
+		rc = pod_sources(r, pod, true, neighbors);
+	if (rc == 0)
+		rc = bridged ? add_bridge_rules(chain, pod, sources, neighbors)
+			     : add_routed_rules(chain, sources);
+	sources_done(sources);
+	sources_done(neighbors);
 	return rc;
 }
 
@@ -356,4 +423,14 @@ void erase_antispoof(struct render *r, const struct graph_pod *pod)
 	drop_chain(r, table_of(pod), name);
 	if (!pod->object->bridged)
 		link_map_drop(r, link.index ? LINK_MAP_SOURCE_INDEX : LINK_MAP_SOURCE_NAME, &link);
+}
+
+bool render_antispoof_chain(const struct render *r, const struct graph_pod *pod,
+			    enum nft_table *ret_table, char to[static NFT_NAME_MAX])
+{
+	if (!has_antispoof(r, pod))
+		return false;
+	device_chain_name(to, 's', graph_pod_device(pod));
+	*ret_table = table_of(pod);
+	return true;
 }

@@ -124,14 +124,14 @@ static int fill_egress(struct nft_chain *chain, const char *next)
 }
 
 /* ether type ip ip daddr 10.0.0.7 accept: a frame with a VLAN tag has another type */
-static int fill_ingress(struct render *r, struct nft_chain *chain, const struct graph_pod *pod)
+static int fill_ingress(struct nft_chain *chain, const struct graph_pod *pod)
 {
 	int rc = 0;
 
 	for (int family = 0; family < FAMILY_COUNT && rc == 0; family++) {
 		struct pod_sources own = {0};
 
-		rc = pod_sources(r, pod, (enum family)family, &own);
+		rc = pod_own_sources(pod, (enum family)family, &own);
 		for (size_t i = 0; i < own.n && rc == 0; i++)
 			rc = ADD_RULE(chain,
 				      {.kind = NFT_STMT_ETHER_TYPE, .family = (enum family)family},
@@ -160,7 +160,7 @@ static int put_port_chain(struct render *r, const struct graph_pod *pod, enum di
 	chain = nft_chain_new(name, comment);
 	if (!chain)
 		return -ENOMEM;
-	rc = dir == DIR_INGRESS ? fill_ingress(r, chain, pod) : fill_egress(chain, next);
+	rc = dir == DIR_INGRESS ? fill_ingress(chain, pod) : fill_egress(chain, next);
 	if (rc == 0)
 		return ruleset_put_chain(&r->ruleset, NFT_TABLE_BRIDGE, chain);
 	nft_chain_free(chain);

@@ -104,13 +104,12 @@ bool has_antispoof(const struct render *r, const struct graph_pod *pod);
 int write_antispoof(struct render *r, const struct graph_pod *pod);
 void erase_antispoof(struct render *r, const struct graph_pod *pod);
 
-/* What a pod may send from; vec_free(). 0 or -ENOMEM. */
+/* A pod's own addresses as prefixes; vec_free(). 0 or -ENOMEM. */
 struct pod_sources {
 	struct prefix *v;
 	size_t n, cap;
 };
-int pod_sources(const struct render *r, const struct graph_pod *pod, enum family family,
-		struct pod_sources *ret);
+int pod_own_sources(const struct graph_pod *pod, enum family family, struct pod_sources *ret);
 
 /* bridge.c: after write_antispoof() and before erase_antispoof(). */
 int write_port(struct render *r, const struct graph_pod *pod);

@@ -80,6 +80,10 @@ expect 2 'never: expected policy or allow' "$netpolctl" explain --local-node-egr
 expect 2 'the daemon has a setting of its own' "$netpolctl" explain --local-node-egress=allow a/b c/d tcp/1
 expect 2 'maybe: expected policy or allow' "$netpold" --local-node-egress=maybe --check -f "$own"
 expect 2 'maybe: expected drop or allow' "$netpold" --pod-tunnels=maybe --check -f "$own"
+for words in nowhere 'vpn/app=gw' '/app=gw 10.8.0.1' 'vpn/app=gw, 10.8.0.1' 'vpn 10.8.0.0/33' 'vpn/a=b=c 10.8.0.1'; do
+	expect 2 'expected NAMESPACE.*such as vpn/app=gateway' "$netpold" --allowed-sources="$words" --check -f "$own"
+done
+expect 0 '' "$netpold" --allowed-sources='vpn/app=gw,!x,a!=b,c 10.8.0.1 fd08::/61' --check -f "$own"
 expect 2 'read only once' "$netpolctl" explain -f - -
 expect 2 'text or json' "$netpolctl" explain -o xml -f "$examples" a/b c/d tcp/1
 expect 0 '' "$netpold" --version

@@ -6,6 +6,7 @@ and nothing that is meant for the other arrives at the forger, whose egress poli
 frames come by an ifb, as with the CNI bandwidth plugin. The same frames do arrive once the rules are taken away.
 
 MODE: routed, bridged or both (default)."""
+import json
 import socket
 import struct
 import subprocess
@@ -235,11 +236,25 @@ def legitimate(scene):
         scene.friend_reaches(source, target, "outside")
 
 
+def counted(scene, check, how):
+    """What was dropped is told, of the forger and of nobody else."""
+    status = json.loads(scene.agent.ask("/status"))
+    dropped = {one["pod"]: one["dropped"] for one in status["antispoofing"]}
+    check(f"{how}: status counts what was dropped", list(dropped) == ["t/forger"] and dropped["t/forger"] >= 4,
+          str(status["antispoofing"]))
+    told = [line for line in scene.agent.ask("/metrics").splitlines()
+            if line.startswith("netpold_antispoofing_dropped_packets_total{")]
+    check(f"{how}: the metrics do", len(told) == 3 and
+          f'netpold_antispoofing_dropped_packets_total{{namespace="t",pod="forger"}} {dropped["t/forger"]}' in told,
+          str(told))
+
+
 def attempt(scene, check, how):
     legitimate(scene)
     arrived = scene.arrivals()
     legitimate(scene)
     check(f"{how}: nothing forged arrives", not arrived, ", ".join(arrived))
+    counted(scene, check, how)
     lies = 0
     for what, mac, packet, to in scene.lies():
         scene.frame(mac, packet, to)

@@ -158,6 +158,23 @@ FRAMES = [
 ]
 
 
+# With `allowed-sources`: packets from there, unless policy isolates for egress, and what neighbors are told of them.
+ALLOWED = "shop/app=p1 10.8.0.0/14 fd08::/61"
+ALLOWED_FRAMES = [
+    Frame("allowed source", ip("10.11.0.1"), True, False),
+    Frame("beyond the allowed prefix", ip("10.12.0.1"), False),
+    Frame("allowed IPv6 source", ip6("fd08:0:0:7::1"), True, False),
+    Frame("beyond the allowed IPv6 prefix", ip6("fd08:0:0:8::1"), False),
+    Frame("ARP for an allowed source", arp("10.9.0.1"), to=EVERYBODY),
+    Frame("ARP beyond it", arp("10.12.0.1"), False, to=EVERYBODY),
+    Frame("advertisement of an allowed source", icmp6(136, "fd00::7", "fd08:0:0:7::1"), to=GROUP6),
+    Frame("advertisement beyond it", icmp6(136, "fd00::7", "fd08:0:0:8::1"), False, to=GROUP6),
+    Frame("detection of duplicates of an allowed source", icmp6(135, "::", "fd08::1", "ff02::1:ff00:1"), to=GROUP6),
+    Frame("own address", ip("10.0.0.7")),
+    Frame("another's address", ip("10.0.0.8"), False),
+]
+
+
 def run(*command, **kwargs):
     return subprocess.run(command, check=True, **kwargs)
 
@@ -230,14 +247,15 @@ def arrives(sender, receiver, frame, ident):
         seen = seen or got[6:12] == frame[6:12]
 
 
-def check(how, isolated):
+def check(how, isolated, frames=None):
+    frames = frames or FRAMES
     failed = 0
     with opened("p1peer") as sender, opened("p2peer") as receiver:
-        for i, frame in enumerate(FRAMES):
+        for i, frame in enumerate(frames):
             if arrives(sender, receiver, frame.bytes(), i + 1) != frame.passes[isolated]:
                 print(f"FAIL {how}: {frame.name} {'is stopped' if frame.passes[isolated] else 'passes'}")
                 failed += 1
-    print(f"{how}: {len(FRAMES) - failed} of {len(FRAMES)} kinds of frames fare as they should")
+    print(f"{how}: {len(frames) - failed} of {len(frames)} kinds of frames fare as they should")
     return failed
 
 
@@ -314,6 +332,9 @@ def main():
                 text = run(tool, "print", f"ports:{path}", stdout=subprocess.PIPE).stdout
                 run("nft", "-f", "-", input=text)
                 failed += check(f"{what}, text", isolated)
+                run("nft", "flush", "ruleset")
+                run(tool, "fresh", f"ports:{path}", env={**os.environ, "ALLOWED_SOURCES": ALLOWED})
+                failed += check(f"{what}, allowed sources", isolated, ALLOWED_FRAMES)
                 run("nft", "flush", "ruleset")
                 run(tool, "fresh", f"ports:{path}")
                 failed += check(f"{what}, netlink", isolated)

@@ -27,6 +27,7 @@ static void die(const char *what)
 /* A ruleset, and whose it is. */
 struct source {
 	struct render *render; /* NULL: own */
+	struct allowed_sources allowed;
 	struct offline offline;
 	struct ruleset own;
 	const struct ruleset *ruleset;
@@ -64,6 +65,18 @@ static void make_ports(struct offline *offline)
 	vec_free(&pods);
 }
 
+/* $ALLOWED_SOURCES: one entry, or none. */
+static void configure(struct source *source)
+{
+	const char *text = getenv("ALLOWED_SOURCES");
+	struct render_options options = {.allowed_sources = &source->allowed};
+
+	if (text && allowed_sources_add(&source->allowed, text) < 0)
+		die("$ALLOWED_SOURCES is none");
+	if (render_configure(source->render, &options) < 0)
+		die("no memory");
+}
+
 static void source_load(struct source *source, const char *name)
 {
 	*source = (struct source){.ruleset = &source->own};
@@ -79,6 +92,7 @@ static void source_load(struct source *source, const char *name)
 		source->render = render_new();
 		if (!source->render)
 			die("no memory");
+		configure(source);
 		listener = render_listener(source->render);
 		if (offline_load(&source->offline, &name, 1, NULL, &listener) < 0 ||
 		    render_error(source->render) < 0)
@@ -95,6 +109,7 @@ static void source_done(struct source *source)
 		offline_done(&source->offline);
 		render_free(source->render);
 	}
+	allowed_sources_done(&source->allowed);
 	ruleset_done(&source->own);
 }
 
