@@ -248,6 +248,7 @@ json_t *status_json(struct daemon *d)
 		"notEnforced", (json_int_t)daemon_unenforced(d), "longestIterationMicroseconds",
 		(json_int_t)d->longest_iteration_us, "notEnforced", json_unenforced(d), "files",
 		json_files(d), "api", json_api(d), "kernel", json_kernel(d), "tooComplicated",
-		json_closed(d), "antispoofing", json_antispoofing(d), "connections", json_connections(d), "findings", json_findings(d),
-		"findingsLeftOut", (json_int_t)findings_left_out(&d->findings));
+		json_closed(d), "antispoofing", json_antispoofing(d), "connections",
+		json_connections(d), "findings", json_findings(d), "findingsLeftOut",
+		(json_int_t)findings_left_out(&d->findings));
 }

@@ -15,7 +15,7 @@ import harness
 import nodes
 
 IP, ARP, IP6, VLAN, QINQ = 0x0800, 0x0806, 0x86DD, 0x8100, 0x88A8
-PORT = 80
+PORT, GROUP_PORT = 80, 5353
 FRIEND, SERVER, FORGER = ("10.1.0.2", "fd00:1::2"), ("10.1.0.1", "fd00:1::1"), ("10.1.0.3", "fd00:1::3")
 OUTSIDE = ("198.51.100.7", "2001:db8::7")  # trusted as well
 
@@ -46,9 +46,9 @@ def checked(source, target, protocol, payload, at):
     return payload[:at] + struct.pack("!H", total(pseudo + payload) or 0xFFFF) + payload[at + 2:]
 
 
-def datagram(source, target, token):
+def datagram(source, target, token, port=PORT):
     """(type, packet) of a UDP datagram."""
-    udp = struct.pack("!HHHH", 4321, PORT, 8 + len(token), 0) + token
+    udp = struct.pack("!HHHH", 4321, port, 8 + len(token), 0) + token
     if ":" in source:
         return IP6, ip6(source, target, 17, checked(source, target, 17, udp, 6))
     header = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), 1, 0, 64, 17, 0, packed(source), packed(target))
@@ -94,6 +94,7 @@ class Scene:
                        (("server", SERVER), ("friend", FRIEND), ("forger", FORGER))}
         self.macs = {name: hardware(nodes.show(space, "eth0")["address"]) for name, space in self.spaces.items()}
         self.number = 0
+        self.groups = None
         self.ears = [self.ear("server", address) for address in SERVER]
         self.spaces["forger"].enter()
         self.wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
@@ -236,6 +237,60 @@ def legitimate(scene):
         scene.friend_reaches(source, target, "outside")
 
 
+class Groups:
+    """What has the address of nobody, from pod to pod on a bridge."""
+    TARGETS = (("255.255.255.255", b"\xff" * 6), ("224.0.0.1", bytes.fromhex("01005e000001")),
+               ("ff02::1", bytes.fromhex("333300000001")))
+
+    def __init__(self, scene):
+        self.scene, self.wires, self.ears = scene, {}, {}
+        for name, own in (("server", SERVER), ("friend", FRIEND), ("forger", FORGER)):
+            space = scene.spaces[name]
+            space.enter()
+            wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+            wire.bind(("eth0", 0))
+            self.wires[name] = wire, own
+            self.ears[name] = []
+            for family, anybody in ((socket.AF_INET, ""), (socket.AF_INET6, "::")):
+                made = socket.socket(family, socket.SOCK_DGRAM)
+                if anybody:
+                    made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                made.bind((anybody, GROUP_PORT))
+                made.setblocking(False)
+                self.ears[name].append(made)
+
+    def heard(self, name, token):
+        found = False
+        for ear in self.ears[name]:
+            try:
+                while True:
+                    found |= ear.recv(100) == token
+            except BlockingIOError:
+                pass
+        return found
+
+    def arrivals(self, sender, receiver):
+        """Which do arrive, in a frame to all and in one to the receiver."""
+        wire, own = self.wires[sender]
+        arrived = []
+        for target, group in self.TARGETS:
+            for word, mac in (("to all", group), ("to one", self.scene.macs[receiver])):
+                token = self.scene.token()
+                kind, packet = datagram(own[":" in target], target, token, GROUP_PORT)
+                wire.send(mac + self.scene.macs[sender] + struct.pack("!H", kind) + packet)
+                if self.heard(receiver, token):
+                    arrived.append(f"{target} {word}")
+        return arrived
+
+
+def grouped(scene, check, how):
+    groups = scene.groups = scene.groups or Groups(scene)
+    # The server is isolated for ingress, the forger for egress.
+    for sender, receiver, passes in (("friend", "server", 0), ("forger", "friend", 0), ("server", "friend", 6)):
+        arrived = groups.arrivals(sender, receiver)
+        check(f"{how}: broadcast and multicast from {sender} to {receiver}", len(arrived) == passes, ", ".join(arrived))
+
+
 def counted(scene, check, how):
     """What was dropped is told, of the forger and of nobody else."""
     status = json.loads(scene.agent.ask("/status"))
@@ -255,6 +310,8 @@ def attempt(scene, check, how):
     legitimate(scene)
     check(f"{how}: nothing forged arrives", not arrived, ", ".join(arrived))
     counted(scene, check, how)
+    if scene.mode == "bridged":
+        grouped(scene, check, how)
     lies = 0
     for what, mac, packet, to in scene.lies():
         scene.frame(mac, packet, to)
@@ -274,6 +331,9 @@ def run(mode, check):
     # All of that for nothing? Without the rules it works.
     scene.agent.stop(9)
     scene.node.run(["nft", "flush", "ruleset"])
+    if mode == "bridged":
+        arrived = scene.groups.arrivals("friend", "server")
+        check(f"{mode}: without rules broadcast and multicast arrive", len(arrived) == 6, ", ".join(arrived))
     arrived = scene.arrivals()
     check(f"{mode}: without rules forged addresses arrive", len(arrived) >= 4, ", ".join(arrived))
     stolen = 0
