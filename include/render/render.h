@@ -41,6 +41,7 @@ struct graph_listener render_listener(struct render *render);
 struct render_unknown {
 	char interface[16];
 	struct addr addr;
+	unsigned port; /* where it is behind a bridge's port, that one's index; else 0 */
 	char comment[NFT_COMMENT_MAX + 1]; /* who the node says that it is */
 };
 

@@ -83,6 +83,8 @@ static int add_unknown(const struct daemon *d, struct unknown_pods *list,
 		memcpy(one.interface, attachment->ifname, sizeof(one.interface));
 		return vec_push(list, one);
 	}
+	if (attachment->kind == ATTACH_BRIDGED)
+		one.port = attachment->index;
 	for (size_t i = 0; i < attachment->n_addrs && rc == 0; i++) {
 		one.addr = attachment->addrs[i];
 		if (may_close(d, attachment, &one.addr))

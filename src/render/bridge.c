@@ -14,6 +14,7 @@
 
 #define CHAIN_GROUP_EGRESS "group_egress"
 #define CHAIN_REST_INGRESS "rest_ingress"
+#define CHAIN_UNKNOWN_PORT "unknown_port"
 
 #define ADD_RULE(chain, ...)                                    \
 	add_rule(chain, (const struct nft_stmt[]){__VA_ARGS__}, \
@@ -106,13 +107,16 @@ static int need_shared(struct render *r, const char *name, int (*fill)(struct nf
 /* Chains that nobody goes to any more. */
 static void drop_shared(struct render *r)
 {
+	if (r->unknown_ports == 0)
+		drop_chain(r, NFT_TABLE_BRIDGE, CHAIN_UNKNOWN_PORT);
 	if (r->ports[DIR_EGRESS] == 0)
 		drop_chain(r, NFT_TABLE_BRIDGE, CHAIN_GROUP_EGRESS);
 	if (r->ports[DIR_INGRESS] == 0)
 		drop_chain(r, NFT_TABLE_BRIDGE, CHAIN_REST_INGRESS);
 }
 
-/* A frame to a group, or a packet to one in a frame to one host. `next`: where the others go. */
+/* A frame to a group, or a packet to one in a frame to one host. `next`: where the others go; NULL:
+ * they pass. */
 static int fill_egress(struct nft_chain *chain, const char *next)
 {
 	struct nft_stmt jump = verdict_stmt(NFT_VERDICT_JUMP, CHAIN_GROUP_EGRESS);
@@ -120,7 +124,12 @@ static int fill_egress(struct nft_chain *chain, const char *next)
 
 	for (int family = 0; family < FAMILY_COUNT && rc == 0; family++)
 		rc = ADD_RULE(chain, destination(&groups[family], false), jump);
-	return rc == 0 ? ADD_RULE(chain, verdict_stmt(NFT_VERDICT_GOTO, next)) : rc;
+	return rc == 0 && next ? ADD_RULE(chain, verdict_stmt(NFT_VERDICT_GOTO, next)) : rc;
+}
+
+static int fill_unknown(struct nft_chain *chain)
+{
+	return fill_egress(chain, NULL);
 }
 
 /* ether type ip ip daddr 10.0.0.7 accept: a frame with a VLAN tag has another type */
@@ -208,6 +217,7 @@ int write_port(struct render *r, const struct graph_pod *pod)
 
 	if (!pod->object->bridged || !has_antispoof(r, pod))
 		return 0;
+	open_port(r, pod->object->ifindex);
 	rc = write_port_egress(r, pod);
 	return rc == 0 ? write_port_ingress(r, pod) : rc;
 }
@@ -231,13 +241,49 @@ void erase_port(struct render *r, const struct graph_pod *pod)
 	drop_shared(r);
 }
 
+int close_port(struct render *r, unsigned index, const char *comment)
+{
+	struct link_id link = {.index = index};
+	int rc;
+
+	if (index == 0 || r->no_bridges || link_map_chain(r, LINK_MAP_PORT_SOURCE, &link))
+		return 0;
+	r->ports[DIR_INGRESS]++;
+	r->ports[DIR_EGRESS]++;
+	r->unknown_ports++;
+	rc = need_shared(r, CHAIN_GROUP_EGRESS, fill_group_egress);
+	if (rc == 0)
+		rc = need_shared(r, CHAIN_REST_INGRESS, fill_rest_ingress);
+	if (rc == 0)
+		rc = need_shared(r, CHAIN_UNKNOWN_PORT, fill_unknown);
+	if (rc == 0)
+		rc = link_map_put(r, LINK_MAP_PORT_SOURCE, &link, CHAIN_UNKNOWN_PORT, comment);
+	return rc == 0 ? link_map_put(r, LINK_MAP_PORT_INGRESS, &link, CHAIN_REST_INGRESS, comment)
+		       : rc;
+}
+
+void open_port(struct render *r, unsigned index)
+{
+	struct link_id link = {.index = index};
+	const char *chain = index ? link_map_chain(r, LINK_MAP_PORT_SOURCE, &link) : NULL;
+
+	if (!chain || strcmp(chain, CHAIN_UNKNOWN_PORT) != 0)
+		return;
+	link_map_drop(r, LINK_MAP_PORT_SOURCE, &link);
+	link_map_drop(r, LINK_MAP_PORT_INGRESS, &link);
+	r->ports[DIR_INGRESS]--;
+	r->ports[DIR_EGRESS]--;
+	r->unknown_ports--;
+	drop_shared(r);
+}
+
 int render_without_bridges(struct render *r)
 {
 	struct nft_chain *chain, *next_chain;
 	struct nft_set *set, *next_set;
 
 	r->no_bridges = true;
-	r->ports[DIR_INGRESS] = r->ports[DIR_EGRESS] = 0;
+	r->ports[DIR_INGRESS] = r->ports[DIR_EGRESS] = r->unknown_ports = 0;
 	HASH_ITER (hh, r->ruleset.chains[NFT_TABLE_BRIDGE], chain, next_chain)
 		drop_chain(r, NFT_TABLE_BRIDGE, chain->name);
 	HASH_ITER (hh, r->ruleset.sets, set, next_set) {

@@ -37,6 +37,7 @@ struct render {
 	struct render_unknown *attached; /* which of them the node has told */
 	size_t n_attached;
 	size_t ports[DIR_COUNT]; /* of bridges, whose pods are isolated */
+	size_t unknown_ports;    /* of these, those of pods that are not known */
 	bool no_bridges;         /* no table for them */
 	bool failed;             /* no memory */
 };
@@ -115,6 +116,11 @@ int pod_own_sources(const struct graph_pod *pod, enum family family, struct pod_
 int write_port(struct render *r, const struct graph_pod *pod);
 void erase_port(struct render *r, const struct graph_pod *pod);
 struct link_id pod_link(const struct graph_pod *pod);
+
+/* The port of a pod that is not known: nothing of other ports passes to it, and to no group from
+ * it. One that a pod is known at stays as it is; 0: none. */
+int close_port(struct render *r, unsigned index, const char *comment);
+void open_port(struct render *r, unsigned index);
 
 /* The link-local address that a bridged pod has from its hardware address, if that is known. Pods
  * on one bridge can reach each other by it, so it is a pod's address like its others. */

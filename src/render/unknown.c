@@ -69,6 +69,7 @@ static void forget(struct render *r, const struct render_unknown *one)
 		if (leads_to_unknown(find_elem(map, &key)))
 			drop_elem(r, map, &key);
 	}
+	open_port(r, one->port);
 }
 
 static int close_one(struct render *r, const struct render_unknown *one)
@@ -85,7 +86,7 @@ static int close_one(struct render *r, const struct render_unknown *one)
 		if (!find_elem(map, &key))
 			rc = nft_set_add(map, &key, &extra);
 	}
-	return rc;
+	return rc == 0 ? close_port(r, one->port, one->comment) : rc;
 }
 
 static bool is_listed(const struct render_unknown *one, const struct render_unknown list[],

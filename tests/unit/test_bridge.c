@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The ports of bridges in the ruleset: which chains a port has as pods come, change and go. What
+ * the chains do is tests/netns/antispoof.py's. */
+#include <netinet/in.h>
+
+#include "interp.h"
+#include "unit.h"
+
+#define PORT_A 7
+#define PORT_B 8
+
+static struct cluster cluster;
+
+static int setup(void **state)
+{
+	(void)state;
+	unit_cluster_start(&cluster, "n1", true);
+	return graph_sync(cluster.graph);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	cluster_stop(&cluster);
+	return 0;
+}
+
+static void put(const char *yaml)
+{
+	struct faults faults = {0};
+	struct err err = {0};
+
+	assert_int_equal(cluster_put_yaml(&cluster, yaml, strlen(yaml), &faults, &err, NULL), 0);
+	assert_int_equal(faults.errors, 0);
+	assert_int_equal(render_error(cluster.render), 0);
+}
+
+/* The pod as it is seen at the port of a bridge. */
+static void put_pod(const char *name, uint8_t last, unsigned index)
+{
+	char yaml[400];
+	struct pod *pod;
+
+	(void)snprintf(
+		yaml, sizeof(yaml),
+		"apiVersion: v1\nkind: Pod\nmetadata: {name: %s, namespace: t, labels: {app: %s}, "
+		"annotations: {netpold.io/interface: v%u}}\nspec: {nodeName: n1}\n"
+		"status: {phase: Running, podIP: 10.0.0.%u}\n",
+		name, name, index, last);
+	put(yaml);
+	pod = pod_copy(cluster.strings, graph_find_pod(cluster.graph, "t", name)->object);
+	assert_non_null(pod);
+	pod->bridged = true;
+	pod->ifindex = index;
+	pod->mac[0] = 0x0a;
+	pod->mac[5] = last;
+	assert_int_equal(graph_put(cluster.graph, (struct object){.kind = KIND_POD, .pod = pod}),
+			 0);
+	assert_int_equal(render_error(cluster.render), 0);
+}
+
+static void isolate(const char *name, const char *type)
+{
+	char yaml[300];
+
+	(void)snprintf(yaml, sizeof(yaml),
+		       "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: p, "
+		       "namespace: t}\n"
+		       "spec: {podSelector: {matchLabels: {app: %s}}, policyTypes: [%s]}\n",
+		       name, type);
+	put(yaml);
+}
+
+/* UDP from A to B, or to a group. */
+static bool passes(uint8_t source, bool group)
+{
+	struct packet packet = {.family = FAMILY_V4,
+				.from = {.b = {10, 0, 0, source}},
+				.to = {.b = {10, 0, 0, 2}},
+				.proto = IPPROTO_UDP,
+				.port = 5353,
+				.ethernet = true,
+				.group = group,
+				.ether = {0x0a, 0, 0, 0, 0, 1},
+				.index = {PORT_A, PORT_B}};
+
+	if (group)
+		packet.to = (struct addr){.b = {224, 0, 0, 1}};
+	return interp_bridge(render_ruleset(cluster.render), &packet);
+}
+
+static const struct nft_chain *bridge_chain(const char *name)
+{
+	return ruleset_chain(render_ruleset(cluster.render), NFT_TABLE_BRIDGE, name);
+}
+
+static void without_ports_there_is_nothing(void **state)
+{
+	const struct ruleset *ruleset = render_ruleset(cluster.render);
+
+	(void)state;
+	put_pod("a", 1, PORT_A);
+	isolate("a", "Ingress, Egress");
+	assert_non_null(ruleset->chains[NFT_TABLE_BRIDGE]);
+	assert_int_equal(graph_remove(cluster.graph, KIND_POD, "t", "a"), 0);
+	assert_int_equal(render_error(cluster.render), 0);
+	assert_null(ruleset->chains[NFT_TABLE_BRIDGE]);
+	for (const struct nft_set *set = ruleset->sets; set; set = set->hh.next)
+		assert_int_equal(set->table, NFT_TABLE_POLICY);
+	assert_null(ruleset_chain(ruleset, NFT_TABLE_POLICY, "prerouting"));
+}
+
+static void isolation_comes_and_goes(void **state)
+{
+	(void)state;
+	put_pod("a", 1, PORT_A);
+	put_pod("b", 2, PORT_B);
+	assert_true(passes(1, false));
+	assert_true(passes(1, true));
+	assert_false(passes(3, false));
+	isolate("b", "Ingress");
+	assert_true(passes(1, false));
+	assert_false(passes(1, true));
+	assert_false(passes(3, false));
+	isolate("a", "Egress");
+	assert_true(passes(1, false));
+	assert_false(passes(1, true));
+	assert_false(passes(3, false));
+	assert_int_equal(graph_remove(cluster.graph, KIND_NETWORK_POLICY, "t", "p"), 0);
+	assert_true(passes(1, true));
+	assert_null(bridge_chain("group_egress"));
+	assert_null(bridge_chain("rest_ingress"));
+}
+
+static void close_ports(size_t n)
+{
+	struct render_unknown list[2] = {{.addr = {.b = {10, 0, 0, 2}}, .port = PORT_B},
+					 {.addr = {.b = {10, 0, 0, 9}}, .port = PORT_B}};
+
+	assert_int_equal(render_unknown(cluster.render, list, n), 0);
+	assert_int_equal(render_error(cluster.render), 0);
+}
+
+/* Nobody knows what its policies are. */
+static void the_port_of_an_unknown_pod_is_closed(void **state)
+{
+	(void)state;
+	put_pod("a", 1, PORT_A);
+	close_ports(2);
+	assert_false(passes(1, false));
+	assert_false(passes(1, true));
+	close_ports(1);
+	assert_false(passes(1, false));
+	put_pod("b", 2, PORT_B);
+	assert_true(passes(1, false));
+	assert_true(passes(1, true));
+	assert_null(bridge_chain("unknown_port"));
+	close_ports(0);
+	assert_true(passes(1, true));
+	assert_null(bridge_chain("rest_ingress"));
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(without_ports_there_is_nothing),
+		TEST(isolation_comes_and_goes),
+		TEST(the_port_of_an_unknown_pod_is_closed),
+	};
+
+	return cmocka_run_group_tests_name("bridge", tests, NULL, NULL);
+}
