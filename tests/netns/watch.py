@@ -16,7 +16,7 @@ ELSEWHERE = [
     "add rule inet other forward accept",
     "add element inet other addresses { 10.3.3.3 }",
     "flush chain ip netpold forward",
-    "add chain bridge netpold mine",
+    "add chain arp netpold mine",
     "delete table ip netpold",
     "add table inet netpold2; add chain inet netpold2 forward",
 ]
