@@ -207,6 +207,10 @@ void closed_each(const struct daemon *d, closed_fn fn, void *ctx);
 /* Says in the log what is new of that. */
 void closed_tell(struct daemon *d);
 
+/* conditions.c: findings of what other parts know: closed pods, what the kernel rejects, objects.
+ * Before each answer that depends on them. */
+void conditions_check(struct daemon *d);
+
 /* interfaces.c: findings about pods that policies select, at interfaces that policy does not reach.
  * After each change of the graph or of what the node has seen. */
 void interfaces_check(struct daemon *d);

@@ -187,6 +187,7 @@ int reconcile_now(struct daemon *d)
 	note_latency(d, changed);
 	tell_bridge_family(d);
 	closed_tell(d);
+	conditions_check(d);
 	interfaces_check(d);
 	contested_check(d);
 	if (changed)

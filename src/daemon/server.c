@@ -55,6 +55,7 @@ static void on_readyz(struct evhttp_request *request, void *ctx)
 	char why[READY_WHY_MAX];
 
 	look_again(ctx);
+	conditions_check(ctx);
 	if (daemon_is_ready(ctx, why, sizeof(why)))
 		server_reply_text(request, HTTP_OK, "OK", "ok");
 	else
@@ -66,6 +67,7 @@ static void on_metrics(struct evhttp_request *request, void *ctx)
 	struct evbuffer *body = evbuffer_new();
 
 	look_again(ctx);
+	conditions_check(ctx);
 	if (body && metrics_print(ctx, body) == 0)
 		server_reply(request, HTTP_OK, "OK", "text/plain; version=0.0.4; charset=utf-8",
 			     body);
@@ -80,6 +82,7 @@ static void on_status(struct evhttp_request *request, void *ctx)
 	struct daemon *d = ctx;
 
 	look_at_host(d);
+	conditions_check(d);
 	json_t *json = status_json(d);
 	char *text = json_line(json);
 	struct evbuffer *body = evbuffer_new();

@@ -105,6 +105,7 @@ int state_commit_failed(struct daemon *d, const char *why)
 				     .part = PART,
 				     .id = COMMIT_FAILING,
 				     .level = FINDING_ERROR,
+				     .open = d->touched, /* what others have removed */
 				     .quiet = true,
 				     .todo = "It is tried again; see the log.",
 			     },

@@ -151,11 +151,20 @@ def series(text):
 
 
 def findings_are_metrics(top, manifest):
-    service = Service(top, "-f", manifest)
+    other = os.path.join(top, "other.yaml")
+    with open(other, "w", encoding="utf-8") as out:
+        out.write("apiVersion: policy.networking.k8s.io/v1alpha1\nkind: AdminNetworkPolicy\nmetadata: {name: admin}\n")
+    service = Service(top, "-f", manifest, "-f", other)
     service.told()
     text = get("/metrics")[1]
     check("each series once", len(series(text)) == len(set(series(text))), text)
     check("two families are not forwarded", 'netpold_findings{level="warning",id="forwarding-off"} 2' in text, text)
+    check("a kind that is not enforced", 'netpold_findings{level="warning",id="policies-not-enforced"} 1' in text, text)
+    with open(other, "a", encoding="utf-8") as out:
+        out.write("---\napiVersion: v1\nkind: Pod\nmetadata: {name: 7}\n")
+    wait_for("a fault", lambda: 'netpold_findings{level="warning",id="manifest-errors"} 1' in get("/metrics")[1])
+    check("nothing is open for that", "netpold_open 0\n" in text, text)
+    check("and it is ready", get("/readyz") == (200, "ok\n"), get("/readyz"))
     # Nobody asks for the status, and no pod comes: who reads the metrics learns of it all the same.
     run("nft", "add table ip other; add chain ip other f { type filter hook forward priority 0; policy drop; }")
     wait_for("another firewall among the metrics", lambda: 'id="forward-drop"' in get("/metrics")[1])
