@@ -72,6 +72,9 @@ class World:
             self.check(f"without {what} nothing is written", self.kernel(name) == before[name])
             self.check(f"without {what} it is not ready", not status["ready"] and not status["kernel"]["upToDate"] and
                        "not all sources have been read" in agent.ask("/readyz"))
+            expected = "earlier-rules" if before[name] else "not-enforced-yet"
+            self.check(f"without {what} the state is said", expected in self.findings(name) and
+                       (before[name] or status["state"] == "open"), str(status))
         self.kube.do("heal")
         self.kube.do("drop-connections")
 
