@@ -62,10 +62,10 @@ void api_stream_free(struct api_stream *stream);
  * returned. After an error the stream is of no more use. */
 int api_stream_feed(struct api_stream *stream, const char *bytes, size_t len, struct err *err);
 
-/* After an error within an item of a list whose end cannot be found: tells that item as broken, by
- * what was read of it, then the end of the list, if its metadata came before the items and says
- * that there is more behind it, or the item may be the last. 0; -ENOENT: that is not so; or as
- * api_stream_feed(). */
+/* After an error within an item of a list, as its end or its name cannot be found: tells it as
+ * broken, by what was read of it, then the end of the list, if its metadata came before the items
+ * and says that there is more behind it, or the item may be the last. 0; -ENOENT: that is not so;
+ * or as api_stream_feed(). */
 int api_stream_skip_item(struct api_stream *stream, const char *reason, bool may_be_last,
 			 struct err *err);
 

@@ -32,6 +32,7 @@ struct api_stream {
 	struct json_extract *extract;
 	struct err *err; /* of the call that is running */
 	bool ended;      /* the list's own end has been read */
+	bool skipping;   /* an object without a name is to be told as well */
 };
 
 static const char *text_of(const json_t *object, const char *key)
@@ -111,12 +112,12 @@ static int set_new(json_t *object, const char *key, json_t *value)
 }
 
 /* Metadata with a name in any case. No object has the names that stand in for what cannot be read;
- * a policy in a namespace that is none isolates nobody. */
+ * a policy in a namespace that is none isolates nobody, as it cannot be told whom it would. */
 static int set_metadata(json_t *json, const struct identity *id, bool namespaced)
 {
 	const json_t *old = json_object_get(json, "metadata");
 	json_t *metadata = json_is_object(old) ? json_copy((json_t *)old) : json_object();
-	const char *ns = id->ns || id->name || !namespaced ? id->ns : NO_NAMESPACE;
+	const char *ns = id->ns || !namespaced ? id->ns : NO_NAMESPACE;
 	int rc = metadata ? 0 : -ENOMEM;
 
 	if (rc == 0)
@@ -136,6 +137,9 @@ static int tell_broken(struct api_stream *s, const json_t *json, const struct id
 	enum kind kind = s->resource->kind;
 	struct api_item item = {.what = API_ITEM_BROKEN, .version = id->version, .reason = reason};
 	struct decoder d = {.strings = s->strings};
+
+	if (!id->name && !s->skipping)
+		return err_set(s->err, -EINVAL, "an object without a name: %s", reason);
 	AUTO_JSON json_t *named = json_is_object(json) ? json_copy((json_t *)json) : json_object();
 	int rc = named ? set_metadata(named, id, kind == KIND_POD || kind == KIND_NETWORK_POLICY)
 		       : -ENOMEM;
@@ -152,8 +156,8 @@ static int tell_name(struct api_stream *s, enum api_item_what what, const struct
 	const char *name = id->name;
 	int rc;
 
-	if (!name && what == API_ITEM_DELETE)
-		return err_set(s->err, -EINVAL, "a deleted object without a name");
+	if (!name && !s->skipping)
+		return err_set(s->err, -EINVAL, "an object without a name");
 	rc = api_object_of_name(s->resource, s->strings, id->ns, name ? name : NO_NAME,
 				&item.object);
 	return rc < 0 ? rc : s->fn(s->ctx, &item);
@@ -437,6 +441,7 @@ int api_stream_skip_item(struct api_stream *s, const char *reason, bool may_be_l
 			  (may_be_last && text_of(metadata, "resourceVersion")))))
 		return -ENOENT;
 	part.len = 0;
+	s->skipping = true;
 	if (rc == 0)
 		rc = take_unreadable(s, API_ITEM_UPSERT, &part, reason);
 	return rc == 0 ? tell_list(s, metadata) : rc;

@@ -258,6 +258,11 @@ void reflector_answered(struct reflector *r, enum reflector_error where, int cod
 		return;
 	}
 	switch (code) {
+	case 400:
+	case 422: /* the version is none to it: client-go lists anew after what it cannot retry */
+		if (r->phase == REFLECTOR_WATCH)
+			list_anew(r);
+		break;
 	case 401:
 		r->definite = r->refused; /* new credentials did not help */
 		r->refused = true;

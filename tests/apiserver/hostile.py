@@ -52,7 +52,8 @@ LARGE = {"deepest": [("metadata", "managedFields"), ("metadata", "labels"), ("sp
 # Never read: no value there makes a difference.
 UNREAD_PATHS = [("metadata", name) for name in UNREAD if name != "annotations"] + [("metadata", "annotations", "a"), ("spec", "volumes"), ("spec", "tolerations"), ("spec", "taints"),
                                                            ("status", "conditions"), ("status", "images"), ("z",)]
-NAMES = [("metadata",), ("metadata", "name"), ("metadata", "namespace")]
+NAMES = [("metadata",), ("metadata", "name")]
+ELSEWHERE = [("metadata", "namespace"), ("metadata", "resourceVersion")]
 
 
 def paths(value, here=()):
@@ -80,7 +81,8 @@ def backwards(value):
 
 
 class Hostile:
-    """resource, name; parts: what to inject; harmless: it is to be understood; named: by its name at least."""
+    """resource, name; parts: what to inject. harmless: it is to be understood; named: its name can be read; kept: and
+    its namespace and version too."""
 
     def __init__(self, resource, number, path, value, tree):
         self.resource = resource
@@ -88,7 +90,8 @@ class Hostile:
         self.what = f"{value} at {'.'.join(map(str, path))} of {resource}"
         self.harmless = (any(path[:len(unread)] == unread for unread in UNREAD_PATHS) and
                          (resource, path) != ("networkpolicies", ("z",)))  # a field of tomorrow
-        self.named = path not in NAMES and path != ("metadata", "resourceVersion")
+        self.named = path not in NAMES
+        self.kept = self.named and path not in ELSEWHERE
         text = json.dumps(tree, separators=(",", ":")).replace("@NAME@", self.name)
         before, after = text.split(json.dumps(HOLE))
         middle = VALUES[value]

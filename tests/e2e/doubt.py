@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What netpold does while it does not know. Before all kinds of objects have been read nothing is written: no table is
 made, and one of an earlier run stays as it is. An object that cannot be understood is named, and what it could have
-opened is closed, while all else is enforced; mended, it counts again. What it knows reaches the kernel soon, and what
-comes together is written together. A node that the API server does not know, and one
-that has no results of CNI plugins, say so.
+opened is closed, while all else is enforced; mended, it counts again. No object, whatever it is like, keeps others from
+being enforced, and a watch that makes no progress is no secret. What it knows reaches the kernel soon, and what comes
+together is written together. A node that the API server does not know, and one that has no results of CNI plugins, say
+so.
 
 SEED what is held back how; MODE routed, bridged, or both (one, by the seed)."""
 import os
@@ -17,6 +18,7 @@ import time
 
 import harness
 import kube
+import hostile  # of tests/apiserver
 
 PODS = {"a": ("a", "n1"), "b": ("b", "n1"), "b2": ("b", "n2"), "d": ("d", "n2")}
 SOON_MS, BURST = 100, 300
@@ -25,7 +27,8 @@ SOON_MS, BURST = 100, 300
 class World:
     def __init__(self, mode, luck, check):
         self.luck, self.check = luck, check
-        self.kube = kube.Kube(f"/run/{mode}", mode == "bridged", luck.choice(kube.HOSTS), "--commit-interval", "10")
+        self.kube = kube.Kube(f"/run/{mode}", mode == "bridged", luck.choice(kube.HOSTS), "--commit-interval", "10",
+                              "--api-progress-deadline", "1")
         self.kube.server.load(self.policy("b", 80))
         for number, (name, (app, where)) in enumerate(PODS.items(), 1):
             life = self.kube.schedule(name, {"app": app}, where, (f"10.1.0.{number}", f"fd00:1::{number}"))
@@ -173,6 +176,56 @@ class World:
             os.unlink(life.result)
             self.kube.lab.attached["n1"] -= 1
 
+    # What would stop it all
+
+    def hostile_objects(self):
+        """Anything in any field, of a tenant's pods and policies and of namespaces: all else goes on, also after a start."""
+        self.kube.do("load", objects=[kube.namespace("shop")])
+        found = [one for one in hostile.cases() if one.kept and one.resource != "nodes"]
+        self.kube.do("inject", objects=[{"resource": one.resource, "namespace": one.namespace, "name": one.name,
+                                         "parts": one.parts} for one in found])
+        self.kube.server.load(self.policy("b", 80))
+        self.verify("behind hostile objects all is enforced")
+        self.kube.agents["n1"].stop(signal.SIGKILL)
+        self.kube.server.load(self.policy("b", 81))
+        self.kube.agents["n1"].start()
+        self.verify("a start among hostile objects is a start")
+        for name, agent in self.kube.agents.items():
+            named = {one["object"] for one in agent.status()["api"]["broken"]}
+            keys = {one.key for one in found}
+            self.check(f"{name} names some of them, and no other", named and named < keys, str(named - keys))
+        for one in found:
+            self.kube.do("remove", resource=one.resource, namespace=one.namespace, name=one.name)
+        self.verify("without hostile objects")
+        for name, agent in self.kube.agents.items():
+            self.check(f"{name} names none any more", not agent.status()["api"]["broken"])
+
+    def stalled(self, name, words=""):
+        return [one for one in self.kube.agents[name].status()["findings"]
+                if one["id"] == "watch-stalled" and words in one["text"]]
+
+    def numbers(self, name):
+        text = self.kube.agents[name].ask("/metrics")
+        return [number for number in (0, 1) if f"netpold_ready {number}\n" in text and f"netpold_up_to_date {number}\n" in text]
+
+    def a_watch_that_makes_no_progress(self):
+        self.kube.do("fail", resource="networkpolicies", verb="watch", user="node", how="500-event", times=None)
+        self.kube.do("streams", resource="networkpolicies", how="end")
+        for name, agent in self.kube.agents.items():
+            found = harness.wait_for(f"{name} says that nothing is read, and why",
+                                     lambda name=name: self.stalled(name, "ERROR event with code 500"))[0]
+            self.check("the finding says what and since when", found["subject"] == "networkpolicies" and found["since"],
+                       str(found))
+            self.check("the state follows", agent.status()["state"] == "behind", agent.status()["state"])
+            self.check("readiness follows", "watch-stalled" in agent.ask("/readyz"), agent.ask("/readyz"))
+            self.check("the metrics follow", self.numbers(name) == [0])
+        self.kube.do("heal")
+        self.kube.do("set", bookmark_seconds=1)
+        for name, agent in self.kube.agents.items():
+            harness.wait_for(f"{name} reads again", lambda name=name: not self.stalled(name))
+            self.check("the metrics say so", self.numbers(name) == [1])
+            self.check("nor in the state", agent.status()["state"] != "behind", agent.status()["state"])
+
     # How soon
 
     def commits(self, name):
@@ -248,6 +301,8 @@ def run(mode, seed, check):
         world.first_commits()
         world.policies()
         world.odd_pods()
+        world.hostile_objects()
+        world.a_watch_that_makes_no_progress()
         world.soon_and_together()
         world.a_node_without_results()
         world.a_node_that_nobody_knows()

@@ -199,6 +199,23 @@ static void a_kind_that_every_server_has_is_missed(void **state)
 	stop(&s);
 }
 
+static void a_version_that_the_server_rejects_leads_to_a_list(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		start(&s, &pods);
+		synced(&s);
+		assert_int_equal(answer(&s, 200, EVENT("ADDED", POD("r", "nonsense"))), 0);
+		ends(&s, HTTP_FAILED, 200, 1);
+		(void)requests(&s, "resourceVersion=nonsense&", NULL);
+		ends(&s, HTTP_DONE, i == 0 ? 400 : 422, 1);
+		(void)requests(&s, "sendInitialEvents=true", "resourceVersion=");
+		stop(&s);
+	}
+}
+
 static void versions_have_a_length(void **state)
 {
 	char event[1000], version[200];
@@ -246,6 +263,7 @@ int main(void)
 		cmocka_unit_test(a_kind_may_come_and_go),
 		cmocka_unit_test(a_kind_that_may_not_be_read_holds_up_nothing),
 		cmocka_unit_test(a_kind_that_every_server_has_is_missed),
+		cmocka_unit_test(a_version_that_the_server_rejects_leads_to_a_list),
 		cmocka_unit_test(versions_have_a_length),
 		cmocka_unit_test(an_error_page_has_a_size),
 	};
