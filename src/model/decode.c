@@ -195,6 +195,26 @@ static void set_origins(struct decoder *d, struct decoded *ret)
 		set_origin(d, (struct origin *)object_origin(&ret->objects.v[i]));
 }
 
+/* One that is passed over: is it there at all, or a kind of ours misspelt? False after a fault. */
+static bool check_kind(struct decoder *d, const json_t *json, const struct identity *id)
+{
+	const json_t *kind = json_object_get(json, "kind");
+	enum kind_known known = d->file ? kind_known(id->group, id->kind) : KIND_KNOWN;
+
+	if (known == KIND_KNOWN || (known == KIND_DOUBTFUL && ends_with(id->kind, "NetworkPolicy")))
+		return true; /* whatever is called a policy is named later */
+	name_object(d, json, id->kind, true);
+	path_key(d, "kind");
+	if (known == KIND_WRONG)
+		refuse(d, kind, "no kind of %s: expected NetworkPolicy, Ingress or another of its",
+		       id->version);
+	else
+		warn(d, kind, "no kind of %s, ignored: expected one as it is spelt there",
+		     id->version);
+	path_pop(d);
+	return known != KIND_WRONG;
+}
+
 static void set_unused(struct decoder *d, const json_t *json, const struct identity *id,
 		       struct decoded *ret)
 {
@@ -233,6 +253,8 @@ int decode_object(struct decoder *d, const json_t *json, const char *list_kind,
 
 	int kind = our_kind(&id);
 	if (kind < 0) {
+		if (!check_kind(d, json, &id))
+			return -EINVAL;
 		set_unused(d, json, &id, ret);
 		return 0;
 	}

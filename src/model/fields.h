@@ -59,6 +59,14 @@ bool valid_label_key(const char *text);
 bool valid_label_value(const char *text);
 bool valid_port_name(const char *text);
 
+/* kinds.c: of an API group ("": the core's) that Kubernetes itself has. */
+enum kind_known {
+	KIND_KNOWN,    /* or of another group */
+	KIND_DOUBTFUL, /* no kind of its group */
+	KIND_WRONG     /* the same, and the group has network policies */
+};
+enum kind_known kind_known(const char *group, const char *kind);
+
 /* One kind each; NULL after a fault or without memory. The object is the caller's. */
 struct namespace_ *decode_namespace(struct decoder *d, const json_t *json, const char *name);
 struct node *decode_node(struct decoder *d, const json_t *json, const char *name);

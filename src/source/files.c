@@ -18,6 +18,7 @@
 #include "source/json_split.h"
 #include "source/paths.h"
 #include "source/yaml.h"
+#include "text_file.h"
 
 #define READ_BYTES (256u << 10)
 #define LIST_DEPTH 4 /* lists in lists */
@@ -322,18 +323,13 @@ static int take_json(void *ctx, const struct json_part *part)
 	return rc;
 }
 
-static ssize_t read_some(int fd, char *buf, size_t len)
+static void cannot_read(struct loader *l, int code, const struct err *err)
 {
-	ssize_t n;
-
-	do {
-		n = read(fd, buf, len);
-	} while (n < 0 && errno == EINTR);
-	return n < 0 ? -errno : n;
+	file_fault(l, 0, err->code ? err->text : strerror(-code));
 }
 
 /* `head` bytes have been read already, to see what it is. */
-static int read_json(struct loader *l, int fd, char *buf, size_t head)
+static int read_json(struct loader *l, struct text_file *in, char *buf, size_t head)
 {
 	struct json_splitter *splitter = json_splitter_new(take_json, l);
 	struct err err = {0};
@@ -344,10 +340,10 @@ static int read_json(struct loader *l, int fd, char *buf, size_t head)
 		rc = json_splitter_feed(splitter, buf, (size_t)n, &err);
 		task_yield();
 		if (rc == 0)
-			n = read_some(fd, buf, READ_BYTES);
+			n = text_read(in, buf, READ_BYTES, &err);
 	}
 	if (rc == 0 && n < 0)
-		file_fault(l, 0, strerror((int)-n));
+		cannot_read(l, (int)n, &err);
 	else if (rc == 0)
 		rc = json_splitter_finish(splitter, &err);
 	if (rc == -EINVAL && err.code) {
@@ -360,11 +356,12 @@ static int read_json(struct loader *l, int fd, char *buf, size_t head)
 }
 
 /* The rest of the file after its head; NULL with *ret_rc: 0 after a fault, -ENOMEM. */
-static char *read_rest(struct loader *l, int fd, const char *head, size_t head_len, size_t *ret_len,
-		       int *ret_rc)
+static char *read_rest(struct loader *l, struct text_file *in, const char *head, size_t head_len,
+		       size_t *ret_len, int *ret_rc)
 {
 	size_t len = head_len, cap = head_len + READ_BYTES;
 	char *text = malloc(cap);
+	struct err err = {0};
 	ssize_t n = text ? 1 : -ENOMEM;
 
 	if (text)
@@ -379,7 +376,7 @@ static char *read_rest(struct loader *l, int fd, const char *head, size_t head_l
 			text = grown;
 			cap *= 2;
 		}
-		n = read_some(fd, text + len, READ_BYTES);
+		n = text_read(in, text + len, READ_BYTES, &err);
 		task_yield();
 		len += n > 0 ? (size_t)n : 0;
 	}
@@ -393,23 +390,23 @@ static char *read_rest(struct loader *l, int fd, const char *head, size_t head_l
 			l, 0,
 			"file too large: expected at most 64 MiB of YAML (JSON may be any size)");
 	else if (n != -ENOMEM)
-		file_fault(l, 0, strerror((int)-n));
+		cannot_read(l, (int)n, &err);
 	free(text);
 	return NULL;
 }
 
-static int read_yaml(struct loader *l, int fd, const char *head, size_t head_len)
+static int read_yaml(struct loader *l, struct text_file *in, const char *head, size_t head_len)
 {
 	const struct yaml_reader reader = {
 		.document = take_yaml, .invalid = invalid_document, .ctx = l};
 	struct yaml_failure failure;
 	size_t len = 0;
 	int rc = 0;
-	AUTO_FREE char *text = read_rest(l, fd, head, head_len, &len, &rc);
+	AUTO_FREE char *text = read_rest(l, in, head, head_len, &len, &rc);
 
 	if (!text)
 		return rc;
-	rc = yaml_read(text, len, &reader, &failure);
+	rc = yaml_read(text, text_drop_marks(text, len), &reader, &failure);
 	return rc == -EINVAL ? invalid_document(l, &failure) : rc;
 }
 
@@ -428,30 +425,20 @@ static bool looks_like_json(const char *path, const char *head, size_t len)
 	return i < len && head[i] == '{';
 }
 
-/* PowerShell writes one; kubectl passes over it. */
-static size_t skip_byte_order_mark(char *buf, size_t len)
-{
-	static const char mark[] = {'\xef', '\xbb', '\xbf'};
-
-	if (len < sizeof(mark) || memcmp(buf, mark, sizeof(mark)) != 0)
-		return 0;
-	memmove(buf, buf + sizeof(mark), len - sizeof(mark));
-	return sizeof(mark);
-}
-
 static int read_open_file(struct loader *l, int fd, char *buf)
 {
-	ssize_t n = fd < 0 ? -errno : read_some(fd, buf, READ_BYTES);
+	struct text_file in = {.fd = fd};
+	struct err err = {0};
+	ssize_t n = fd < 0 ? -errno : text_read(&in, buf, READ_BYTES, &err);
 
 	if (n < 0) {
-		file_fault(l, 0, strerror((int)-n));
+		cannot_read(l, (int)n, &err);
 		return 0;
 	}
 	l->report->files++;
-	n -= (ssize_t)skip_byte_order_mark(buf, (size_t)n);
 	if (looks_like_json(l->file, buf, (size_t)n))
-		return read_json(l, fd, buf, (size_t)n);
-	return read_yaml(l, fd, buf, (size_t)n);
+		return read_json(l, &in, buf, (size_t)n);
+	return read_yaml(l, &in, buf, (size_t)n);
 }
 
 static int read_file(struct loader *l, const char *path)

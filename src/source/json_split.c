@@ -26,6 +26,7 @@ struct json_splitter {
 	unsigned depth;
 	bool in_string, escaped;
 	unsigned line;
+	size_t mark; /* bytes of a byte order mark that have come */
 
 	struct buffer document, item;
 	unsigned document_line, item_line;
@@ -419,6 +420,17 @@ static int scan_document(struct json_splitter *s, const char **pp, const char *e
 	return rc;
 }
 
+/* Of a byte order mark between documents: files that Windows has written, one after the other. */
+static bool is_mark(struct json_splitter *s, char c)
+{
+	static const char mark[] = {'\xef', '\xbb', '\xbf'};
+
+	if (c != mark[s->mark])
+		return false;
+	s->mark = (s->mark + 1) % sizeof(mark);
+	return true;
+}
+
 int json_splitter_feed(struct json_splitter *s, const char *bytes, size_t len, struct err *err)
 {
 	const char *p = bytes, *end = bytes + len;
@@ -429,11 +441,13 @@ int json_splitter_feed(struct json_splitter *s, const char *bytes, size_t len, s
 			rc = scan_item(s, &p, end, err);
 		} else if (s->depth > 0) {
 			rc = scan_document(s, &p, end, err);
-		} else if (is_space(*p)) {
+		} else if (s->mark == 0 && is_space(*p)) {
 			s->line += *p++ == '\n';
-		} else if (*p == '{' || *p == '[') {
+		} else if (s->mark == 0 && (*p == '{' || *p == '[')) {
 			s->document_line = s->line;
 			rc = scan_document(s, &p, end, err);
+		} else if (is_mark(s, *p)) {
+			p++;
 		} else {
 			rc = err_set(err, -EINVAL, "not JSON: expected an object");
 		}
@@ -470,6 +484,8 @@ static int judge_open(struct json_splitter *s, const struct buffer *open, unsign
 
 int json_splitter_finish(struct json_splitter *s, struct err *err)
 {
+	if (s->mark > 0)
+		return err_set(err, -EINVAL, "not JSON: expected an object");
 	if (s->depth == 0)
 		return 0;
 	if (s->in_item)
