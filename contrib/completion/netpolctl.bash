@@ -20,7 +20,7 @@ _netpolctl()
 		;;
 	*)
 		if [[ $cur == -* ]]; then
-			mapfile -t COMPREPLY < <(compgen -W "--local-node-egress $("$1" --help 2> /dev/null |
+			mapfile -t COMPREPLY < <(compgen -W "--local-node-egress --strict $("$1" --help 2> /dev/null |
 				sed -n 's/^  \(    \|-., \)\(--[a-z-]*\).*/\2/p')" -- "$cur")
 		elif ((COMP_CWORD == 1)); then
 			mapfile -t COMPREPLY < <(compgen -W 'explain test graph status' -- "$cur")

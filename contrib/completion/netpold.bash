@@ -31,7 +31,7 @@ _netpold()
 	*)
 		# --help has no room for these.
 		mapfile -t COMPREPLY < <(compgen -W "--lockdown --cni-plugin-results --established --pod-networks --state-directory
-			--local-node-egress --pod-tunnels --allowed-sources --api-progress-deadline
+			--local-node-egress --strict --pod-tunnels --allowed-sources --api-progress-deadline
 			$("$1" --help 2> /dev/null | sed -n 's/^  \(    \|-., \)\(--[a-z-]*\).*/\2/p')" -- "$cur")
 		;;
 	esac

@@ -47,6 +47,9 @@ void faults_add(struct faults *faults, enum fault_level level, const struct faul
  * FILE:LINE: error: OBJECT: FIELD: VALUE: expected ... */
 void faults_print(struct faults *faults, FILE *out);
 
+/* All that is in `from` is in `to` then; `from` is empty. */
+void faults_move(struct faults *to, struct faults *from);
+
 void faults_done(struct faults *faults);
 
 #endif

@@ -44,8 +44,9 @@ struct decoder {
 	struct path_seg path[DECODE_PATH_MAX];
 	size_t depth;
 	char object[OBJECT_NAME_MAX + 64]; /* "NetworkPolicy shop/web" */
-	bool accepted; /* by an API server before: forgive what older ones let in */
-	size_t errors; /* of this object */
+	bool accepted;          /* by an API server before: forgive what older ones let in */
+	size_t errors;          /* of this object */
+	size_t template_errors; /* those of them that are actions of a template */
 	bool no_memory;
 };
 

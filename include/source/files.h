@@ -22,17 +22,38 @@ struct unenforced {
 	unsigned line;
 };
 
+/* Documents from which manifests are made, and which are none: left out. */
+enum unrendered_kind {
+	UNRENDERED_TEMPLATE,      /* of Helm: actions in double braces */
+	UNRENDERED_KUSTOMIZATION, /* kustomization.yaml, or of kustomize's API group */
+	UNRENDERED_VALUES,        /* values.yaml, Chart.yaml */
+	UNRENDERED_COUNT
+};
+
+struct unrendered {
+	size_t n;
+	const char *file; /* the first's; interned */
+	unsigned line;
+};
+
 struct files_report {
+	bool strict; /* set by the caller: each of the unrendered is an error */
 	size_t files;
 	size_t objects[KIND_COUNT];
 	size_t unused;                     /* objects of kinds that have no bearing on policy */
 	VEC(struct unenforced) unenforced; /* by file and line */
+	struct unrendered unrendered[UNRENDERED_COUNT];
+	VEC(const char *) unrendered_files; /* that have such; interned */
 };
+
+/* All of the unrendered. */
+size_t files_unrendered(const struct files_report *report);
 
 /* Reads every PATH (a file, a directory with its *.yaml, *.yml and *.json, or "-" for standard
  * input) and emits an event for each object, then EVENT_SYNCED. The order of `paths` does not
  * matter. Input that is no use is told in `faults` and left out; only a lack of memory or what `fn`
- * returned ends the run: 0 or that. `report` is the caller's to give to files_report_done(). */
+ * returned ends the run: 0 or that. `report` is zero but for `strict`, and the caller's to give to
+ * files_report_done(). */
 int files_load(const char *const paths[], size_t n_paths, struct intern *strings, event_fn fn,
 	       void *ctx, struct faults *faults, struct files_report *report);
 

@@ -27,6 +27,7 @@ typedef int (*yaml_document_fn)(void *ctx, const json_t *root, struct yaml_lines
 /* What is wrong with a document or a file; texts may be "". */
 struct yaml_failure {
 	unsigned line;              /* 0: unknown */
+	bool again;                 /* a file's, in a document that has failed before */
 	unsigned context_line;      /* where that began which is no YAML; 0: unknown */
 	char field[YAML_FIELD_MAX]; /* "spec.ingress[0]", keys as they were written */
 	char value[YAML_VALUE_MAX]; /* as it was written */

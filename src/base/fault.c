@@ -49,6 +49,17 @@ void faults_add(struct faults *faults, enum fault_level level, const struct faul
 		fault_done(&fault);
 }
 
+void faults_move(struct faults *to, struct faults *from)
+{
+	to->errors += from->errors;
+	to->warnings += from->warnings;
+	for (size_t i = 0; i < from->n; i++) {
+		if (to->n >= FAULTS_MAX || vec_push(to, from->v[i]) < 0)
+			fault_done(&from->v[i]);
+	}
+	from->n = from->errors = from->warnings = 0;
+}
+
 static int compare_text(const char *a, const char *b)
 {
 	if (!a || !b)

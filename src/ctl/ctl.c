@@ -18,6 +18,7 @@ static const struct option_spec specs[] = {
 	{"output", 'o', "FORMAT", "text (default) or json, one object a line"},
 	{"control", 0, "PATH", "the daemon's socket [" CTL_DEFAULT_CONTROL "]"},
 	{"local-node-egress", 0, "WHAT", NULL},
+	{"strict", 0, NULL, NULL},
 	{"verbose", 'v', NULL, "test: also show what holds"},
 	{"help", 'h', NULL, "show this help and exit"},
 	{"version", 'V', NULL, "show the version and exit"},
@@ -83,6 +84,8 @@ static int take_option(void *ctx, const char *name, const char *value)
 		inv->version = true;
 	else if (strcmp(name, "verbose") == 0)
 		inv->ctl.verbose = true;
+	else if (strcmp(name, "strict") == 0)
+		inv->ctl.cluster.report.strict = true;
 	else if (strcmp(name, "manifests") == 0)
 		return vec_push(&inv->ctl.manifests, value);
 	else if (strcmp(name, "kubeconfig") == 0)

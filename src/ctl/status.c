@@ -47,6 +47,9 @@ static void print_files(const json_t *files)
 	print_line(stdout, "           read %s: files %lld, errors %lld, warnings %lld",
 		   text(files, "read", "never"), (long long)number(files, "files"),
 		   (long long)number(files, "errors"), (long long)number(files, "warnings"));
+	if (number(files, "notRendered") > 0)
+		print_line(stdout, "           NOT RENDERED, and not read: documents %lld",
+			   (long long)number(files, "notRendered"));
 	if (number(files, "kept") > 0)
 		print_line(stdout,
 			   "           enforced as before, because their file cannot be read: %lld",

@@ -179,6 +179,10 @@ static int print_header(const struct offline *offline, const char *node, FILE *o
 			out);
 	if (rc == 0)
 		rc = list_unenforced(&offline->report, out);
+	if (files_unrendered(&offline->report) > 0)
+		print_line(out,
+			   "# not rendered, and so not in here: documents %zu (see standard error)",
+			   files_unrendered(&offline->report));
 	if (offline->faults.errors > 0)
 		fprintf(out, "# incomplete, faults in the input: %zu (see standard error)\n",
 			offline->faults.errors);
@@ -228,7 +232,7 @@ int dry_run(const struct settings *settings)
 					 .pod_tunnels = settings->pod_tunnels,
 					 .allowed_sources = &settings->allowed_sources};
 	struct render *render = render_new();
-	struct offline offline = {0};
+	struct offline offline = {.report.strict = settings->strict};
 	int status = render ? render_configure(render, &options) : -ENOMEM;
 
 	if (status == 0)
@@ -242,7 +246,7 @@ int dry_run(const struct settings *settings)
 
 int check(const struct settings *settings)
 {
-	struct offline offline = {0};
+	struct offline offline = {.report.strict = settings->strict};
 	int status;
 
 	if (need_manifests(settings) < 0)
@@ -257,12 +261,15 @@ int check(const struct settings *settings)
 		return no_memory();
 	}
 	printf("files %zu: namespaces %zu, nodes %zu, pods %zu, network policies %zu, others %zu; "
-	       "errors %zu, warnings %zu\n",
+	       "errors %zu, warnings %zu",
 	       offline.report.files, offline.report.objects[KIND_NAMESPACE],
 	       offline.report.objects[KIND_NODE], offline.report.objects[KIND_POD],
 	       offline.report.objects[KIND_NETWORK_POLICY],
 	       offline.report.unused + offline.report.unenforced.n, offline.faults.errors,
 	       offline.faults.warnings);
+	if (files_unrendered(&offline.report) > 0)
+		printf(", not rendered %zu", files_unrendered(&offline.report));
+	putchar('\n');
 	if (fflush(stdout) != 0) {
 		log_err("netpold", "cannot write: %s", strerror(errno));
 		status = 1;

@@ -71,7 +71,7 @@ static void report(struct daemon *d, struct faults *faults)
 int files_read(struct daemon *d)
 {
 	struct faults faults = {0};
-	struct files_report read = {0};
+	struct files_report read = {.strict = d->settings->strict};
 	int rc = follow_load(d->follow, take_event, d, &faults, &read, &d->kept);
 
 	if (rc == 0) {

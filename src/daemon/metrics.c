@@ -110,6 +110,9 @@ static void put_files(const struct daemon *d, struct evbuffer *out)
 	    (double)d->errors);
 	put(out, "manifest_warnings", "gauge", "Warnings about the manifests as last read.",
 	    (double)d->warnings);
+	put(out, "manifests_not_rendered", "gauge",
+	    "Documents that are templates, kustomizations or values, and not read.",
+	    (double)files_unrendered(&d->report));
 	put(out, "manifest_objects_kept", "gauge",
 	    "Objects enforced as they were, because their file cannot be read.", (double)d->kept);
 	put(out, "manifests_read_timestamp_seconds", "gauge", "When the manifests were last read.",

@@ -200,6 +200,11 @@ static int parse_allowed_sources(struct settings *s, const char *value)
 	return allowed_sources_add(&s->allowed_sources, value);
 }
 
+static int parse_strict(struct settings *s, const char *value)
+{
+	return parse_choice(value, "on", "off", &s->strict);
+}
+
 static const struct setting settings_table[] = {
 	{"manifests", 'f', "PATH", "paths of files and directories, or -", true, take_manifest,
 	 "a manifest, a directory of them, or -; repeatable"},
@@ -221,6 +226,7 @@ static const struct setting settings_table[] = {
 	{"unknown-pods", 0, "WHAT", "allow or drop", false, take_unknown_pods,
 	 "packets of pods not known yet: allow [allow], drop"},
 	{"local-node-egress", 0, "WHAT", "policy or allow", false, parse_local_node_egress, NULL},
+	{"strict", 0, NULL, "on or off", false, parse_strict, NULL},
 	{"pod-tunnels", 0, "WHAT", "drop or allow", false, parse_pod_tunnels, NULL},
 	{"allowed-sources", 0, "WHOSE", ALLOWED_SOURCE_SYNTAX, true, parse_allowed_sources, NULL},
 	{"commit-interval", 0, "MS", "milliseconds, 0 to 60000", false, take_commit_interval,
@@ -306,7 +312,7 @@ static int take_option(void *ctx, const char *name, const char *value)
 			return set_mode(s, modes[i].mode);
 	}
 	s->given[setting - settings_table] = true;
-	rc = setting->take(s, value);
+	rc = setting->take(s, value ? value : "on"); /* one without a value is a switch */
 	if (rc == -EINVAL)
 		print_line(stderr, "netpold: --%s %s: expected %s", name, value, setting->expected);
 	return rc;
@@ -374,8 +380,8 @@ static const char *scalar_text(const json_t *value, char number[static 32])
 		(void)snprintf(number, 32, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
 		return number;
 	}
-	if (json_is_false(value))
-		return "off"; /* YAML's word for it */
+	if (json_is_boolean(value))
+		return json_is_true(value) ? "on" : "off"; /* YAML's words for it */
 	return json_string_value(value);
 }
 

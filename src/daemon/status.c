@@ -73,11 +73,12 @@ static json_t *json_files(const struct daemon *d)
 	paths = json_array();
 	for (size_t i = 0; i < d->settings->manifests.n; i++)
 		append(&paths, json_text(d->settings->manifests.v[i]));
-	return json_pack("{s:o, s:b, s:o, s:I, s:I, s:I, s:I, s:o}", "paths", paths, "synced",
+	return json_pack("{s:o, s:b, s:o, s:I, s:I, s:I, s:I, s:I, s:o}", "paths", paths, "synced",
 			 d->synced, "read", json_time(d->read_ms), "files",
 			 (json_int_t)d->report.files, "errors", (json_int_t)d->errors, "warnings",
-			 (json_int_t)d->warnings, "kept", (json_int_t)d->kept, "blind",
-			 json_text(follow_blind(d->follow)));
+			 (json_int_t)d->warnings, "notRendered",
+			 (json_int_t)files_unrendered(&d->report), "kept", (json_int_t)d->kept,
+			 "blind", json_text(follow_blind(d->follow)));
 }
 
 static json_t *json_resource(const struct reflector *r)

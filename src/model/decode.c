@@ -240,7 +240,7 @@ int decode_object(struct decoder *d, const json_t *json, const char *list_kind,
 
 	*ret = (struct decoded){0};
 	d->depth = 0;
-	d->errors = 0;
+	d->errors = d->template_errors = 0;
 	d->no_memory = false;
 	d->object[0] = '\0';
 

@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "base/intern.h"
+#include "model/template.h"
 
 #define FIELD_TEXT_MAX 512
 #define VALUE_TEXT_MAX 120
@@ -136,11 +137,23 @@ __attribute__((format(printf, 4, 0))) static void add_fault(struct decoder *d,
 		   "%s", text);
 }
 
+/* Is what is refused an action of a template, as value or key? */
+static bool is_template(const struct decoder *d, const json_t *value)
+{
+	size_t n = path_len(d);
+	const char *text = json_string_value(value);
+
+	if (!value && n > 0)
+		text = d->path[n - 1].key;
+	return text && template_in_text(text);
+}
+
 void refuse(struct decoder *d, const json_t *value, const char *fmt, ...)
 {
 	va_list ap;
 
 	d->errors++;
+	d->template_errors += is_template(d, value);
 	va_start(ap, fmt);
 	add_fault(d, FAULT_ERROR, value, fmt, ap);
 	va_end(ap);

@@ -66,7 +66,7 @@ static int take_event(void *ctx, const struct event *event)
 
 static int start(struct offline *ret, const char *node, const struct graph_listener *listener)
 {
-	*ret = (struct offline){0};
+	*ret = (struct offline){.report.strict = ret->report.strict};
 	ret->strings = intern_new();
 	if (ret->strings)
 		ret->graph = graph_new(ret->strings, node, listener);

@@ -19,6 +19,7 @@
 #include "source/paths.h"
 #include "source/yaml.h"
 #include "text_file.h"
+#include "unrendered.h"
 
 #define READ_BYTES (256u << 10)
 #define LIST_DEPTH 4 /* lists in lists */
@@ -50,6 +51,11 @@ struct loader {
 	/* The file being read. */
 	const char *file; /* interned */
 	VEC(struct waiting) waiting;
+
+	/* Of YAML. */
+	const char *text;
+	size_t text_len;
+	bool template; /* the document that has failed last is one */
 };
 
 static void file_fault(struct loader *l, unsigned line, const char *text)
@@ -168,12 +174,41 @@ static bool subtree_written(void *ctx, const struct path_seg *path, size_t n, co
 }
 
 /* One object, wherever it comes from. Faults are not errors: reading goes on. */
+static int take_decoded(struct loader *l, struct decoded *decoded)
+{
+	switch (decoded->what) {
+	case DECODED_OBJECTS:
+		return emit(l, decoded);
+	case DECODED_UNUSED:
+		l->report->unused++;
+		return 0;
+	case DECODED_UNENFORCED:
+		return note_unenforced(l, decoded);
+	}
+	return 0;
+}
+
+static int note_unrendered(struct loader *l, enum unrendered_kind kind, unsigned line)
+{
+	return unrendered_note(l->report, kind, l->file, line, l->faults);
+}
+
+/* A template's faults are the template's; all others are told. */
+static int take_refused(struct loader *l, const struct decoder *d, struct subtree *sub)
+{
+	if (d->errors == d->template_errors)
+		return note_unrendered(l, UNRENDERED_TEMPLATE, subtree_line(sub, NULL, 0));
+	faults_move(l->faults, d->faults);
+	return 0;
+}
+
 static int take_object(struct loader *l, const json_t *json, const char *list_kind,
 		       const char *list_version, struct subtree *sub)
 {
+	struct faults faults = {0};
 	struct decoder d = {
 		.strings = l->strings,
-		.faults = l->faults,
+		.faults = &faults,
 		.file = l->file,
 		.line_of = subtree_line,
 		.written = subtree_written,
@@ -183,22 +218,14 @@ static int take_object(struct loader *l, const json_t *json, const char *list_ki
 	struct decoded decoded;
 	int rc = decode_object(&d, json, list_kind, list_version, &decoded);
 
-	if (rc == -EINVAL)
-		return 0;
-	if (rc < 0)
-		return rc;
-	switch (decoded.what) {
-	case DECODED_OBJECTS:
-		rc = emit(l, &decoded);
-		break;
-	case DECODED_UNUSED:
-		l->report->unused++;
-		break;
-	case DECODED_UNENFORCED:
-		rc = note_unenforced(l, &decoded);
-		break;
+	if (rc == -EINVAL) {
+		rc = take_refused(l, &d, sub);
+	} else if (rc == 0) {
+		faults_move(l->faults, &faults);
+		rc = take_decoded(l, &decoded);
+		decoded_done(l->strings, &decoded);
 	}
-	decoded_done(l->strings, &decoded);
+	faults_done(&faults);
 	return rc;
 }
 
@@ -210,6 +237,12 @@ static int take_tree(struct loader *l, const json_t *json, const char *list_kind
 	struct subtree inner = *sub;
 	int rc = 0;
 
+	if (sub->depth == 0 && !list_kind) {
+		enum unrendered_kind kind = unrendered_by_content(l->file, json);
+
+		if (kind != UNRENDERED_COUNT)
+			return note_unrendered(l, kind, subtree_line(&inner, NULL, 0));
+	}
 	if (!json_is_array(items))
 		return take_object(l, json, list_kind, list_version, &inner);
 	if (sub->depth >= 2 * LIST_DEPTH) {
@@ -249,6 +282,11 @@ static int invalid_document(void *ctx, const struct yaml_failure *failure)
 {
 	struct loader *l = ctx;
 
+	if (failure->again && l->template)
+		return 0; /* of one that is counted already */
+	l->template = unrendered_by_failure(l->text, l->text_len, failure);
+	if (l->template)
+		return note_unrendered(l, UNRENDERED_TEMPLATE, failure->line);
 	faults_add(l->faults, FAULT_ERROR,
 		   &(struct fault_place){.file = l->file,
 					 .line = failure->line,
@@ -406,7 +444,10 @@ static int read_yaml(struct loader *l, struct text_file *in, const char *head, s
 
 	if (!text)
 		return rc;
-	rc = yaml_read(text, text_drop_marks(text, len), &reader, &failure);
+	l->text = text;
+	l->text_len = text_drop_marks(text, len);
+	l->template = false;
+	rc = yaml_read(text, l->text_len, &reader, &failure);
 	return rc == -EINVAL ? invalid_document(l, &failure) : rc;
 }
 
@@ -485,7 +526,7 @@ int files_load(const char *const paths[], size_t n_paths, struct intern *strings
 		.strings = strings, .fn = fn, .ctx = ctx, .faults = faults, .report = report};
 	struct manifest_paths files = {0};
 
-	*report = (struct files_report){0};
+	*report = (struct files_report){.strict = report->strict};
 	int rc = manifest_paths_expand(paths, n_paths, faults, &files);
 	for (size_t i = 0; i < files.all.n && rc == 0; i++)
 		rc = read_file(&l, files.all.v[i].path);
@@ -494,6 +535,7 @@ int files_load(const char *const paths[], size_t n_paths, struct intern *strings
 	if (report->unenforced.n > 0)
 		qsort(report->unenforced.v, report->unenforced.n, sizeof(report->unenforced.v[0]),
 		      compare_unenforced);
+	unrendered_hint(report, faults);
 	forget_seen(&l);
 	vec_free(&l.waiting);
 	manifest_paths_done(&files);
@@ -508,4 +550,18 @@ void files_report_done(struct intern *strings, struct files_report *report)
 		intern_put(strings, report->unenforced.v[i].file);
 	}
 	vec_free(&report->unenforced);
+	for (int kind = 0; kind < UNRENDERED_COUNT; kind++)
+		intern_put(strings, report->unrendered[kind].file);
+	for (size_t i = 0; i < report->unrendered_files.n; i++)
+		intern_put(strings, report->unrendered_files.v[i]);
+	vec_free(&report->unrendered_files);
+}
+
+size_t files_unrendered(const struct files_report *report)
+{
+	size_t n = 0;
+
+	for (int kind = 0; kind < UNRENDERED_COUNT; kind++)
+		n += report->unrendered[kind].n;
+	return n;
 }

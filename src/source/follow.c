@@ -287,8 +287,13 @@ static int take_event(void *ctx, const struct event *event)
 }
 
 /* Is the file, or a directory that it stands in, one that could not be read? */
-static bool is_unread(const struct faults *faults, const char *file)
+static bool is_unread(const struct faults *faults, const struct files_report *report,
+		      const char *file)
 {
+	for (size_t i = 0; i < report->unrendered_files.n; i++) {
+		if (strcmp(report->unrendered_files.v[i], file) == 0)
+			return true;
+	}
 	for (size_t i = 0; i < faults->n; i++) {
 		const char *bad = faults->v[i].file;
 		size_t len = bad ? strlen(bad) : 0;
@@ -310,7 +315,8 @@ static int tell_gone(struct load *load, struct told *told)
 	return rc == 0 ? load->fn(load->ctx, &event) : rc;
 }
 
-static int tell_all_gone(struct load *load, const struct faults *faults, size_t *ret_kept)
+static int tell_all_gone(struct load *load, const struct faults *faults,
+			 const struct files_report *report, size_t *ret_kept)
 {
 	struct follow *f = load->follow;
 	struct told *told, *next;
@@ -321,7 +327,7 @@ static int tell_all_gone(struct load *load, const struct faults *faults, size_t 
 		next = told->hh.next;
 		if (told->load == f->loads)
 			continue;
-		if (told->file && is_unread(faults, told->file))
+		if (told->file && is_unread(faults, report, told->file))
 			++*ret_kept;
 		else
 			rc = tell_gone(load, told);
@@ -375,7 +381,7 @@ int follow_load(struct follow *f, event_fn fn, void *ctx, struct faults *faults,
 	f->loads++;
 	rc = files_load(f->paths, f->n_paths, f->strings, take_event, &load, faults, report);
 	if (rc == 0)
-		rc = tell_all_gone(&load, faults, ret_kept);
+		rc = tell_all_gone(&load, faults, report, ret_kept);
 	if (rc == 0 && f->loads == 1)
 		rc = fn(ctx, &(struct event){.type = EVENT_SYNCED});
 	return rc;

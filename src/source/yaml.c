@@ -488,7 +488,9 @@ static int parser_error(struct builder *b)
 
 	if (p->error == YAML_MEMORY_ERROR)
 		return -ENOMEM;
-	b->failure = (struct yaml_failure){.context_line = (unsigned)p->context_mark.line + 1};
+	b->failure = (struct yaml_failure){.again = b->skip};
+	if (p->context)
+		b->failure.context_line = (unsigned)p->context_mark.line + 1;
 	if (p->error == YAML_READER_ERROR)
 		return give_up(b, (unsigned)p->problem_mark.line + 1, "not YAML: %s at byte %zu",
 			       problem, p->problem_offset);

@@ -146,6 +146,19 @@ expect 2 "expected a node's name" "$netpold" --dry-run --node '' -f "$examples"
 mkdir "$tmp/empty"
 expect 0 'no manifests in here' "$netpold" --check -f "$tmp/empty"
 
+unrendered=$top_srcdir/tests/golden/what-is-not-rendered-is-counted
+expect 0 'helm template' "$netpold" --check -f "$unrendered"
+grep -q 'errors 0, warnings 3, not rendered 7$' "$tmp/out" && ok || fail "what is not rendered is not counted"
+expect 2 'not been rendered: expected' "$netpold" --strict --check -f "$unrendered"
+expect 0 'helm template' "$netpolctl" graph -f "$unrendered"
+expect 2 'not been rendered: expected' "$netpolctl" graph --strict -f "$unrendered"
+printf 'strict: true\n' > "$tmp/conf"
+expect 2 'not been rendered: expected' "$netpold" --config "$tmp/conf" --check -f "$unrendered"
+printf 'strict: off\n' > "$tmp/conf"
+expect 0 '' "$netpold" --config "$tmp/conf" --check -f "$unrendered"
+printf 'strict: perhaps\n' > "$tmp/conf"
+expect 2 'conf:1: error: strict: expected on or off' "$netpold" --config "$tmp/conf" --check -f "$unrendered"
+
 # The configuration file; the command line wins.
 printf 'node: worker-2\nmanifests: [%s]\nlog-level: err\n' "$examples" > "$tmp/conf"
 expect 0 '' "$netpold" --config "$tmp/conf" --dry-run

@@ -26,7 +26,7 @@ DRY_RUN = [re.compile(f"^{line}$") for line in (
     rf"\t(chain|set|map) {NAME} {{", rf"\t\tcomment {QUOTED}", r"\t\ttype [\w .]+( : verdict)?", r"\t\tflags interval",
     r"\t\telements = {", rf"\t\ttype filter hook \w+ (device {QUOTED} )?priority [\w +-]+; policy accept;",
     rf"\t\t\t({QUOTED}|[\w.: /-]+)( comment {QUOTED})? : (accept|drop|(jump|goto) {NAME}),?",  # of maps
-    r"\t\t\t[\w.:/-]+([ .,:/-]*[\w.:/-]+)*,?",  # of sets
+    rf"\t\t\t({QUOTED}|[\w.:/-]+)([ .,]+({QUOTED}|[\w.:/-]+))*,?",  # of sets
     rf"\t\t[\w@.:,/!={{}} -]+({QUOTED}[\w@.:,/!={{}} -]*)?( comment {QUOTED})?",  # rules
 )]
 

@@ -213,6 +213,22 @@ static void what_cannot_be_read_is_kept(void **state)
 	assert_int_equal(f.kept, 0);
 }
 
+/* A template is no fault, and what is not read is not gone. */
+static void what_becomes_a_template_is_kept(void **state)
+{
+	(void)state;
+	assert_int_equal(mkdir("m", 0755), 0);
+	put("m/a.yaml", NS("a") NS("b"));
+	assert_int_equal(start("m", NULL), 0);
+	reads("+a +b synced ");
+	put("m/a.yaml", NS("a") "{{- if .Values.x }}\n" NS("b") "{{- end }}\n");
+	reads("+a ");
+	assert_int_equal(f.kept, 1);
+	assert_int_equal(f.errors, 0);
+	put("m/a.yaml", NS("a"));
+	reads("+a -b ");
+}
+
 static void a_directory_that_disappears_comes_back(void **state)
 {
 	(void)state;
@@ -343,6 +359,7 @@ int main(void)
 		TEST(a_mounted_configmap_is_swapped),
 		TEST(a_file_that_is_being_written_is_waited_for),
 		TEST(what_cannot_be_read_is_kept),
+		TEST(what_becomes_a_template_is_kept),
 		TEST(a_directory_that_disappears_comes_back),
 		TEST(what_is_not_there_yet_is_noticed),
 		TEST(what_happens_beside_the_paths_is_none_of_it),
