@@ -37,6 +37,8 @@ struct selector {
 
 	/* While a peer set that is in the kernel uses it: its members, kept up to date. */
 	size_t active;
+	size_t watched; /* by profiles that wait for room in their namespace's budget */
+	size_t counted; /* the members of one that is watched and not active */
 	VEC(struct member {
 		struct graph_pod *pod;
 		size_t back; /* index in the pod's memberships */
@@ -61,6 +63,7 @@ struct peer_set {
  * means them. */
 struct block_set {
 	struct ranges ranges;
+	uint64_t id; /* of the ranges, in this process */
 	uint8_t family;
 	size_t refs;
 	uint64_t mark;
@@ -117,6 +120,24 @@ struct endpoint_port {
 	uint16_t port;
 };
 
+/* What a profile takes, also while it is closed: see budget.c. */
+struct needs {
+	size_t total; /* bytes without the members of sets, as if nothing were shared */
+	size_t own;   /* of these, what no other profile shares */
+	VEC(struct peer_set *) sets;
+	VEC(struct need {
+		uint64_t id; /* a class or a block set: profiles that have the same share it */
+		size_t bytes;
+	})
+	items;
+	VEC(struct named_need {
+		const char *name; /* interned */
+		uint8_t proto;
+		struct peer_set *pods; /* NULL: whoever has the port */
+	})
+	named;
+};
+
 /* All that decides one direction for the pods that the same policies select (and whose named ports
  * have the same numbers, where ingress rules name some). */
 struct profile {
@@ -136,9 +157,17 @@ struct profile {
 	size_t n_named;
 	enum profile_limit over; /* beyond a bound: closed, with neither rules nor classes */
 
+	struct needs needs;
+	bool built;    /* rules, classes and all that are there */
+	bool open;     /* its sets are active, and the listener knows its classes */
+	bool fits;     /* into the namespace's budget, when that was looked at last */
+	bool watching; /* its sets' selectors count their members */
+	struct graph_namespace *ns;
+	struct profile *prev_here, *next_here; /* of the namespace, in the kernel */
+
 	char *text;     /* canonical: direction, policies, resolved ports */
 	size_t refs;    /* endpoints in the kernel */
-	bool in_kernel; /* its sets are active and the listener knows it */
+	bool in_kernel; /* the listener knows it */
 	bool listed;    /* can be found by text: no newer version of a policy has replaced it */
 	bool idle;      /* on the list of those that the next sweep frees if still unused */
 	struct profile *next_idle;
@@ -154,6 +183,9 @@ struct graph_namespace {
 	struct namespace_ *declared;           /* NULL: only used */
 	struct graph_pod *pods;                /* table, by name */
 	VEC(struct network_policy *) policies; /* by name */
+	struct profile *profiles;              /* in the kernel */
+	bool unsettled;                        /* they are to be held against the budget */
+	struct graph_namespace *next_unsettled;
 	UT_hash_handle hh;
 };
 
@@ -222,7 +254,10 @@ struct graph_listener {
 	void *ctx;
 	void (*peer_set)(void *ctx, struct peer_set *set, bool exists);
 	void (*peer)(void *ctx, struct peer_set *set, const struct addr *addr, bool present);
+	/* A profile that is closed allows nothing. It comes and goes as one; while it is open its
+	 * classes are what they are. */
 	void (*profile)(void *ctx, struct profile *profile, bool exists);
+	void (*profile_open)(void *ctx, struct profile *profile, bool open);
 	/* A member of the profile's named ports. */
 	void (*named)(void *ctx, struct profile *profile, const struct endpoint_port *port,
 		      bool present);

@@ -21,6 +21,14 @@
 #define PROFILE_RANGES_MAX      32768  /* port ranges, each of one class */
 #define PROFILE_CHAIN_RULES_MAX 32768  /* rules of the classes' chains */
 
+/* What the profiles of one namespace may take on a node, in this process and in the kernel
+ * together, the members of their sets included. Profiles beyond are closed, those that take most
+ * first. */
+#define NAMESPACE_MB_MAX 256
+#ifndef NAMESPACE_BYTES_MAX /* tests have less */
+#define NAMESPACE_BYTES_MAX ((size_t)NAMESPACE_MB_MAX << 20)
+#endif
+
 enum profile_limit {
 	PROFILE_LIMIT_NONE,
 	PROFILE_LIMIT_POLICIES,
@@ -32,6 +40,7 @@ enum profile_limit {
 	PROFILE_LIMIT_CLASSES,
 	PROFILE_LIMIT_RANGES,
 	PROFILE_LIMIT_CHAIN_RULES,
+	PROFILE_LIMIT_NAMESPACE,
 };
 
 /* "more than 250000 pairs of rule and port range" */

@@ -77,6 +77,22 @@ static void on_profile(void *ctx, struct profile *profile, bool exists)
 	c->inner.profile(c->inner.ctx, profile, exists);
 }
 
+/* One that closes has no room in its namespace's budget any more: whatever it let pass is denied.
+ */
+static void on_profile_open(void *ctx, struct profile *profile, bool open)
+{
+	struct established *c = ctx;
+
+	for (const struct graph_pod *pod = profile->ns->pods; pod && !open; pod = pod->hh.next) {
+		for (int family = 0; family < FAMILY_COUNT; family++) {
+			if (pod->profiles[profile->dir] == profile &&
+			    graph_pod_owns(pod, (enum family)family))
+				note(c, pod_addr(pod->object, (enum family)family), false);
+		}
+	}
+	c->inner.profile_open(c->inner.ctx, profile, open);
+}
+
 static void on_named(void *ctx, struct profile *profile, const struct endpoint_port *port,
 		     bool present)
 {
@@ -119,6 +135,7 @@ struct graph_listener established_listener(struct established *c)
 		.peer_set = on_peer_set,
 		.peer = on_peer,
 		.profile = on_profile,
+		.profile_open = on_profile_open,
 		.named = on_named,
 		.endpoint = on_endpoint,
 		.node_addr = on_node_addr,

@@ -27,6 +27,8 @@ struct block_set *block_set_get(struct graph *g, struct ranges *ranges, enum fam
 	if (set) {
 		set->ranges = *ranges;
 		set->family = (uint8_t)family;
+		set->id = hash_bytes(set->ranges.all.v,
+				     set->ranges.all.n * sizeof(set->ranges.all.v[0]));
 		set->refs = 1;
 		HASH_ADD_KEYPTR(hh, g->block_sets[family], set->ranges.all.v,
 				set->ranges.all.n * sizeof(set->ranges.all.v[0]), set);

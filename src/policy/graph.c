@@ -136,8 +136,8 @@ static int put_policy(struct graph *g, struct network_policy *policy)
 		ns->policies.v[at] = policy;
 		g->counts.policies++;
 	}
-	int rc = refresh_selected(g, ns, old, policy);
-	profiles_sweep(g); /* profiles point into the old one */
+	int rc = profiles_settle(
+		g, refresh_selected(g, ns, old, policy)); /* profiles point into the old one */
 	network_policy_free(g->strings, old);
 	return rc;
 }
@@ -158,8 +158,7 @@ static int remove_policy(struct graph *g, const char *ns_name, const char *name)
 		(ns->policies.n - 1 - at) * sizeof(ns->policies.v[0]));
 	ns->policies.n--;
 	g->counts.policies--;
-	int rc = refresh_selected(g, ns, old, NULL);
-	profiles_sweep(g);
+	int rc = profiles_settle(g, refresh_selected(g, ns, old, NULL));
 	network_policy_free(g->strings, old);
 	drop_namespace_if_empty(g, ns);
 	return rc;
@@ -167,32 +166,35 @@ static int remove_policy(struct graph *g, const char *ns_name, const char *name)
 
 /* The API. */
 
-int graph_put(struct graph *g, struct object object)
+static int put(struct graph *g, struct object object)
 {
-	int rc = 0;
-
-	g->generation++;
 	switch (object.kind) {
 	case KIND_NAMESPACE:
 		return put_namespace(g, object.namespace_);
 	case KIND_NODE:
 		return nodes_put(g, object.node);
 	case KIND_POD:
-		rc = put_pod(g, object.pod);
-		profiles_sweep(g);
-		return rc;
+		return profiles_settle(g, put_pod(g, object.pod));
 	case KIND_NETWORK_POLICY:
 		return put_policy(g, object.policy);
 	case KIND_UNENFORCED:
 	case KIND_COUNT:
 		break;
 	}
-	return rc;
+	return 0;
 }
 
-int graph_remove(struct graph *g, enum kind kind, const char *ns, const char *name)
+int graph_put(struct graph *g, struct object object)
 {
+	int rc;
+
 	g->generation++;
+	rc = put(g, object);
+	return rc == 0 ? budget_settle(g) : rc;
+}
+
+static int remove_object(struct graph *g, enum kind kind, const char *ns, const char *name)
+{
 	switch (kind) {
 	case KIND_NAMESPACE:
 		return remove_namespace(g, name);
@@ -208,6 +210,15 @@ int graph_remove(struct graph *g, enum kind kind, const char *ns, const char *na
 		break;
 	}
 	return 0;
+}
+
+int graph_remove(struct graph *g, enum kind kind, const char *ns, const char *name)
+{
+	int rc;
+
+	g->generation++;
+	rc = remove_object(g, kind, ns, name);
+	return rc == 0 ? budget_settle(g) : rc;
 }
 
 int graph_sync(struct graph *g)
@@ -233,8 +244,7 @@ int graph_sync(struct graph *g)
 		}
 	}
 	nodes_tell(g);
-	profiles_sweep(g);
-	return rc;
+	return profiles_settle(g, rc);
 }
 
 int graph_profile(struct graph *g, struct graph_pod *pod, enum direction dir,
@@ -286,6 +296,13 @@ static void hear_nothing_profile(void *ctx, struct profile *profile, bool exists
 	(void)exists;
 }
 
+static void hear_nothing_profile_open(void *ctx, struct profile *profile, bool open)
+{
+	(void)ctx;
+	(void)profile;
+	(void)open;
+}
+
 static void hear_nothing_named(void *ctx, struct profile *profile, const struct endpoint_port *port,
 			       bool present)
 {
@@ -317,6 +334,7 @@ void graph_free(struct graph *g)
 		.peer_set = hear_nothing_set,
 		.peer = hear_nothing_peer,
 		.profile = hear_nothing_profile,
+		.profile_open = hear_nothing_profile_open,
 		.named = hear_nothing_named,
 		.endpoint = hear_nothing_endpoint,
 		.node_addr = hear_nothing_node_addr,

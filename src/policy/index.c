@@ -118,6 +118,16 @@ static void drop_posting(struct graph *g, struct posting *posting)
 	free(posting);
 }
 
+/* Several numbers of a port's name have one place in its posting. */
+static void count_numbers(struct graph *g, struct posting *posting, bool more)
+{
+	note_count(g, posting->numbers, more ? posting->numbers + 1 : posting->numbers - 1);
+	if (more)
+		posting->numbers++;
+	else
+		posting->numbers--;
+}
+
 static bool same_key(struct posting_key a, struct posting_key b)
 {
 	return a.key == b.key && a.value == b.value;
@@ -138,6 +148,8 @@ static void remove_postings(struct graph *g, struct graph_pod *pod, size_t n)
 		if (is_repeat(pod->object, i))
 			continue;
 		HASH_FIND(hh, g->postings, &key, sizeof(key), posting);
+		for (size_t j = i; j == i || (j < n && is_repeat(pod->object, j)); j++)
+			count_numbers(g, posting, false);
 		size_t at = pod->postings[i];
 		vec_remove_swap(&posting->pods, at);
 		if (at < posting->pods.n) {
@@ -163,16 +175,21 @@ static int add_postings(struct graph *g, struct graph_pod *pod)
 	pod->postings = calloc(n + 1, sizeof(pod->postings[0]));
 	if (!pod->postings)
 		return -ENOMEM;
+	struct posting *posting = NULL;
+
 	for (size_t i = 0; i < n; i++) {
-		if (is_repeat(pod->object, i))
+		if (is_repeat(pod->object, i)) {
+			count_numbers(g, posting, true);
 			continue;
-		struct posting *posting = get_posting(g, posting_key(pod->object, i));
+		}
+		posting = get_posting(g, posting_key(pod->object, i));
 		if (!posting || vec_push(&posting->pods, pod) < 0) {
 			if (posting && posting->pods.n == 0)
 				drop_posting(g, posting);
 			remove_postings(g, pod, i);
 			return -ENOMEM;
 		}
+		count_numbers(g, posting, true);
 		pod->postings[i] = (uint32_t)(posting->pods.n - 1);
 	}
 	return 0;
@@ -301,53 +318,94 @@ static int join_anchored(struct graph *g, struct graph_pod *pod, const struct an
 		struct selector *selector = anchor->selectors.v[i];
 
 		g->counts.selectors_tested++;
-		if (selector_matches(selector, pod) && add_membership(pod, selector) < 0)
+		if (!selector_matches(selector, pod))
+			continue;
+		note_count(g, selector_count(g, selector), selector_count(g, selector) + 1);
+		if (selector->active == 0)
+			selector->counted++;
+		else if (add_membership(pod, selector) < 0)
 			return -ENOMEM;
 	}
 	return 0;
 }
 
+/* Those that only count lose the pod. */
+static int leave_anchored(struct graph *g, struct graph_pod *pod, const struct anchor_key *key)
+{
+	struct anchor *anchor;
+
+	HASH_FIND(hh, g->anchors, key, sizeof(*key), anchor);
+	for (size_t i = 0; anchor && i < anchor->selectors.n; i++) {
+		struct selector *selector = anchor->selectors.v[i];
+
+		if (selector->active > 0)
+			continue;
+		g->counts.selectors_tested++;
+		if (!selector_matches(selector, pod))
+			continue;
+		note_count(g, selector->counted, selector->counted - 1);
+		selector->counted--;
+	}
+	return 0;
+}
+
+typedef int (*pod_anchor_fn)(struct graph *g, struct graph_pod *pod, const struct anchor_key *key);
+
 /* All pod anchors under one namespace anchor. */
-static int join_under(struct graph *g, struct graph_pod *pod, const struct label *ns_label)
+static int each_under(struct graph *g, struct graph_pod *pod, const struct label *ns_label,
+		      pod_anchor_fn fn)
 {
 	const struct labels *labels = &pod->object->labels;
 	struct anchor_key key = {
 		.ns_key = ns_label ? ns_label->key : NULL,
 		.ns_value = ns_label ? ns_label->value : NULL,
 	};
-	int rc = join_anchored(g, pod, &key);
+	int rc = fn(g, pod, &key);
 
 	for (size_t i = 0; i < labels->n && rc == 0; i++) {
 		key.pod_key = labels->v[i].key;
 		key.pod_value = NULL;
-		rc = join_anchored(g, pod, &key);
+		rc = fn(g, pod, &key);
 		key.pod_value = labels->v[i].value;
 		if (rc == 0)
-			rc = join_anchored(g, pod, &key);
+			rc = fn(g, pod, &key);
 	}
+	return rc;
+}
+
+/* All anchors that the labels of the pod and its namespace can match. */
+static int each_anchor_of(struct graph *g, struct graph_pod *pod, pod_anchor_fn fn)
+{
+	const struct labels *labels = &pod->ns->labels;
+	int rc = each_under(g, pod, NULL, fn);
+
+	for (size_t i = 0; i < labels->n && rc == 0; i++)
+		rc = each_under(g, pod, &labels->v[i], fn);
 	return rc;
 }
 
 int index_pod(struct graph *g, struct graph_pod *pod)
 {
-	const struct labels *labels = &pod->ns->labels;
 	int rc = add_postings(g, pod);
 
 	if (rc < 0)
 		return rc;
 	pod->indexed = true;
-	rc = join_under(g, pod, NULL);
-	for (size_t i = 0; i < labels->n && rc == 0; i++)
-		rc = join_under(g, pod, &labels->v[i]);
-	return rc;
+	return each_anchor_of(g, pod, join_anchored);
 }
 
 void unindex_pod(struct graph *g, struct graph_pod *pod)
 {
 	if (!pod->indexed)
 		return;
-	while (pod->memberships.n > 0)
+	if (g->counting > 0)
+		(void)each_anchor_of(g, pod, leave_anchored); /* cannot fail */
+	while (pod->memberships.n > 0) {
+		size_t members = pod->memberships.v[pod->memberships.n - 1].selector->members.n;
+
+		note_count(g, members, members - 1);
 		remove_membership(pod, pod->memberships.n - 1);
+	}
 	vec_free(&pod->memberships);
 	remove_postings(g, pod, posting_count(pod->object));
 	pod->indexed = false;
@@ -359,7 +417,10 @@ static int join_if_matching(struct graph *g, struct graph_pod *pod, struct selec
 	task_step();
 	if (!pod->indexed || !selector_matches(selector, pod))
 		return 0;
-	return add_membership(pod, selector);
+	if (selector->active > 0)
+		return add_membership(pod, selector);
+	selector->counted++;
+	return 0;
 }
 
 static size_t posting_size(const struct graph *g, const char *key, const char *value)
@@ -465,21 +526,77 @@ static int scan_members(struct graph *g, struct selector *selector)
 	return scan_namespaces(g, selector);
 }
 
+/* Each number is rounded before they are added, as each is noted by itself when it changes. */
+size_t selector_estimate(const struct graph *g, const struct selector *selector)
+{
+	const struct requirement *names = named_namespaces(g, selector);
+	const struct requirement *label = anchor_requirement(&selector->pods, true);
+	size_t least = budget_members(g->counts.pods), n = 0;
+
+	for (size_t i = 0; names && i < names->n_values; i++) {
+		const struct graph_namespace *ns = graph_find_namespace(g, names->values[i]);
+
+		n += budget_members(ns ? HASH_COUNT(ns->pods) : 0);
+	}
+	if (names && n < least)
+		least = n;
+	n = 0;
+	for (size_t i = 0; by_value(label) && i < label->n_values; i++)
+		n += budget_members(posting_size(g, label->key, label->values[i]));
+	return by_value(label) && n < least ? n : least;
+}
+
+size_t selector_count(const struct graph *g, const struct selector *selector)
+{
+	if (selector->active > 0)
+		return selector->members.n;
+	return selector->watched > 0 ? selector->counted : selector_estimate(g, selector);
+}
+
+size_t named_count(const struct graph *g, const char *name, uint8_t proto)
+{
+	const struct posting *posting = find_posting(g, name, port_value((enum proto)proto));
+
+	return posting ? posting->numbers : 0;
+}
+
+void note_count(struct graph *g, size_t before, size_t now)
+{
+	if (budget_members(before) != budget_members(now))
+		g->recount = true;
+}
+
+static int anchor_all(struct graph *g, struct selector *selector)
+{
+	if (each_anchor(g, selector, anchor_add) == 0 && scan_members(g, selector) == 0)
+		return 0;
+	return -ENOMEM;
+}
+
+/* Those that only count. */
+static bool counts_only(const struct selector *selector)
+{
+	return selector->watched > 0 && selector->active == 0;
+}
+
 int selector_activate(struct graph *g, struct selector *selector)
 {
 	if (selector->active++ > 0)
 		return 0;
-	if (each_anchor(g, selector, anchor_add) == 0 && scan_members(g, selector) == 0)
+	if (selector->watched > 0) {
+		g->counting--;
+		selector->counted = 0;
+		if (scan_members(g, selector) == 0)
+			return 0;
+	} else if (anchor_all(g, selector) == 0) {
 		return 0;
+	}
 	selector_deactivate(g, selector);
 	return -ENOMEM;
 }
 
-void selector_deactivate(struct graph *g, struct selector *selector)
+static void drop_members(struct selector *selector)
 {
-	if (--selector->active > 0)
-		return;
-	(void)each_anchor(g, selector, anchor_remove); /* removing cannot fail */
 	while (selector->members.n > 0) {
 		struct member *member = &selector->members.v[selector->members.n - 1];
 
@@ -487,4 +604,36 @@ void selector_deactivate(struct graph *g, struct selector *selector)
 		remove_membership(member->pod, member->back);
 	}
 	vec_free(&selector->members);
+}
+
+void selector_deactivate(struct graph *g, struct selector *selector)
+{
+	if (--selector->active > 0)
+		return;
+	selector->counted = selector->members.n;
+	drop_members(selector);
+	if (counts_only(selector))
+		g->counting++;
+	else
+		(void)each_anchor(g, selector, anchor_remove); /* removing cannot fail */
+}
+
+int selector_watch(struct graph *g, struct selector *selector)
+{
+	if (selector->watched++ > 0 || selector->active > 0)
+		return 0;
+	g->counting++;
+	selector->counted = 0;
+	if (anchor_all(g, selector) == 0)
+		return 0;
+	selector_unwatch(g, selector);
+	return -ENOMEM;
+}
+
+void selector_unwatch(struct graph *g, struct selector *selector)
+{
+	if (--selector->watched > 0 || selector->active > 0)
+		return;
+	g->counting--;
+	(void)each_anchor(g, selector, anchor_remove); /* removing cannot fail */
 }

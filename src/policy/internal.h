@@ -12,6 +12,7 @@ struct posting {
 		const char *value; /* interned; a port's protocol: see port_value() */
 	} key;
 	VEC(struct graph_pod *) pods;
+	size_t numbers;              /* a port's: of all pods */
 	struct posting *next_of_key; /* labels only */
 	UT_hash_handle hh;
 };
@@ -80,7 +81,10 @@ struct graph {
 	struct peer_set *peer_sets;
 	struct block_set *block_sets[FAMILY_COUNT]; /* by their ranges */
 	struct profile *profiles;
-	struct profile *idle; /* by next_idle: perhaps without references */
+	struct profile *idle;              /* by next_idle: perhaps without references */
+	struct graph_namespace *unsettled; /* by next_unsettled */
+	bool recount;    /* a number of pods has passed a power of two, see budget.c */
+	size_t counting; /* selectors that are watched and not active */
 
 	uint64_t mark;       /* for sets of objects met on a walk */
 	uint64_t generation; /* of the last change */
@@ -98,6 +102,18 @@ int index_pod(struct graph *g, struct graph_pod *pod);
 void unindex_pod(struct graph *g, struct graph_pod *pod);
 int selector_activate(struct graph *g, struct selector *selector);
 void selector_deactivate(struct graph *g, struct selector *selector);
+
+/* Counts members without keeping them. */
+int selector_watch(struct graph *g, struct selector *selector);
+void selector_unwatch(struct graph *g, struct selector *selector);
+/* How many pods it selects, of one that is active or watched; else at most how many. */
+size_t selector_count(const struct graph *g, const struct selector *selector);
+/* At most how many: what the index knows without looking at pods. */
+size_t selector_estimate(const struct graph *g, const struct selector *selector);
+/* How many numbers pods have for a port's name. */
+size_t named_count(const struct graph *g, const char *name, uint8_t proto);
+/* To be told of each number of pods that changes and that the three above go by. */
+void note_count(struct graph *g, size_t before, size_t now);
 const char *port_value(enum proto proto);
 const struct posting *find_posting(const struct graph *g, const char *key, const char *value);
 
@@ -135,6 +151,25 @@ int profile_get(struct graph *g, struct graph_pod *pod, enum direction dir,
 int profile_activate(struct graph *g, struct profile *profile);
 void profile_deactivate(struct graph *g, struct profile *profile);
 void profiles_sweep(struct graph *g);
+/* When a change is through: what is new opens before what it replaces goes, as they share sets.
+ * `rc`: of the change; returned, or -ENOMEM. */
+int profiles_settle(struct graph *g, int rc);
+int profile_build(struct graph *g, struct profile *profile, const struct pod *pod);
+/* All that it is made of but what it is known by, and its needs. */
+void profile_clear(struct graph *g, struct profile *profile);
+int profile_open(struct graph *g, struct profile *profile);
+void profile_close(struct graph *g, struct profile *profile);
+
+/* budget.c: which profiles of a namespace are open. */
+size_t budget_members(size_t n);
+int budget_measure(struct graph *g, struct profile *profile);
+void budget_forget(struct graph *g, struct profile *profile);
+void budget_enter(struct graph *g, struct profile *profile);
+void budget_leave(struct graph *g, struct profile *profile);
+void budget_changed(struct graph *g, struct graph_namespace *ns);
+void budget_drop_namespace(struct graph *g, struct graph_namespace *ns);
+/* At the end of each event. */
+int budget_settle(struct graph *g);
 
 /* endpoints.c. To change a pod: unpublish, change, publish. */
 void unpublish_endpoint(struct graph *g, struct graph_pod *pod);

@@ -27,6 +27,8 @@ const char *profile_limit_text(enum profile_limit limit)
 		return MORE_THAN(PROFILE_RANGES_MAX) " port ranges";
 	case PROFILE_LIMIT_CHAIN_RULES:
 		return MORE_THAN(PROFILE_CHAIN_RULES_MAX) " pairs of group of ports and peers";
+	case PROFILE_LIMIT_NAMESPACE:
+		return MORE_THAN(NAMESPACE_MB_MAX) " MB with the others of the namespace";
 	}
 	return "";
 }

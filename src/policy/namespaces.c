@@ -45,6 +45,7 @@ void drop_namespace_if_empty(struct graph *g, struct graph_namespace *ns)
 {
 	if (ns->declared || ns->pods || ns->policies.n > 0)
 		return;
+	budget_drop_namespace(g, ns);
 	HASH_DEL(g->namespaces, ns);
 	free(ns->labels.v);
 	vec_free(&ns->policies);
@@ -102,8 +103,7 @@ int put_namespace(struct graph *g, struct namespace_ *object)
 		labels.v = malloc((labels.n + 1) * sizeof(labels.v[0]));
 	if (labels.v) {
 		memcpy(labels.v, object->labels.v, labels.n * sizeof(labels.v[0]));
-		rc = relabel_namespace(g, ns, labels);
-		profiles_sweep(g);
+		rc = profiles_settle(g, relabel_namespace(g, ns, labels));
 	}
 	if (!labels.v) {
 		namespace_free(g->strings, object);
@@ -126,8 +126,7 @@ int remove_namespace(struct graph *g, const char *name)
 	if (!labels.v)
 		return -ENOMEM;
 	labels.v[0] = (struct label){g->ns_name_key, ns->name};
-	int rc = relabel_namespace(g, ns, labels);
-	profiles_sweep(g);
+	int rc = profiles_settle(g, relabel_namespace(g, ns, labels));
 	namespace_free(g->strings, ns->declared);
 	ns->declared = NULL;
 	drop_namespace_if_empty(g, ns);

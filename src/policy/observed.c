@@ -89,8 +89,7 @@ int graph_observe(struct graph *g, const struct addr *addr, const struct observe
 			return -ENOMEM;
 	}
 	g->generation++;
-	rc = claims_follow(g, addr, new);
-	profiles_sweep(g);
+	rc = profiles_settle(g, claims_follow(g, addr, new));
 	if (replace(g, old, new) < 0) {
 		(void)claims_follow(g, addr, NULL); /* nothing may point to it */
 		entry_free(g, new);

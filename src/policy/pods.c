@@ -106,6 +106,8 @@ static struct graph_pod *add_pod_entry(struct graph *g, struct pod *object)
 		HASH_ADD_KEYPTR(hh, ns->pods, object->name, strlen(object->name), pod);
 		if (table_added(pod)) {
 			g->counts.pods++;
+			note_count(g, g->counts.pods - 1, g->counts.pods);
+			note_count(g, HASH_COUNT(ns->pods) - 1, HASH_COUNT(ns->pods));
 			return pod;
 		}
 		free(pod);
@@ -158,6 +160,8 @@ static void free_pod_entry(struct graph *g, struct graph_pod *pod)
 	vec_free(&pod->memberships);
 	free(pod);
 	g->counts.pods--;
+	note_count(g, g->counts.pods + 1, g->counts.pods);
+	note_count(g, HASH_COUNT(ns->pods) + 1, HASH_COUNT(ns->pods));
 	drop_namespace_if_empty(g, ns);
 }
 
@@ -168,8 +172,7 @@ int remove_pod(struct graph *g, const char *ns, const char *name)
 
 	if (!pod)
 		return 0;
-	rc = withdraw_pod(g, pod);
-	profiles_sweep(g);
+	rc = profiles_settle(g, withdraw_pod(g, pod));
 	free_pod_entry(g, pod);
 	return rc;
 }

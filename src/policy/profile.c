@@ -15,6 +15,9 @@ const char *tier_name(enum tier tier)
 	return names[tier];
 }
 
+/* Of profiles that are new in an event. */
+#define PENDING_BYTES_MAX 262144
+
 struct selecting {
 	VEC(const struct network_policy *) policies;
 };
@@ -89,8 +92,7 @@ static char *profile_text(enum direction dir, const struct selecting *selecting,
 	return memstream_text(&stream);
 }
 
-/* All that it is made of but what it is known by. */
-static void profile_clear(struct graph *g, struct profile *profile)
+void profile_clear(struct graph *g, struct profile *profile)
 {
 	classes_done(g, profile);
 	for (size_t i = 0; i < profile->n_rules; i++)
@@ -98,11 +100,13 @@ static void profile_clear(struct graph *g, struct profile *profile)
 	free(profile->rules);
 	profile->rules = NULL;
 	profile->n_rules = 0;
+	profile->built = false;
 }
 
 static void profile_free(struct graph *g, struct profile *profile)
 {
 	profile_clear(g, profile);
+	budget_forget(g, profile);
 	free(profile->policies);
 	free(profile->text);
 	free(profile);
@@ -172,10 +176,12 @@ static int add_rules(struct graph *g, struct profile *profile)
 	return 0;
 }
 
-static int build(struct graph *g, struct profile *profile, const struct pod *pod)
+int profile_build(struct graph *g, struct profile *profile, const struct pod *pod)
 {
 	int rc = 0;
 
+	g->counts.profiles_built++;
+	profile->built = true;
 	profile->over = limit_as_written(profile);
 	if (!profile->over)
 		rc = add_rules(g, profile);
@@ -188,7 +194,8 @@ static int build(struct graph *g, struct profile *profile, const struct pod *pod
 
 /* Takes `text` and the policies. */
 static struct profile *profile_new(struct graph *g, enum direction dir, char *text,
-				   struct selecting *selecting, const struct pod *pod)
+				   struct selecting *selecting, const struct pod *pod,
+				   struct graph_namespace *ns)
 {
 	struct profile *profile = calloc(1, sizeof(*profile));
 
@@ -196,13 +203,14 @@ static struct profile *profile_new(struct graph *g, enum direction dir, char *te
 		free(text);
 		return NULL;
 	}
-	g->counts.profiles_built++;
 	profile->dir = dir;
+	profile->ns = ns;
 	profile->text = text;
 	profile->policies = selecting->policies.v;
 	profile->n_policies = selecting->policies.n;
 	*selecting = (struct selecting){0};
-	if (build(g, profile, pod) == 0)
+	if (profile_build(g, profile, pod) == 0 &&
+	    (profile->over || budget_measure(g, profile) == 0))
 		return profile;
 	profile_free(g, profile);
 	return NULL;
@@ -248,7 +256,7 @@ static int find_or_build(struct graph *g, struct graph_pod *pod, enum direction 
 		return 0;
 	}
 	stale = profile;
-	profile = profile_new(g, dir, text, selecting, pod->object);
+	profile = profile_new(g, dir, text, selecting, pod->object, pod->ns);
 	if (!profile)
 		return -ENOMEM;
 	if (stale) /* its users let go of it within this change */
@@ -316,32 +324,55 @@ static int activate_classes(struct graph *g, const struct profile *profile)
 	return 0;
 }
 
+/* Told as closed. Whether it may be open is found when the event is through; one that takes much is
+ * not kept until then. */
 int profile_activate(struct graph *g, struct profile *profile)
 {
-	if (!profile->in_kernel && activate_classes(g, profile) < 0)
-		return -ENOMEM;
 	profile->refs++;
 	if (profile->in_kernel)
 		return 0;
 	profile->in_kernel = true;
 	g->listener.profile(g->listener.ctx, profile, true);
-	if (named_activate(g, profile) == 0)
+	if (profile->over)
 		return 0;
-	profile_deactivate(g, profile);
-	return -ENOMEM;
+	if (profile->needs.total > PENDING_BYTES_MAX)
+		profile_clear(g, profile);
+	budget_enter(g, profile);
+	return 0;
+}
+
+int profile_open(struct graph *g, struct profile *profile)
+{
+	if (activate_classes(g, profile) < 0)
+		return -ENOMEM;
+	profile->open = true;
+	g->listener.profile_open(g->listener.ctx, profile, true);
+	return named_activate(g, profile);
+}
+
+void profile_close(struct graph *g, struct profile *profile)
+{
+	named_deactivate(g, profile);
+	g->listener.profile_open(g->listener.ctx, profile, false);
+	deactivate_classes(g, profile, profile->n_classes);
+	profile->open = false;
 }
 
 void profile_deactivate(struct graph *g, struct profile *profile)
 {
-	if (--profile->refs == 0)
-		make_idle(g, profile);
+	if (--profile->refs > 0)
+		return;
+	make_idle(g, profile);
+	budget_changed(g, profile->ns);
 }
 
 static void retire(struct graph *g, struct profile *profile)
 {
-	named_deactivate(g, profile);
+	if (profile->open)
+		profile_close(g, profile);
 	g->listener.profile(g->listener.ctx, profile, false);
-	deactivate_classes(g, profile, profile->n_classes);
+	if (profile->over == PROFILE_LIMIT_NONE || profile->over == PROFILE_LIMIT_NAMESPACE)
+		budget_leave(g, profile);
 }
 
 void profiles_sweep(struct graph *g)
@@ -359,4 +390,12 @@ void profiles_sweep(struct graph *g)
 		unlist(g, profile);
 		profile_free(g, profile);
 	}
+}
+
+int profiles_settle(struct graph *g, int rc)
+{
+	if (rc == 0)
+		rc = budget_settle(g);
+	profiles_sweep(g);
+	return rc;
 }

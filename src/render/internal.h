@@ -67,6 +67,7 @@ int add_discovery(struct nft_chain *chain, enum nft_verdict_kind verdict);
 
 /* profile.c */
 void listen_profile(void *ctx, struct profile *profile, bool exists);
+void listen_profile_open(void *ctx, struct profile *profile, bool open);
 void listen_named(void *ctx, struct profile *profile, const struct endpoint_port *port,
 		  bool present);
 void profile_chain_name(char to[static NFT_NAME_MAX], const struct profile *profile);

@@ -250,31 +250,22 @@ static void profile_comment(char *to, size_t len, const struct profile *profile)
 					 profile->policies[i]->name);
 }
 
-static void drop_maps(struct render *r, const struct rendered_profile *rp)
-{
-	char text[NFT_NAME_MAX];
-
-	set_name(text, MAP_PORTS, rp->name->id);
-	drop_set(r, text);
-	set_name(text, MAP_RANGES, rp->name->id);
-	drop_set(r, text);
-}
-
-static int write_profile(struct render *r, struct rendered_profile *rp)
+/* Of a closed profile: without rules nothing is allowed. */
+static int write_profile(struct render *r, struct rendered_profile *rp, bool open)
 {
 	const struct profile *profile = rp->profile;
 	char name[NFT_NAME_MAX], comment[NFT_COMMENT_MAX * 2];
 	struct nft_chain *chain;
-	int rc;
+	int rc = 0;
 
 	profile_chain_name(name, profile);
 	profile_comment(comment, sizeof(comment), profile);
 	chain = nft_chain_new(name, comment);
 	if (!chain)
 		return -ENOMEM;
-	drop_maps(r, rp); /* of a version before */
-	rc = add_every_rules(rp, chain);
-	if (rc == 0 && !profile->every.own.any) {
+	if (open)
+		rc = add_every_rules(rp, chain);
+	if (rc == 0 && open && !profile->every.own.any) {
 		rc = rp->mapped ? add_map(r, rp, chain) : add_inline_classes(rp, chain);
 		if (rc == 0)
 			rc = add_named_rules(rp, chain);
@@ -309,14 +300,12 @@ static int put_tuple_sets(struct render *r, struct rendered_profile *rp)
 {
 	int rc = 0;
 
-	for (int family = 0; family < FAMILY_COUNT && rc == 0; family++) {
+	for (int family = 0; family < FAMILY_COUNT && rc == 0 && rp->profile->n_named > 0;
+	     family++) {
 		char text[NFT_NAME_MAX], comment[NFT_COMMENT_MAX * 2];
 		struct nft_set *set;
 
 		set_name(text, tuples_prefix[family], rp->name->id);
-		drop_set(r, text); /* of a version before */
-		if (rp->profile->n_named == 0)
-			continue;
 		profile_comment(comment, sizeof(comment), rp->profile);
 		set = nft_set_new(text, tuple_type[family], comment);
 		if (set)
@@ -327,18 +316,26 @@ static int put_tuple_sets(struct render *r, struct rendered_profile *rp)
 	return rc;
 }
 
-static int name_profile(struct render *r, struct rendered_profile *rp)
+/* What is named for the profile besides its chain. */
+static void drop_sets(struct render *r, const struct rendered_profile *rp)
+{
+	char text[NFT_NAME_MAX];
+
+	set_name(text, MAP_PORTS, rp->name->id);
+	drop_set(r, text);
+	set_name(text, MAP_RANGES, rp->name->id);
+	drop_set(r, text);
+	for (int family = 0; family < FAMILY_COUNT; family++) {
+		set_name(text, tuples_prefix[family], rp->name->id);
+		drop_set(r, text);
+	}
+}
+
+static int open_profile(struct render *r, struct rendered_profile *rp)
 {
 	const struct profile *profile = rp->profile;
-	char *text = NULL;
-	int rc = 0;
+	int rc;
 
-	if (asprintf(&text, "profile %s", profile->text) < 0)
-		return -ENOMEM;
-	rp->name = names_get(r->names, text);
-	free(text);
-	if (!rp->name)
-		return -ENOMEM;
 	rp->chains = calloc(profile->n_classes + 1, sizeof(rp->chains[0]));
 	if (!rp->chains)
 		return -ENOMEM;
@@ -351,7 +348,7 @@ static int name_profile(struct render *r, struct rendered_profile *rp)
 	/* Whoever may use any port needs no classes. */
 	for (uint32_t i = 0; i < profile->n_classes && rc == 0 && !profile->every.own.any; i++)
 		rc = name_class(r, rp, i);
-	return rc;
+	return rc == 0 ? write_profile(r, rp, true) : rc;
 }
 
 static void drop_class_chain(struct render *r, struct name *name, enum direction dir)
@@ -365,31 +362,53 @@ static void drop_class_chain(struct render *r, struct name *name, enum direction
 	names_put(r->names, name);
 }
 
-static void rendered_profile_free(struct render *r, struct rendered_profile *rp)
+static void close_profile(struct render *r, struct rendered_profile *rp)
 {
 	const struct profile *profile = rp->profile;
-	char text[NFT_NAME_MAX];
 
-	DL_DELETE(r->profiles, rp);
-	/* A newer version of it may have taken over chain and sets by name. */
+	/* Else a newer version of it has taken over chain and sets by name. */
 	if (rp->name && rp->name->refs == 1) {
-		profile_chain_name(text, profile);
-		drop_chain(r, NFT_TABLE_POLICY, text);
-		drop_maps(r, rp);
-		for (int family = 0; family < FAMILY_COUNT; family++) {
-			set_name(text, tuples_prefix[family], rp->name->id);
-			drop_set(r, text);
-		}
+		drop_sets(r, rp);
+		if (write_profile(r, rp, false) < 0)
+			r->failed = true;
 	}
 	for (size_t i = 0; rp->chains && i < profile->n_classes; i++)
 		drop_class_chain(r, rp->chains[i], profile->dir);
 	free(rp->chains);
+	rp->chains = NULL;
 	for (size_t i = 0; i < rp->n_used; i++)
 		leave_class(r, &profile->classes[i]);
+	rp->n_used = 0;
 	if (rp->every_used)
 		leave_class(r, &profile->every);
+	rp->every_used = false;
+}
+
+static void rendered_profile_free(struct render *r, struct rendered_profile *rp)
+{
+	char text[NFT_NAME_MAX];
+
+	DL_DELETE(r->profiles, rp);
+	if (rp->name && rp->name->refs == 1) {
+		profile_chain_name(text, rp->profile);
+		drop_chain(r, NFT_TABLE_POLICY, text);
+	}
 	names_put(r->names, rp->name);
 	free(rp);
+}
+
+static int name_profile(struct render *r, struct rendered_profile *rp)
+{
+	char *text = NULL;
+
+	if (asprintf(&text, "profile %s", rp->profile->text) < 0)
+		return -ENOMEM;
+	rp->name = names_get(r->names, text);
+	free(text);
+	if (!rp->name)
+		return -ENOMEM;
+	drop_sets(r, rp); /* of a version before */
+	return write_profile(r, rp, false);
 }
 
 void listen_profile(void *ctx, struct profile *profile, bool exists)
@@ -411,7 +430,18 @@ void listen_profile(void *ctx, struct profile *profile, bool exists)
 	rp->profile = profile;
 	profile->listener_data = rp;
 	DL_APPEND(r->profiles, rp);
-	if (name_profile(r, rp) < 0 || write_profile(r, rp) < 0)
+	if (name_profile(r, rp) < 0)
+		r->failed = true;
+}
+
+void listen_profile_open(void *ctx, struct profile *profile, bool open)
+{
+	struct render *r = ctx;
+	struct rendered_profile *rp = profile->listener_data;
+
+	if (rp && !open)
+		close_profile(r, rp);
+	else if (open && !r->failed && open_profile(r, rp) < 0)
 		r->failed = true;
 }
 

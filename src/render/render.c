@@ -156,6 +156,7 @@ struct graph_listener render_listener(struct render *r)
 		.peer_set = listen_peer_set,
 		.peer = listen_peer,
 		.profile = listen_profile,
+		.profile_open = listen_profile_open,
 		.named = listen_named,
 		.endpoint = listen_endpoint,
 		.node_addr = listen_node_addr,

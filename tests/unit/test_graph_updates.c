@@ -89,6 +89,19 @@ static void compare_flows(struct cluster *c, const struct world *world, const st
 	}
 }
 
+/* Of the comparisons: in how many some were closed, and in how many of these not all. */
+static size_t n_compared, n_closed, n_partly;
+
+static void count_closed(const struct cluster *c)
+{
+	struct graph_counts counts = graph_counts(c->graph);
+
+	n_compared++;
+	n_closed += counts.over_limit > 0;
+	n_partly += counts.over_limit > 0 &&
+		    counts.over_limit < counts.isolated[DIR_INGRESS] + counts.isolated[DIR_EGRESS];
+}
+
 static void run_sequence(struct unit_random *random, uint64_t seed)
 {
 	struct picker picker = {pick_random, random};
@@ -111,6 +124,7 @@ static void run_sequence(struct unit_random *random, uint64_t seed)
 		if (i >= sync_at && unit_random(random, 5) == 0) {
 			compare(&c, &world, node, random, seed);
 			compare_flows(&c, &world, &picker, seed);
+			count_closed(&c);
 		}
 	}
 	compare(&c, &world, node, random, seed);
@@ -138,6 +152,11 @@ static void single_events_lead_to_the_graph_of_the_objects_alone(void **state)
 		struct unit_random random = {.state = seeds.state + i};
 
 		run_sequence(&random, seeds.state + i);
+	}
+	if (NAMESPACE_BYTES_MAX < 1u << 20 && n >= SEQUENCES) {
+		print_message("%zu compared, %zu with closed profiles, %zu with open ones too\n",
+			      n_compared, n_closed, n_partly);
+		assert_true(n_closed > n_compared / 20 && n_partly > n_compared / 40);
 	}
 }
 

@@ -406,10 +406,79 @@ static void ports_of_one_name_count_up_to_a_bound(void **state)
 	assert_string_equal(unit_verdict(&cluster, "192.0.2.1", "evil/p", "tcp/17"), "deny");
 }
 
+static void put_elsewhere(unsigned number)
+{
+	unit_putf(&cluster,
+		  "{apiVersion: v1, kind: Pod, metadata: {name: p%u, namespace: many}, spec: "
+		  "{nodeName: n2}, status: {phase: Running, podIP: 10.%u.%u.%u}}",
+		  number, 100 + (number >> 16), number >> 8 & 255, number & 255);
+}
+
+#define MANY 16384
+
+/* Selectors that mean every pod of the cluster, and are all different. */
+static void put_wide_policy(const char *name, const char *subject, unsigned n)
+{
+	struct text text;
+	FILE *out = text_open(&text);
+
+	fprintf(out,
+		"{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: %s, "
+		"namespace: evil}, spec: {podSelector: %s, ingress: [",
+		name, subject);
+	for (unsigned i = 0; i < n; i++)
+		fprintf(out,
+			"{from: [{namespaceSelector: {}, podSelector: {matchExpressions: [{key: "
+			"no%u, operator: DoesNotExist}]}}], ports: [{port: %u}]}, ",
+			i, 1 + i);
+	policy_end(out);
+	text_put(&text);
+}
+
+static void members_of_sets_count_against_the_namespace(void **state)
+{
+	size_t tested;
+
+	(void)state;
+	for (unsigned i = 1; i < MANY - 2; i++) /* with the two of setup() */
+		put_elsewhere(i);
+	unit_put(&cluster, "{apiVersion: v1, kind: Pod, metadata: {name: q, namespace: evil, "
+			   "labels: {app: q}}, spec: {nodeName: n1}, status: {phase: Running, "
+			   "podIP: 10.0.0.3}}");
+	put_wide_policy("wide", "{matchExpressions: [{key: app, operator: DoesNotExist}]}", 30);
+	put_wide_policy("narrow", "{matchLabels: {app: q}}", 1);
+	assert_int_equal(graph_counts(cluster.graph).over_limit, 0);
+	assert_int_equal(elements_of("p4_"), 30 * MANY);
+	assert_string_equal(unit_verdict(&cluster, "many/p1", "evil/p", "tcp/30"), "allow");
+
+	/* One more, anywhere: the dearer of the two profiles is closed, and nothing else. */
+	put_elsewhere(MANY);
+	assert_int_equal(graph_counts(cluster.graph).over_limit, 1);
+	assert_int_equal(profile_of("evil", DIR_INGRESS)->over, PROFILE_LIMIT_NAMESPACE);
+	assert_int_equal(elements_of("p4_"), MANY + 1);
+	assert_string_equal(unit_verdict(&cluster, "many/p1", "evil/p", "tcp/30"), "deny");
+	assert_string_equal(unit_verdict(&cluster, "many/p1", "evil/q", "tcp/1"), "allow");
+	assert_string_equal(unit_verdict(&cluster, "192.0.2.1", "good/p", "tcp/80"), "allow");
+
+	/* Meanwhile pods come and go, and are counted. */
+	tested = graph_counts(cluster.graph).selectors_tested;
+	put_elsewhere(MANY + 1);
+	assert_int_equal(graph_counts(cluster.graph).over_limit, 1);
+	assert_true(graph_counts(cluster.graph).selectors_tested - tested <= 2 * 30);
+	assert_int_equal(graph_remove(cluster.graph, KIND_POD, "many", "p1"), 0);
+	assert_int_equal(graph_counts(cluster.graph).over_limit, 1);
+	assert_int_equal(graph_remove(cluster.graph, KIND_POD, "many", "p2"), 0);
+	assert_int_equal(graph_counts(cluster.graph).over_limit, 0);
+	assert_int_equal(elements_of("p4_"), 30 * MANY);
+	assert_string_equal(unit_verdict(&cluster, "many/p3", "evil/p", "tcp/30"), "allow");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(overlap_is_linear, setup, teardown),
+		cmocka_unit_test_setup_teardown(members_of_sets_count_against_the_namespace, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(a_class_of_parts_lets_in_what_its_rules_do, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(ports_of_one_name_count_up_to_a_bound, setup,
