@@ -5,8 +5,10 @@
 Starts netpold with the API server of tests/apiserver and so many pods, a tenth as many policies, and 250 pods to a
 node. Prints a name and numbers on each line: how long one connection takes to read the pods and throw them away; when
 the kernel had all of it, and how much of that time netpold itself ran, in seconds; its memory at the peak and then, in
-MB; bytes on the wire until then and for each event; processor time at EVENTS pod events a second, in percent. Wants
-namespaces of its own: `unshare -mn --propagation private`."""
+MB; bytes on the wire until then and for each event; processor time at EVENTS pod events a second, in percent; and the
+longest iteration of its loop in all that time, in milliseconds. Wants namespaces of its own: `unshare -mn --propagation
+private`."""
+import json
 import os
 import signal
 import subprocess
@@ -90,6 +92,12 @@ def events(server, process):
     print("busy", 100 * (ran(process.pid) - cpu) / took)
 
 
+def longest(netpold, control):
+    status = subprocess.run([os.path.join(os.path.dirname(netpold), "netpolctl"), "status", "-o", "json", "--control",
+                             control], stdout=subprocess.PIPE, check=False)
+    return json.loads(status.stdout)["longestIterationMicroseconds"] / 1000
+
+
 def main():
     netpold, pods = sys.argv[1], int(sys.argv[2])
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
@@ -107,6 +115,7 @@ def main():
             print("memory", memory(process.pid, "VmHWM"), memory(process.pid, "VmRSS"))
             server.wait_for(lambda: server.watches("pods") == 1)
             events(server, process)
+            print("longest", longest(netpold, f"{tmp}/control"))
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait()

@@ -94,6 +94,18 @@ class Bench:
             self.figures.line(f"{act}, a set of 10", f"{few[0]:.1f}, {few[1]:.1f} us", 1)
             self.figures.line(f"{act}, a set of 100,000", f"{many[0]:.1f}, {many[1]:.1f} us", many[0] / few[0])
 
+    def listened(self):
+        """The kernel makes a message of a page for each object of a transaction then."""
+        self.figures.title("100,000 elements, while somebody on the host listens to nf_tables")
+        for what, words in (("parts", "in parts"), ("whole", "in one transaction, as a comparison")):
+            ms, longest, mb = zip(*(rows([*IN_NETNS, self.program("transaction"), "listen", "100000"])[what]
+                                    for _ in range(RUNS)))
+            self.figures.line(f"{words}: processor, longest transaction",
+                              f"{statistics.median(ms):.0f}, {statistics.median(longest):.1f} ms", None,
+                              "50 ms" if what == "parts" else None,
+                              statistics.median(longest) <= 50 if what == "parts" else None)
+            self.figures.line(f"{words}: memory that the machine has less meanwhile, at most", f"{max(mb):.0f} MB")
+
     def cluster(self, pods):
         directory = os.path.join(self.tmp, str(pods))
         subprocess.run([sys.executable, "-B", f"{HERE}/generate.py", str(pods), directory], check=True,
@@ -211,6 +223,8 @@ class Bench:
         self.figures.line("bytes on the wire for an event of a pod", f"{found['event-bytes'][0]:.0f} B")
         self.figures.line("processor at 100 such events a second", f"{found['busy'][0]:.1f} %", None, "2 %",
                           found["busy"][0] <= 2)
+        self.figures.line("the longest iteration of the loop", f"{found['longest'][0]:.1f} ms", None, "50 ms",
+                          found["longest"][0] <= 50)
 
     def size(self):
         self.figures.title("installed")
@@ -232,6 +246,7 @@ def main():
         if bench.root:
             bench.packets()
             bench.element()
+            bench.listened()
         for pods in sizes:
             bench.cluster(pods)
         if bench.root:
