@@ -24,6 +24,7 @@ SCRATCH = "/run/loop"
 MANIFESTS, CONTROL = f"{SCRATCH}/manifests", f"{SCRATCH}/run/control.sock"
 METRICS = ("127.0.0.1", 9735)
 LIMIT_MS = float(os.environ.get("LOOP_LIMIT_MS", "50"))
+RESULTS = min(PODS, 16384)  # CNI_RESULTS_MAX
 SETTLED = 120  # seconds
 check = harness.Checks()
 
@@ -69,12 +70,12 @@ class Probe(threading.Thread):
 
 
 class Daemon:
-    def __init__(self):
+    def __init__(self, manifests=MANIFESTS, results=f"{SCRATCH}/none"):
         self.log = open(f"{SCRATCH}/log", "a+", encoding="utf-8")
         self.at = 0
         self.process = subprocess.Popen(
-            [harness.NETPOLD, "-f", MANIFESTS, "--node", harness.NODE, "--control", CONTROL, "--metrics", "%s:%d" % METRICS,
-             "--log-level", "debug", "--cni-results", f"{SCRATCH}/none"], stderr=self.log)
+            [harness.NETPOLD, "-f", manifests, "--node", harness.NODE, "--control", CONTROL, "--metrics", "%s:%d" % METRICS,
+             "--log-level", "debug", "--cni-results", results], stderr=self.log)
 
     def processor(self):
         """Seconds of it that have been used."""
@@ -96,6 +97,10 @@ class Daemon:
     def said(self):
         with open(f"{SCRATCH}/log", encoding="utf-8") as log:
             return log.read()
+
+    def end(self):
+        self.process.terminate()
+        check("SIGTERM ends it well", self.process.wait(harness.PATIENCE) == 0)
 
     def new_lines(self):
         text = self.said()
@@ -128,18 +133,66 @@ def measure(daemon, what, probe, act, commits=1):
     check(what, max(long, default=0) <= LIMIT_MS, f"{long[:10]}")
 
 
-def main():
-    harness.begin(900)
-    os.makedirs(SCRATCH)
-    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+def yaml_pod(number):
+    third, fourth = divmod(number, 250)
+    return (f"- apiVersion: v1\n  kind: Pod\n  metadata:\n    name: there-{number}\n    namespace: t\n    labels: {{there: 'yes'}}\n"
+            f"  spec: {{nodeName: n2}}\n  status:\n    phase: Running\n    podIPs: [{{ip: 10.{third // 250}.{third % 250}.{fourth + 1}}}]\n")
+
+
+def starts(probe, what, manifests, results=f"{SCRATCH}/none"):
+    """A daemon of its own, that has this to read."""
+    os.truncate(f"{SCRATCH}/log", 0)
+    daemon = Daemon(manifests, results)
+    measure(daemon, what, probe, lambda: None)
+    daemon.end()
+
+
+def one_document(probe):
+    os.makedirs(f"{SCRATCH}/yaml")
+    with open(f"{SCRATCH}/yaml/all.yaml", "w", encoding="ascii") as out:
+        out.write("apiVersion: v1\nkind: List\nitems:\n")
+        out.writelines(map(yaml_pod, range(PODS)))
+        size = out.tell() / (1 << 20)
+    starts(probe, f"one document of {size:.0f} MiB of YAML", f"{SCRATCH}/yaml")
+
+
+def many_files(probe):
+    """Each of them wrong: that is told as well."""
+    os.makedirs(f"{SCRATCH}/files")
+    for number in range(PODS // 10):
+        with open(f"{SCRATCH}/files/{number}.yaml", "w", encoding="ascii") as out:
+            out.write(f"apiVersion: v1\nkind: Pod\nmetadata: {{name: p{number}, namespace: t}}\nspec: {{nodeName: 7}}\n")
+    starts(probe, f"{PODS // 10} files with faults", f"{SCRATCH}/files")
+
+
+def many_results(probe):
+    """As many results of CNI plugins as are read, with a link for some and a route for each."""
+    os.makedirs(f"{SCRATCH}/results")
+    for number in range(250):
+        subprocess.run(["ip", "link", "add", f"veth{number}", "type", "veth", "peer", "name", f"peer{number}"], check=True)
+        subprocess.run(["ip", "link", "set", f"veth{number}", "up"], check=True)
+    batch = "".join(f"route add 10.{200 + number // 60000}.{number % 60000 // 250}.{number % 250 + 1} dev veth{number % 250}\n"
+                    for number in range(RESULTS))
+    subprocess.run(["ip", "-batch", "-"], input=batch, text=True, check=True)
+    for number in range(RESULTS):
+        address = f"10.{200 + number // 60000}.{number % 60000 // 250}.{number % 250 + 1}"
+        with open(f"{SCRATCH}/results/net-{number}-eth0", "w", encoding="ascii") as out:
+            json.dump({"kind": "cniCacheV1", "containerId": f"{number}", "ifName": "eth0", "networkName": "net",
+                       "cniArgs": [["K8S_POD_NAMESPACE", "t"], ["K8S_POD_NAME", f"here-{number}"]],
+                       "result": {"cniVersion": "0.4.0", "interfaces": [{"name": f"veth{number % 250}"}, {"name": "eth0", "sandbox": "/x"}],
+                                  "ips": [{"version": "4", "interface": 1, "address": f"{address}/32"}]}}, out)
+    harness.write(f"{SCRATCH}/few/here.json", [local(number) for number in range(LOCAL)])
+    starts(probe, f"{RESULTS} results of CNI plugins, and as many routes", f"{SCRATCH}/few", f"{SCRATCH}/results")
+
+
+def changes(probe):
     harness.write(f"{MANIFESTS}/namespace.json", [namespace()])
     harness.write(f"{MANIFESTS}/here.json", [local(number) for number in range(LOCAL)])
     harness.write(f"{MANIFESTS}/there.json", [elsewhere(number) for number in range(PODS)])
     harness.write(f"{MANIFESTS}/policies.json", [
         harness.policy(f"part-{part}", {"group": f"g{part}"}, ingress=peers(podSelector={"matchLabels": {"part": f"p{part}"}}))
         for part in range(10)])
-    daemon, probe = Daemon(), Probe()
-    probe.start()
+    daemon = Daemon()
     measure(daemon, "start", probe, lambda: None)
 
     def write(name, *objects):
@@ -158,9 +211,19 @@ def main():
     listener.kill()
     measure(daemon, "the policy is gone", probe, write("all"))
     check("every probe was answered", probe.failed == 0 and probe.asked > 0, f"{probe.failed} of {probe.asked}")
+    daemon.end()
+
+
+def main():
+    harness.begin(900)
+    os.makedirs(SCRATCH)
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    probe = Probe()
+    probe.start()
+    changes(probe)
+    for scene in (one_document, many_files, many_results):
+        scene(probe)
     probe.running = False
-    daemon.process.terminate()
-    check("SIGTERM ends it well", daemon.process.wait(harness.PATIENCE) == 0)
     check.end()
 
 
