@@ -12,4 +12,7 @@
  * near, which may be anybody's secret. `flags` are jansson's. */
 int json_load(const char *bytes, size_t len, size_t flags, json_t **ret, struct err *err);
 
+/* json_decref() for a large tree: within a task it gives way. NULL is fine. */
+void json_release(json_t *json);
+
 #endif

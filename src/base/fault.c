@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/escape.h"
+#include "base/task.h"
 #include "base/vec.h"
 
 static char *copy(const char *text)
@@ -116,8 +117,10 @@ void faults_print(struct faults *faults, FILE *out)
 {
 	if (faults->n > 0)
 		qsort(faults->v, faults->n, sizeof(faults->v[0]), compare);
-	for (size_t i = 0; i < faults->n; i++)
+	for (size_t i = 0; i < faults->n; i++) {
 		print_one(&faults->v[i], faults->colour, out);
+		task_yield();
+	}
 	if (faults->errors + faults->warnings > faults->n)
 		fprintf(out, "error: %zu more faults are not listed\n",
 			faults->errors + faults->warnings - faults->n);

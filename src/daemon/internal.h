@@ -84,8 +84,9 @@ struct daemon {
 	bool changing;           /* the graph is, and may stand halfway when others look */
 	struct local_pod *stale; /* pods here whose links have changed since they were published */
 	VEC(struct addr) stale_addrs; /* whose place the graph has not been told yet */
-	int64_t stale_us;             /* since when there are any, CLOCK_MONOTONIC */
-	struct job local_job;         /* publishes them */
+	int64_t stale_us,
+		attach_us;     /* since when there are any, and news of links; CLOCK_MONOTONIC */
+	struct job attach_job; /* reads these, and publishes those */
 
 	/* Sources. */
 	struct job files_job;

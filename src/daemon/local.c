@@ -324,11 +324,10 @@ static int observe_stale(struct daemon *d)
 	return rc < 0 ? rc : 0;
 }
 
-static void run_local(struct daemon *d, struct job *job)
+static void publish_all_stale(struct daemon *d)
 {
 	bool pods = d->stale != NULL;
 
-	(void)job;
 	if (observe_stale(d) < 0 || publish_stale(d) < 0)
 		daemon_give_up(d);
 	d->arrived_us = d->stale_us;
@@ -391,15 +390,13 @@ static void look_again_for_addrs(struct daemon *d)
 	}
 }
 
-static void on_readable(evutil_socket_t fd, short what, void *ctx)
+static void run_attach(struct daemon *d, struct job *job)
 {
-	struct daemon *d = ctx;
 	uint64_t before = attach_generation(d->attach);
 	int rc, wait_ms;
 
-	(void)fd;
-	(void)what;
-	d->arrived_us = monotonic_us();
+	(void)job;
+	d->arrived_us = d->attach_us;
 	rc = attach_read(d->attach);
 	if (rc < 0)
 		log_warning("node",
@@ -413,10 +410,21 @@ static void on_readable(evutil_socket_t fd, short what, void *ctx)
 		look_soon(d);        /* nor is a bridge that netfilter no longer sees */
 	}
 	if (d->stale || d->stale_addrs.n > 0)
-		work_add(d, &d->local_job);
+		publish_all_stale(d);
 	wait_ms = attach_wait_ms(d->attach);
 	if (wait_ms >= 0)
 		arm(d->attach_due, wait_ms);
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *ctx)
+{
+	struct daemon *d = ctx;
+
+	(void)fd;
+	(void)what;
+	if (!d->attach_job.waiting)
+		d->attach_us = monotonic_us();
+	work_add(d, &d->attach_job);
 }
 
 int local_start(struct daemon *d)
@@ -431,7 +439,7 @@ int local_start(struct daemon *d)
 		log_err("node", "%s", rc == -ENOMEM ? "out of memory" : err.text);
 		return rc;
 	}
-	d->local_job.run = run_local;
+	d->attach_job.run = run_attach;
 	attach_fds(d->attach, fds);
 	for (size_t i = 0; i < ATTACH_FDS; i++) {
 		d->attach_readable[i] =

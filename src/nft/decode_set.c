@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/task.h"
+
 void decode_comment(const uint8_t *notes, uint32_t len, uint8_t type,
 		    char to[static NFT_COMMENT_MAX + 1])
 {
@@ -193,6 +195,7 @@ static int compare_ends(const void *left, const void *right)
 	const struct decoded_end *a = left, *b = right;
 	int order = memcmp(a->key, b->key, sizeof(a->key));
 
+	task_step();
 	return order != 0 ? order : b->is_end - a->is_end;
 }
 

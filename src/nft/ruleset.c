@@ -196,6 +196,7 @@ static int compare_elems(const void *left, const void *right)
 	const struct nft_key *b = &(*(const struct nft_elem *const *)right)->key;
 	int order = memcmp(a->bytes, b->bytes, sizeof(a->bytes));
 
+	task_step();
 	if (order == 0)
 		order = (a->proto > b->proto) - (a->proto < b->proto);
 	return order != 0 ? order : (a->port > b->port) - (a->port < b->port);

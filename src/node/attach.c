@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "base/task.h"
 #include "join.h"
 #include "node/cni_dir.h"
 #include "node/rtnl.h"
@@ -141,6 +142,7 @@ static void say_note(const struct join_note *note)
 static void say_notes(const struct join *before, const struct join *now)
 {
 	for (size_t i = 0; i < now->notes.n; i++) {
+		task_yield();
 		if (!is_noted(before, &now->notes.v[i]))
 			say_note(&now->notes.v[i]);
 	}
@@ -185,6 +187,7 @@ static void tell_pods(const struct attach *attach, const struct join *before,
 		const struct attachment *new = k < n_now ? &now->attachments.v[k] : NULL;
 		int order = !old ? 1 : !new ? -1 : compare_pods(old, new);
 
+		task_step();
 		if (order != 0 || !is_equal(old, new)) {
 			const struct attachment *one = order < 0 ? old : new;
 
@@ -203,6 +206,7 @@ static void tell_addrs(const struct attach *attach, const struct join *before,
 		const struct join_addr *new = k < now->addrs.n ? &now->addrs.v[k] : NULL;
 		int order = !old ? 1 : !new ? -1 : addr_compare(&old->addr, &new->addr);
 
+		task_step();
 		if (order != 0 ||
 		    !is_equal(&before->attachments.v[old->at], &now->attachments.v[new->at]))
 			attach->listener.addr(attach->listener.ctx,
@@ -222,6 +226,7 @@ static int by_container(const void *x, const void *y)
 	const struct cni_result *a = *(struct cni_result *const *)x;
 	const struct cni_result *b = *(struct cni_result *const *)y;
 
+	task_step();
 	return strcmp(a->container, b->container);
 }
 

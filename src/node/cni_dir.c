@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/table.h"
+#include "base/task.h"
 #include "base/ways.h"
 
 /* More files than this that cannot be read are not named. */
@@ -241,8 +242,10 @@ static int scan(struct cni_dir *dir)
 
 		dir->there = true;
 		dir->said_missing = false;
-		while (rc == 0 && (item = readdir(stream)))
+		while (rc == 0 && (item = readdir(stream))) {
 			rc = item->d_name[0] == '.' ? 0 : take_file(dir, item->d_name);
+			task_yield();
+		}
 		(void)closedir(stream); /* it was only read */
 	} else {
 		say_missing(dir, code);
@@ -310,6 +313,7 @@ int cni_dir_read(struct cni_dir *dir, bool *ret_changed)
 				dir->rescan =
 					true; /* of what was read, nothing can be read again */
 			p += sizeof(*event) + event->len;
+			task_yield();
 		}
 	}
 	if (dir->rescan)

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/task.h"
+
 struct sighting {
 	struct addr addr;
 	unsigned index;
@@ -59,6 +61,7 @@ static int by_container(const void *x, const void *y)
 	bool a_eth0 = strcmp(a->ifname, "eth0") == 0, b_eth0 = strcmp(b->ifname, "eth0") == 0;
 	int order = strcmp(a->container, b->container);
 
+	task_step();
 	if (order == 0)
 		order = compare_pods(a, b);
 	if (order == 0)
@@ -74,6 +77,7 @@ static int by_pod_and_age(const void *x, const void *y)
 	const struct cni_result *b = *(struct cni_result *const *)y;
 	int order = compare_pods(a, b);
 
+	task_step();
 	if (order == 0)
 		order = strcmp(a->uid, b->uid);
 	return order != 0 ? order : compare_age(a, b);
@@ -81,6 +85,7 @@ static int by_pod_and_age(const void *x, const void *y)
 
 static int by_age(const void *x, const void *y)
 {
+	task_step();
 	return compare_age(*(struct cni_result *const *)x, *(struct cni_result *const *)y);
 }
 
@@ -223,6 +228,7 @@ static int by_addr_and_place(const void *x, const void *y)
 	const struct join_addr *a = x, *b = y;
 	int order = addr_compare(&a->addr, &b->addr);
 
+	task_step();
 	return order != 0 ? order : (a->at > b->at) - (a->at < b->at);
 }
 
@@ -268,6 +274,7 @@ static int settle_addrs(struct builder *b)
 		struct attachment *a = &join->attachments.v[one->at];
 		char text[ADDR_TEXT_MAX];
 
+		task_step();
 		if (kept == 0 || addr_compare(&join->addrs.v[kept - 1].addr, &one->addr) != 0) {
 			join->addrs.v[kept++] = *one;
 			continue;
@@ -286,6 +293,7 @@ static void see(struct builder *b, const struct addr *addr, const struct link *l
 {
 	struct sighting one = {.addr = *addr, .index = link->index, .has_mac = mac != NULL};
 
+	task_step();
 	if (mac)
 		memcpy(one.mac, mac, MAC_BYTES);
 	if (vec_push(&b->sightings, one) < 0)
@@ -328,6 +336,7 @@ static int by_addr_and_link(const void *x, const void *y)
 	const struct sighting *a = x, *b = y;
 	int order = addr_compare(&a->addr, &b->addr);
 
+	task_step();
 	return order != 0 ? order : (a->index > b->index) - (a->index < b->index);
 }
 
@@ -407,6 +416,7 @@ static int by_name_and_addr(const void *x, const void *y)
 	const struct attachment *a = x, *b = y;
 	int order = (int)(*a->name == '\0') - (int)(*b->name == '\0');
 
+	task_step();
 	if (order == 0)
 		order = strcmp(a->ns, b->ns);
 	if (order == 0)
@@ -444,8 +454,10 @@ static int build(struct builder *b)
 {
 	int rc = choose_results(b);
 
-	for (size_t i = 0; i < b->results.n && rc == 0; i++)
+	for (size_t i = 0; i < b->results.n && rc == 0; i++) {
 		rc = add_result(b, b->results.v[i]);
+		task_step();
+	}
 	if (rc == 0)
 		rc = settle_addrs(b);
 	if (rc < 0)
@@ -454,8 +466,10 @@ static int build(struct builder *b)
 	rc = take_sightings(b);
 	if (rc == 0)
 		rc = index_addrs(b->join);
-	for (size_t i = 0; i < b->join->attachments.n && rc == 0; i++)
+	for (size_t i = 0; i < b->join->attachments.n && rc == 0; i++) {
 		rc = find_by_mac(b, &b->join->attachments.v[i]);
+		task_step();
+	}
 	if (rc < 0)
 		return rc;
 	neigh_each(b->neigh, see_neighbour, b);
@@ -488,8 +502,10 @@ int join_build(struct cni_result *const *results, size_t n, const struct links *
 
 void join_done(struct join *join)
 {
-	for (size_t i = 0; i < join->attachments.n; i++)
+	for (size_t i = 0; i < join->attachments.n; i++) {
 		drop_attachment(&join->attachments.v[i]);
+		task_step();
+	}
 	for (size_t i = 0; i < join->notes.n; i++) {
 		cni_result_put(join->notes.v[i].result);
 		cni_result_put(join->notes.v[i].other);

@@ -14,6 +14,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "base/task.h"
 
 #define NEWS_BUFFER (1 << 20)
 #define READ_BYTES  32768
@@ -95,6 +96,7 @@ static int read_dump(const struct rtnl_kind *kind, void *state, struct mnl_socke
 			*interrupted |= (message->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
 			rc = take_dumped(kind, state, message);
 		}
+		task_yield();
 	}
 	return rc < 0 ? rc : 0;
 }

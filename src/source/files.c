@@ -513,6 +513,7 @@ static void forget_seen(struct loader *l)
 	struct seen *seen, *tmp;
 
 	HASH_ITER (hh, l->seen, seen, tmp) {
+		task_step();
 		HASH_DEL(l->seen, seen);
 		intern_put(l->strings, seen->file);
 		free(seen);
@@ -528,8 +529,10 @@ int files_load(const char *const paths[], size_t n_paths, struct intern *strings
 
 	*report = (struct files_report){.strict = report->strict};
 	int rc = manifest_paths_expand(paths, n_paths, faults, &files);
-	for (size_t i = 0; i < files.all.n && rc == 0; i++)
+	for (size_t i = 0; i < files.all.n && rc == 0; i++) {
 		rc = read_file(&l, files.all.v[i].path);
+		task_yield();
+	}
 	if (rc == 0)
 		rc = fn(ctx, &(struct event){.type = EVENT_SYNCED});
 	if (report->unenforced.n > 0)

@@ -12,6 +12,7 @@
 
 #include "base/intern.h"
 #include "base/table.h"
+#include "base/task.h"
 #include "base/ways.h"
 #include "source/paths.h"
 
@@ -298,6 +299,7 @@ static bool is_unread(const struct faults *faults, const struct files_report *re
 		const char *bad = faults->v[i].file;
 		size_t len = bad ? strlen(bad) : 0;
 
+		task_step();
 		if (faults->v[i].level == FAULT_ERROR && len > 0 && strncmp(file, bad, len) == 0 &&
 		    (file[len] == '\0' || file[len] == '/' || bad[len - 1] == '/'))
 			return true;
@@ -325,6 +327,7 @@ static int tell_all_gone(struct load *load, const struct faults *faults,
 	*ret_kept = 0;
 	for (told = f->told; told && rc == 0; told = next) {
 		next = told->hh.next;
+		task_step();
 		if (told->load == f->loads)
 			continue;
 		if (told->file && is_unread(faults, report, told->file))

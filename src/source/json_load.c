@@ -4,6 +4,40 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/task.h"
+
+static void release_array(json_t *json)
+{
+	for (size_t n = json_array_size(json); n > 0; n--) {
+		json_t *last = json_incref(json_array_get(json, n - 1));
+
+		(void)json_array_remove(json, n - 1); /* the last one: nothing moves */
+		json_release(last);
+	}
+}
+
+/* Values only: the keys go with the object. */
+static void release_object(json_t *json)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach (json, key, value) {
+		if (value->refcount == 1 && (json_is_array(value) || json_is_object(value)))
+			json_is_array(value) ? release_array(value) : release_object(value);
+	}
+}
+
+void json_release(json_t *json)
+{
+	task_step();
+	if (json && json->refcount == 1 && json_is_array(json))
+		release_array(json);
+	else if (json && json->refcount == 1 && json_is_object(json))
+		release_object(json);
+	json_decref(json);
+}
+
 int json_load(const char *bytes, size_t len, size_t flags, json_t **ret, struct err *err)
 {
 	json_error_t error;

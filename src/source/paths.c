@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
+#include "base/task.h"
 #include "source/files.h"
 
 static void fault(struct faults *faults, const char *path, const char *what)
@@ -30,6 +31,7 @@ static int add(struct manifest_paths *ret, const char *path, const struct stat *
 	int64_t changed_ms =
 		(int64_t)st->st_mtim.tv_sec * 1000 + (int64_t)st->st_mtim.tv_nsec / 1000000;
 
+	task_step();
 	if (changed_ms > ret->newest_ms)
 		ret->newest_ms = changed_ms;
 	if (entry.path && vec_push(&ret->all, entry) == 0)
@@ -114,6 +116,7 @@ static int expand_one(const char *path, struct faults *faults, struct manifest_p
 
 static int compare_path(const void *a, const void *b)
 {
+	task_step();
 	return strcmp(((const struct manifest_path *)a)->path,
 		      ((const struct manifest_path *)b)->path);
 }
@@ -123,6 +126,7 @@ static int compare_file(const void *left, const void *right)
 {
 	const struct manifest_path *a = left, *b = right;
 
+	task_step();
 	if (a->dev != b->dev)
 		return a->dev < b->dev ? -1 : 1;
 	if (a->ino != b->ino)

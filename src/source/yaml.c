@@ -12,6 +12,7 @@
 #include "base/table.h"
 #include "base/task.h"
 #include "base/vec.h"
+#include "source/json_load.h"
 #include "yaml_lines.h"
 #include "yaml_scalar.h"
 
@@ -353,8 +354,8 @@ static int on_start(struct builder *b, json_t *container, const yaml_char_t *anc
 
 static void level_done(struct level *level)
 {
-	json_decref(level->container);
-	json_decref(level->merged);
+	json_release(level->container);
+	json_release(level->merged);
 	free(level->anchor);
 	free(level->key);
 }
@@ -415,7 +416,7 @@ static void forget_document(struct builder *b)
 	}
 	while (b->depth > 0)
 		level_done(&b->levels[--b->depth]);
-	json_decref(b->root);
+	json_release(b->root);
 	b->root = NULL;
 	b->complete = false;
 	b->nodes = 0;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "base/task.h"
 #include "source/yaml.h"
 
 uint32_t yaml_key_slot(const char *key)
@@ -68,6 +69,7 @@ static int compare_lines_fully(const void *left, const void *right)
 	const struct line *a = left, *b = right;
 	int order = compare_lines(left, right);
 
+	task_step();
 	return order != 0 ? order : (a->line > b->line) - (a->line < b->line);
 }
 

@@ -4,7 +4,7 @@
 means all of them, another's flush of our tables, and a listener that makes the kernel slow. Held against is the
 processor time of the thread, so that a busy machine changes nothing; /healthz is asked all the while.
 
-LOOP_PODS (100000; QUICK=1: 20000) pods elsewhere; LOOP_LOCAL (250) here."""
+LOOP_PODS (100000; QUICK=1: 20000) pods elsewhere; LOOP_LOCAL (250) here; LOOP_SCENES some of the functions."""
 import http.client
 import json
 import os
@@ -139,11 +139,15 @@ def yaml_pod(number):
             f"  spec: {{nodeName: n2}}\n  status:\n    phase: Running\n    podIPs: [{{ip: 10.{third // 250}.{third % 250}.{fourth + 1}}}]\n")
 
 
-def starts(probe, what, manifests, results=f"{SCRATCH}/none"):
-    """A daemon of its own, that has this to read."""
-    os.truncate(f"{SCRATCH}/log", 0)
+def starts(probe, what, manifests, results=f"{SCRATCH}/none", then=None):
+    """A daemon of its own, that has this to read; and what happens then."""
+    with open(f"{SCRATCH}/log", "w", encoding="ascii"):
+        pass
+    subprocess.run(["nft", "flush", "ruleset"], check=True)  # with faults, an earlier run's rules would stay
     daemon = Daemon(manifests, results)
     measure(daemon, what, probe, lambda: None)
+    if then:
+        measure(daemon, f"{what}, and one more", probe, then)
     daemon.end()
 
 
@@ -152,6 +156,7 @@ def one_document(probe):
     with open(f"{SCRATCH}/yaml/all.yaml", "w", encoding="ascii") as out:
         out.write("apiVersion: v1\nkind: List\nitems:\n")
         out.writelines(map(yaml_pod, range(PODS)))
+        out.write(yaml_pod(PODS).replace("n2", harness.NODE))
         size = out.tell() / (1 << 20)
     starts(probe, f"one document of {size:.0f} MiB of YAML", f"{SCRATCH}/yaml")
 
@@ -162,6 +167,7 @@ def many_files(probe):
     for number in range(PODS // 10):
         with open(f"{SCRATCH}/files/{number}.yaml", "w", encoding="ascii") as out:
             out.write(f"apiVersion: v1\nkind: Pod\nmetadata: {{name: p{number}, namespace: t}}\nspec: {{nodeName: 7}}\n")
+    harness.write(f"{SCRATCH}/files/here.json", [local(0)])
     starts(probe, f"{PODS // 10} files with faults", f"{SCRATCH}/files")
 
 
@@ -174,15 +180,20 @@ def many_results(probe):
     batch = "".join(f"route add 10.{200 + number // 60000}.{number % 60000 // 250}.{number % 250 + 1} dev veth{number % 250}\n"
                     for number in range(RESULTS))
     subprocess.run(["ip", "-batch", "-"], input=batch, text=True, check=True)
-    for number in range(RESULTS):
+
+    def result(number):
         address = f"10.{200 + number // 60000}.{number % 60000 // 250}.{number % 250 + 1}"
         with open(f"{SCRATCH}/results/net-{number}-eth0", "w", encoding="ascii") as out:
             json.dump({"kind": "cniCacheV1", "containerId": f"{number}", "ifName": "eth0", "networkName": "net",
                        "cniArgs": [["K8S_POD_NAMESPACE", "t"], ["K8S_POD_NAME", f"here-{number}"]],
                        "result": {"cniVersion": "0.4.0", "interfaces": [{"name": f"veth{number % 250}"}, {"name": "eth0", "sandbox": "/x"}],
                                   "ips": [{"version": "4", "interface": 1, "address": f"{address}/32"}]}}, out)
+
+    for number in range(1, RESULTS):
+        result(number)
     harness.write(f"{SCRATCH}/few/here.json", [local(number) for number in range(LOCAL)])
-    starts(probe, f"{RESULTS} results of CNI plugins, and as many routes", f"{SCRATCH}/few", f"{SCRATCH}/results")
+    starts(probe, f"{RESULTS} results of CNI plugins, and as many routes", f"{SCRATCH}/few", f"{SCRATCH}/results",
+           lambda: result(0))
 
 
 def changes(probe):
@@ -220,9 +231,9 @@ def main():
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     probe = Probe()
     probe.start()
-    changes(probe)
-    for scene in (one_document, many_files, many_results):
-        scene(probe)
+    for scene in (changes, one_document, many_files, many_results):
+        if scene.__name__ in os.environ.get("LOOP_SCENES", scene.__name__).split():
+            scene(probe)
     probe.running = False
     check.end()
 
