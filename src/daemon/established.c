@@ -37,6 +37,7 @@ struct established {
 	struct event_base *base;
 	struct event *turn;
 	bool keep, busy;
+	bool paused; /* the graph stands halfway through a change */
 	struct conntrack_filter filters[2 * FILTERED_MAX]; /* the dumps that the pass is made of */
 	struct addr filter_addrs[FILTERED_MAX];
 	size_t n_filters, next_filter;
@@ -349,9 +350,19 @@ static void on_turn(evutil_socket_t fd, short what, void *ctx)
 
 	(void)fd;
 	(void)what;
-	if (c->busy || !affected_empty(&c->committed))
+	if (!c->paused && (c->busy || !affected_empty(&c->committed)))
 		take_turn(c, TURN_US);
-	arm_turn(c);
+	if (!c->paused)
+		arm_turn(c);
+}
+
+void established_pause(struct established *c, bool paused)
+{
+	if (!c || c->paused == paused)
+		return;
+	c->paused = paused;
+	if (!paused && c->turn)
+		arm_turn(c);
 }
 
 void established_committed(struct established *c, bool rules_were_absent)

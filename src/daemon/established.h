@@ -32,6 +32,10 @@ struct graph_listener established_listener(struct established *established);
 int established_start(struct established *established, struct event_base *base, struct graph *graph,
 		      struct findings *findings, bool keep);
 
+/* While it is paused nothing is evaluated: the graph stands halfway through a change. NULL is fine.
+ */
+void established_pause(struct established *established, bool paused);
+
 /* The kernel has what the graph means. `rules_were_absent`: since the last commit some of it was
  * not there, so that any connection may have been made. */
 void established_committed(struct established *established, bool rules_were_absent);

@@ -171,6 +171,8 @@ int reconcile_now(struct daemon *d)
 	rc = hold(d, &held);
 	if (rc < 0 || held)
 		return rc < 0 ? rc : -EBUSY;
+	/* What is sent stays as it is, also when an answer lets go of what it has built. */
+	graph_forget(d->graph);
 	d->dirty_since = d->touched_since = false;
 	rc = apply_commit(&d->apply, &changed, &err);
 	d->last_commit_ms = monotonic_ms();
@@ -233,12 +235,14 @@ static void on_commit(evutil_socket_t fd, short what, void *ctx)
 void change_begin(struct daemon *d)
 {
 	d->changing = true;
+	established_pause(d->established, true);
 	d->dirty = d->dirty_since = true;
 }
 
 void change_end(struct daemon *d)
 {
 	d->changing = false;
+	established_pause(d->established, false);
 }
 
 static void note_change(struct daemon *d)
