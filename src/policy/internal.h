@@ -53,7 +53,8 @@ struct node_addr {
 	struct addr addr;
 	VEC(const char *) nodes; /* interned; what the callers see */
 	VEC(size_t) refs;
-	bool told; /* the listener knows it */
+	size_t firm; /* of these, what nodes and the host say, not pods */
+	bool told;   /* the listener knows it */
 	UT_hash_handle hh;
 };
 

@@ -36,57 +36,83 @@ static void drop_if_empty(struct graph *g, struct node_addr *entry)
 {
 	if (entry->nodes.n > 0)
 		return;
-	if (entry->told)
-		g->listener.node_addr(g->listener.ctx, &entry->addr, false);
 	HASH_DEL(g->node_addrs, entry);
 	vec_free(&entry->nodes);
 	vec_free(&entry->refs);
 	free(entry);
 }
 
-static void tell(struct graph *g, struct node_addr *entry)
+/* The listener hears of those that a node or this host says it has: a pod can claim any, and so can
+ * a node what this node has seen at a pod. */
+static void follow(struct graph *g, struct node_addr *entry)
 {
-	if (!g->listening || !g->synced || entry->told)
+	bool firm = entry->firm > 0 && !graph_observed(g, &entry->addr);
+
+	if (!g->listening || !g->synced || entry->told == firm)
 		return;
-	entry->told = true;
-	g->listener.node_addr(g->listener.ctx, &entry->addr, true);
+	entry->told = firm;
+	g->listener.node_addr(g->listener.ctx, &entry->addr, firm);
 }
 
 void nodes_tell(struct graph *g)
 {
 	for (struct node_addr *entry = g->node_addrs; entry; entry = entry->hh.next)
-		tell(g, entry);
+		follow(g, entry);
 }
 
-static int add_addr(struct graph *g, const struct addr *addr, const char *node)
+void nodes_observed(struct graph *g, const struct addr *addr)
 {
-	struct node_addr *entry = get_addr(g, addr);
+	struct node_addr *entry = find_addr(g, addr);
 
-	if (!entry)
-		return -ENOMEM;
+	if (entry)
+		follow(g, entry);
+}
+
+/* Who says it. */
+enum word { WORD_OF_POD, WORD_OF_NODE };
+
+static int add_node(struct node_addr *entry, const char *node)
+{
 	for (size_t i = 0; i < entry->nodes.n; i++) {
 		if (entry->nodes.v[i] == node) {
 			entry->refs.v[i]++;
 			return 0;
 		}
 	}
-	if (vec_push(&entry->nodes, node) == 0) {
-		if (vec_push(&entry->refs, 1) == 0) {
-			(void)intern_ref(node);
-			tell(g, entry);
-			return 0;
-		}
-		entry->nodes.n--;
+	if (vec_push(&entry->nodes, node) < 0)
+		return -ENOMEM;
+	if (vec_push(&entry->refs, 1) == 0) {
+		(void)intern_ref(node);
+		return 0;
 	}
-	drop_if_empty(g, entry);
+	entry->nodes.n--;
 	return -ENOMEM;
 }
 
-static void remove_addr(struct graph *g, const struct addr *addr, const char *node)
+static int add_addr(struct graph *g, const struct addr *addr, const char *node, enum word word)
+{
+	struct node_addr *entry = get_addr(g, addr);
+
+	if (!entry)
+		return -ENOMEM;
+	if (add_node(entry, node) < 0) {
+		drop_if_empty(g, entry);
+		return -ENOMEM;
+	}
+	entry->firm += word == WORD_OF_NODE;
+	follow(g, entry);
+	return 0;
+}
+
+static void remove_addr(struct graph *g, const struct addr *addr, const char *node, enum word word)
 {
 	struct node_addr *entry = find_addr(g, addr);
 
-	for (size_t i = 0; entry && i < entry->nodes.n; i++) {
+	if (!entry)
+		return;
+	entry->firm -= word == WORD_OF_NODE;
+	follow(g, entry);
+	for (size_t i = 0; i < entry->nodes.n; i++) {
 		if (entry->nodes.v[i] != node)
 			continue;
 		if (--entry->refs.v[i] > 0)
@@ -104,18 +130,18 @@ int nodes_add_pod(struct graph *g, const struct pod *pod)
 	int rc = 0;
 
 	for (size_t i = 0; pod->node && i < pod->n_host_addrs && rc == 0; i++)
-		rc = add_addr(g, &pod->host_addrs[i], pod->node);
+		rc = add_addr(g, &pod->host_addrs[i], pod->node, WORD_OF_POD);
 	for (size_t i = 0; pod->node && pod->host_network && i < pod->n_addrs && rc == 0; i++)
-		rc = add_addr(g, &pod->addrs[i], pod->node);
+		rc = add_addr(g, &pod->addrs[i], pod->node, WORD_OF_POD);
 	return rc;
 }
 
 void nodes_remove_pod(struct graph *g, const struct pod *pod)
 {
 	for (size_t i = 0; pod->node && i < pod->n_host_addrs; i++)
-		remove_addr(g, &pod->host_addrs[i], pod->node);
+		remove_addr(g, &pod->host_addrs[i], pod->node, WORD_OF_POD);
 	for (size_t i = 0; pod->node && pod->host_network && i < pod->n_addrs; i++)
-		remove_addr(g, &pod->addrs[i], pod->node);
+		remove_addr(g, &pod->addrs[i], pod->node, WORD_OF_POD);
 }
 
 static bool same_addrs(const struct graph *g, const struct addr addrs[], size_t n)
@@ -138,9 +164,9 @@ int graph_set_host_addrs(struct graph *g, const struct addr addrs[], size_t n)
 	g->generation++;
 	/* In before out: what stays is not told as gone. */
 	for (size_t i = 0; i < n && rc == 0; i++)
-		rc = add_addr(g, &addrs[i], g->node);
+		rc = add_addr(g, &addrs[i], g->node, WORD_OF_NODE);
 	for (size_t i = 0; i < g->host_addrs.n; i++)
-		remove_addr(g, &g->host_addrs.v[i], g->node);
+		remove_addr(g, &g->host_addrs.v[i], g->node, WORD_OF_NODE);
 	g->host_addrs.n = 0;
 	for (size_t i = 0; i < n && rc == 0; i++)
 		rc = vec_push(&g->host_addrs, addrs[i]);
@@ -158,7 +184,7 @@ static struct graph_node *find_node(const struct graph *g, const char *name)
 static void node_entry_free(struct graph *g, struct graph_node *entry)
 {
 	for (size_t i = 0; i < entry->object->n_addrs; i++)
-		remove_addr(g, &entry->object->addrs[i], entry->object->name);
+		remove_addr(g, &entry->object->addrs[i], entry->object->name, WORD_OF_NODE);
 	HASH_DEL(g->nodes, entry);
 	node_free(g->strings, entry->object);
 	free(entry);
@@ -193,7 +219,7 @@ int nodes_put(struct graph *g, struct node *node)
 	}
 	g->counts.nodes++;
 	for (size_t i = 0; i < node->n_addrs && rc == 0; i++)
-		rc = add_addr(g, &node->addrs[i], node->name);
+		rc = add_addr(g, &node->addrs[i], node->name, WORD_OF_NODE);
 	return rc;
 }
 

@@ -15,5 +15,7 @@ void nodes_remove_pod(struct graph *g, const struct pod *pod);
 
 /* The listener hears of all that it does not know yet. */
 void nodes_tell(struct graph *g);
+/* What this node has seen of the address is something else. */
+void nodes_observed(struct graph *g, const struct addr *addr);
 
 #endif

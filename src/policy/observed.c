@@ -6,6 +6,7 @@
 
 #include "base/intern.h"
 #include "claims.h"
+#include "nodes.h"
 
 static struct observed_addr *find(const struct graph *g, const struct addr *addr)
 {
@@ -96,6 +97,7 @@ int graph_observe(struct graph *g, const struct addr *addr, const struct observe
 		rc = -ENOMEM;
 	}
 	entry_free(g, old);
+	nodes_observed(g, addr);
 	return rc < 0 ? rc : 1;
 }
 

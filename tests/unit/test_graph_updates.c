@@ -13,6 +13,14 @@ static uint32_t pick_random(void *ctx, uint32_t below)
 	return unit_random(ctx, below);
 }
 
+/* With the sets of nodes' addresses. */
+static void start(struct cluster *c, const char *node)
+{
+	unit_cluster_start(c, node, true);
+	assert_int_equal(render_configure(c->render, &(struct render_options){.pod_tunnels = true}),
+			 0);
+}
+
 static void apply(const struct world *world, size_t slot, struct cluster *c)
 {
 	struct faults faults = {0};
@@ -31,7 +39,7 @@ static char *text_from_scratch(const struct world *world, const char *node,
 	struct cluster c;
 	char *text;
 
-	unit_cluster_start(&c, node, true);
+	start(&c, node);
 	for (size_t i = 0; i < WORLD_SLOTS; i++) {
 		size_t slot = (i * 7 + shift) % WORLD_SLOTS; /* 7 does not divide it */
 
@@ -111,7 +119,7 @@ static void run_sequence(struct unit_random *random, uint64_t seed)
 	struct world world = {0};
 	struct cluster c;
 
-	unit_cluster_start(&c, node, true);
+	start(&c, node);
 	for (size_t i = 0; i < events; i++) {
 		size_t slot;
 

@@ -51,6 +51,10 @@ static const char *const forged[] = {
 	"spec: {nodeName: n1}\nstatus: {phase: Running, podIP: " V4 "}\n",
 	"apiVersion: v1\nkind: Pod\nmetadata: {name: forged, namespace: t, labels: {app: other}}\n"
 	"spec: {nodeName: n2}\nstatus: {phase: Running, podIP: 10.0.1.9, hostIP: " V4 "}\n",
+	"apiVersion: v1\nkind: Pod\nmetadata: {name: forged, namespace: t, labels: {app: friend}}\n"
+	"spec: {nodeName: n1, hostNetwork: true}\nstatus: {phase: Running, podIP: 198.51.100.7, "
+	"hostIP: "
+	"198.51.100.8}\n",
 	"apiVersion: v1\nkind: Node\nmetadata: {name: n2}\nstatus: {addresses: [{address: " V4
 	"}, {address: '" V6 "'}]}\n",
 };
@@ -95,6 +99,9 @@ static char *ruleset_of(const enum step order[STEPS], const char *yaml)
 	char *text;
 
 	unit_cluster_start(&c, "n1", true);
+	/* With the sets of nodes' addresses. */
+	assert_int_equal(render_configure(c.render, &(struct render_options){.pod_tunnels = true}),
+			 0);
 	for (size_t i = 0; i < STEPS; i++) {
 		if (order[i] == SCENE)
 			unit_put(&c, scene);
