@@ -49,7 +49,7 @@ struct settings {
 	bool local_node_allow; /* pods may reach their own node whatever policies say */
 	struct allowed_sources allowed_sources; /* of pods beside their own */
 	bool pod_tunnels;                       /* and have tunnels of their own, but to nodes */
-	bool strict; /* documents that are not rendered are errors */
+	bool strict;                            /* documents that are not rendered are errors */
 	enum log_level log_level;
 
 	bool given[SETTINGS_MAX]; /* on the command line, which wins; by place in the table */

@@ -45,23 +45,30 @@ static void set_over_limit(void *ctx, const char *pod, const struct profile *pro
 	    profile_limit_text(profile->over));
 }
 
-/* What is left out of the policy's table only allows; of the other it is what a pod may not do. */
+/* What is left out of table inet only allows, but for the chains of anti-spoofing, s_IFACE: these
+ * say what a pod may not do, as all chains of table bridge do. */
+static bool is_prohibition(const struct nft_refused *refused)
+{
+	return refused->table == NFT_TABLE_BRIDGE ||
+	       (!refused->set && strncmp(refused->name, "s_", 2) == 0);
+}
+
 static void set_refused(struct check *check, const struct nft_refused *refused)
 {
-	bool guard = refused->table == NFT_TABLE_GUARD;
+	bool antispoof = is_prohibition(refused);
 	char subject[SUBJECT_MAX], whom[300];
 
 	nft_refused_describe(render_ruleset(check->d->render), refused, whom, sizeof(whom));
 	(void)snprintf(subject, sizeof(subject), "%s %s", refused->set ? "set" : "chain",
 		       refused->name);
 	set(check,
-	    (struct finding){.id = guard ? "antispoof-rejected" : "rules-rejected",
+	    (struct finding){.id = antispoof ? "antispoof-rejected" : "rules-rejected",
 			     .level = FINDING_WARNING,
-			     .open = guard,
+			     .open = antispoof,
 			     .subject = subject,
 			     .todo = "See the log for the kernel's answer."},
-	    guard ? "The kernel rejects %s (%s): the pod behind it can use addresses of others."
-		  : "The kernel rejects %s (%s): what it would allow is closed.",
+	    antispoof ? "The kernel rejects %s (%s): the pod behind it can use addresses of others."
+		      : "The kernel rejects %s (%s): what it would allow is closed.",
 	    subject, whom);
 }
 

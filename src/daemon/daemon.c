@@ -89,7 +89,7 @@ struct render_options daemon_options(const struct daemon *d)
 {
 	return (struct render_options){.local_node_allow = d->settings->local_node_allow,
 				       .pod_tunnels = d->settings->pod_tunnels,
-		.allowed_sources = &d->settings->allowed_sources};
+				       .allowed_sources = &d->settings->allowed_sources};
 }
 
 /* What policy means, held by the graph and its ruleset. */

@@ -75,7 +75,8 @@ int state_start(struct daemon *d)
 				.id = EARLIER,
 				.level = FINDING_ERROR,
 				.quiet = true,
-				.what = "The rules of an earlier run, or of --lockdown, are in effect: "
+				.what = "The rules of an earlier run, or of --lockdown, are in "
+					"effect: "
 					"this run has not read all sources yet.",
 				.todo = "Wait; or see what keeps the sources from being read.",
 			});
