@@ -23,6 +23,10 @@ struct label {
 	const char *key, *value; /* interned */
 };
 
+/* Of a pod or a namespace: an event of a pod looks up each of its labels, with each of its
+ * namespace's. An object that has more is invalid. */
+#define LABELS_MAX 256
+
 /* Sorted by key; a key stands once. */
 struct labels {
 	struct label *v;
@@ -51,6 +55,10 @@ struct requirement {
 	const char **values; /* interned, sorted, no duplicates */
 	size_t n_values;
 };
+
+/* Of one selector; a policy that has more is invalid. */
+#define SELECTOR_REQUIREMENTS_MAX 256
+#define SELECTOR_VALUES_MAX       4096
 
 /* Requirements are ANDed; none matches everything. Sorted by key, operator, values; no duplicates:
  * selectors of one meaning as written in different order are equal member by member. */

@@ -18,7 +18,7 @@ struct namespace_ *decode_namespace(struct decoder *d, const json_t *json, const
 		return NULL;
 	ns->name = decode_intern(d, name);
 	path_key(d, "metadata");
-	decode_labels(d, get_object(d, json, "metadata"), "labels", &ns->labels);
+	decode_own_labels(d, get_object(d, json, "metadata"), &ns->labels);
 	path_pop(d);
 	labels_set(d, &ns->labels, LABEL_NAMESPACE_NAME, name);
 	return ns;
@@ -137,7 +137,7 @@ static void decode_containers(struct decoder *d, const json_t *spec, const char 
 void decode_pod_template(struct decoder *d, const json_t *template, struct pod *pod)
 {
 	path_key(d, "metadata");
-	decode_labels(d, get_object(d, template, "metadata"), "labels", &pod->labels);
+	decode_own_labels(d, get_object(d, template, "metadata"), &pod->labels);
 	path_pop(d);
 
 	const json_t *spec = get_object(d, template, "spec");

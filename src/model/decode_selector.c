@@ -157,6 +157,21 @@ static void decode_match_labels(struct decoder *d, const json_t *json,
 	free(labels.v);
 }
 
+/* Each change of a pod may be held against all of them. */
+static bool too_large(struct decoder *d, const json_t *expressions, size_t n)
+{
+	size_t values = 0;
+
+	for (size_t i = 0; i < json_array_size(expressions); i++)
+		values += json_array_size(get_any(json_array_get(expressions, i), "values"));
+	if (n > SELECTOR_REQUIREMENTS_MAX)
+		refuse(d, NULL, "%zu requirements: expected at most %d", n,
+		       SELECTOR_REQUIREMENTS_MAX);
+	else if (values > SELECTOR_VALUES_MAX)
+		refuse(d, NULL, "%zu values: expected at most %d", values, SELECTOR_VALUES_MAX);
+	return n > SELECTOR_REQUIREMENTS_MAX || values > SELECTOR_VALUES_MAX;
+}
+
 void decode_selector(struct decoder *d, const json_t *json, struct label_selector *ret)
 {
 	static const char *const known[] = {"matchLabels", "matchExpressions", NULL};
@@ -166,6 +181,8 @@ void decode_selector(struct decoder *d, const json_t *json, struct label_selecto
 	size_t n = json_array_size(expressions) + json_object_size(get_any(json, "matchLabels"));
 
 	refuse_unknown(d, json, known);
+	if (too_large(d, expressions, n))
+		return;
 	ret->v = decode_alloc(d, n, sizeof(ret->v[0]));
 	if (d->no_memory)
 		return;

@@ -41,6 +41,8 @@ const char *decode_intern(struct decoder *d, const char *text);
 
 /* metadata.labels, or the like: a map of valid label keys and values. */
 void decode_labels(struct decoder *d, const json_t *parent, const char *key, struct labels *ret);
+/* metadata.labels of a pod or a namespace, which are at most LABELS_MAX. */
+void decode_own_labels(struct decoder *d, const json_t *metadata, struct labels *ret);
 
 /* Adds or replaces a label; keeps the order. */
 void labels_set(struct decoder *d, struct labels *labels, const char *key, const char *value);

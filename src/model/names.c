@@ -175,3 +175,16 @@ void decode_labels(struct decoder *d, const json_t *parent, const char *key, str
 	if (!d->no_memory)
 		qsort(ret->v, ret->n, sizeof(ret->v[0]), compare_labels);
 }
+
+void decode_own_labels(struct decoder *d, const json_t *metadata, struct labels *ret)
+{
+	size_t n = json_object_size(get_any(metadata, "labels"));
+
+	if (n <= LABELS_MAX) {
+		decode_labels(d, metadata, "labels", ret);
+		return;
+	}
+	path_key(d, "labels");
+	refuse(d, NULL, "%zu labels: expected at most %d", n, LABELS_MAX);
+	path_pop(d);
+}

@@ -473,9 +473,52 @@ static void members_of_sets_count_against_the_namespace(void **state)
 	assert_string_equal(unit_verdict(&cluster, "many/p3", "evil/p", "tcp/30"), "allow");
 }
 
+/* How many errors the pod, or the policy that has the selector, is refused with. */
+static size_t count_errors(bool labels, size_t requirements, size_t values)
+{
+	struct faults faults = {0};
+	struct err err = {0};
+	struct text text;
+	FILE *out = text_open(&text);
+	size_t errors;
+
+	fputs(labels ? "{apiVersion: v1, kind: Pod, metadata: {name: l, namespace: evil, labels: {"
+		     : "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: "
+		       "l, namespace: evil}, spec: {podSelector: {matchLabels: {",
+	      out);
+	for (size_t i = 0; i < requirements; i++)
+		fprintf(out, "k%zu: v, ", i);
+	if (!labels) {
+		fputs("}, matchExpressions: [{key: k, operator: In, values: [", out);
+		for (size_t i = 0; i < values; i++)
+			fprintf(out, "v%zu, ", i);
+		fputs("]}]", out);
+	}
+	fputs("}}}", out);
+	assert_int_equal(fclose(out), 0);
+	/* What is refused ends the reading of it. */
+	(void)cluster_put_yaml(&cluster, text.text, text.len, &faults, &err, NULL);
+	errors = faults.errors;
+	faults_done(&faults);
+	free(text.text);
+	return errors;
+}
+
+static void objects_with_too_much_are_invalid(void **state)
+{
+	(void)state;
+	assert_int_equal(count_errors(true, LABELS_MAX, 0), 0);
+	assert_int_equal(count_errors(true, LABELS_MAX + 1, 0), 1);
+	assert_int_equal(count_errors(false, SELECTOR_REQUIREMENTS_MAX - 1, 1), 0);
+	assert_int_equal(count_errors(false, SELECTOR_REQUIREMENTS_MAX, 1), 1);
+	assert_int_equal(count_errors(false, 0, SELECTOR_VALUES_MAX), 0);
+	assert_int_equal(count_errors(false, 0, SELECTOR_VALUES_MAX + 1), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(objects_with_too_much_are_invalid, setup, teardown),
 		cmocka_unit_test_setup_teardown(overlap_is_linear, setup, teardown),
 		cmocka_unit_test_setup_teardown(members_of_sets_count_against_the_namespace, setup,
 						teardown),
