@@ -24,6 +24,7 @@ SCRATCH = "/run/loop"
 MANIFESTS, CONTROL = f"{SCRATCH}/manifests", f"{SCRATCH}/run/control.sock"
 METRICS = ("127.0.0.1", 9735)
 LIMIT_MS = float(os.environ.get("LOOP_LIMIT_MS", "50"))
+ARRIVING = 1000
 RESULTS = min(PODS, 16384)  # CNI_RESULTS_MAX
 SETTLED = 120  # seconds
 check = harness.Checks()
@@ -216,6 +217,9 @@ def changes(probe):
         "team", {"group": "g3"}, ingress=peers(namespaceSelector=team), egress=[{"to": [{"namespaceSelector": team}]}])))
     measure(daemon, "the namespace gets that label", probe, write("namespace", namespace(team="a")))
     measure(daemon, "and loses it", probe, write("namespace", namespace()))
+    arrive = [local(number) for number in range(LOCAL + ARRIVING)]
+    measure(daemon, f"{ARRIVING} more pods here at once", probe, write("here", *arrive))
+    print(f"    in one commit of {daemon.status()['kernel']['lastMicroseconds'] / 1000:.0f} ms, in parts")
     measure(daemon, "another's flush", probe, lambda: subprocess.run(["nft", "flush", "ruleset"], check=True))
     listener = subprocess.Popen(["nft", "monitor"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     measure(daemon, "another's flush, and it listens", probe, lambda: subprocess.run(["nft", "flush", "ruleset"], check=True))
