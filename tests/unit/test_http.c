@@ -27,6 +27,8 @@ struct scene {
 	char text[256];  /* of the end */
 	int return_this; /* from the body handler */
 	bool cancel, again;
+	struct event *release; /* NULL: it is not held */
+	unsigned pieces_then;  /* when it is released */
 };
 
 /* Says `text` over and over until `total` bytes are out. */
@@ -117,6 +119,10 @@ static int on_body(void *ctx, int status, const char *bytes, size_t len)
 	if (s->cancel) {
 		http_cancel(s->request);
 		(void)event_base_loopbreak(s->base);
+	}
+	if (s->release && s->pieces == 1) {
+		http_hold(s->http, true);
+		(void)event_add(s->release, &(struct timeval){.tv_usec = 400000});
 	}
 	return s->return_this;
 }
@@ -209,6 +215,33 @@ static void much_is_heard_in_pieces(void **state)
 	assert_int_equal(s.end.outcome, HTTP_DONE);
 	assert_int_equal(s.bytes, MANY_BYTES);
 	assert_true(s.pieces >= MANY_BYTES / HTTP_WAITING_MAX);
+	stop(&s);
+}
+
+static void on_release(evutil_socket_t fd, short what, void *ctx)
+{
+	struct scene *s = ctx;
+
+	(void)fd;
+	(void)what;
+	s->pieces_then = s->pieces;
+	http_hold(s->http, false);
+}
+
+/* Four times as long as silence is allowed: nobody has listened. */
+static void what_comes_while_it_is_held_waits(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	start(&s, say_much);
+	s.release = evtimer_new(s.base, on_release, &s);
+	assert_non_null(s.release);
+	run(&s, 100, 0);
+	assert_int_equal(s.pieces_then, 1);
+	assert_int_equal(s.end.outcome, HTTP_DONE);
+	assert_int_equal(s.bytes, MANY_BYTES);
+	event_free(s.release);
 	stop(&s);
 }
 
@@ -412,6 +445,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_answer_is_heard),
 		cmocka_unit_test(much_is_heard_in_pieces),
+		cmocka_unit_test(what_comes_while_it_is_held_waits),
 		cmocka_unit_test(what_the_handler_returns_ends_it),
 		cmocka_unit_test(a_handler_may_cancel_its_own_request),
 		cmocka_unit_test(what_is_under_way_ends_with_the_client),
