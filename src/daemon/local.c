@@ -125,7 +125,8 @@ static bool has_addr(const struct attachment *attachment, const struct addr *add
 }
 
 /* Which addresses of the object does the node have at a device of a pod? Where it has results, it
- * has an address that is at none nowhere. */
+ * has an address that is at none nowhere; but for a node whose name is not known, to which pods of
+ * other nodes are local as well. */
 static void look_for_addrs(const struct daemon *d, const struct attachment *attachment,
 			   const struct pod *pod, uint8_t *ret_seen, uint8_t *ret_unseen)
 {
@@ -136,7 +137,7 @@ static void look_for_addrs(const struct daemon *d, const struct attachment *atta
 
 		if (own || attach_leads_to_pods(d->attach, addr))
 			*ret_seen |= (uint8_t)(1u << addr->family);
-		else if (attach_has_results(d->attach))
+		else if (d->node && attach_has_results(d->attach))
 			*ret_unseen |= (uint8_t)(1u << addr->family);
 	}
 }
