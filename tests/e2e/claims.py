@@ -4,6 +4,7 @@
 of this node has an outside host's, change nothing: not the ruleset, not what arrives; whether they come before the pod,
 after it, or are there when netpold starts. MODE routed, bridged or both."""
 import os
+import re
 import signal
 
 import harness
@@ -94,6 +95,16 @@ class Scene:
                          status["files"]["synced"])
         return harness.normal(self.agent.space)
 
+    def peers(self):
+        """The addresses that the sets of peers have; other sets have all that pods here are known by."""
+        found, inside = set(), False
+        for line in self.settled():
+            if not line.startswith(" "):
+                inside = re.match(r"inet netpold set p[46]_", line)
+            elif inside and "element" in line:
+                found.update(line.split("element", 1)[1].split())
+        return found
+
     def fate(self):
         """What passes: between pods, and to and from the outside."""
         ends = {"victim": VICTIM, "server": SERVER, "other": OTHER, "outside": OUTSIDE}
@@ -151,11 +162,11 @@ class Scene:
         """Whose address another claims already: the CNI result comes, then the object."""
         self.write([forged("f", "friend", LATE, "n2")])
         self.check(f"{self.mode}: until there is a pod, another node's may have the address",
-                   any(LATE[0] in line for line in self.settled()))
+                   LATE[0] in self.peers())
         spec = {"namespace": "t", "name": "late", "addresses": LATE, "node": harness.NODE, "interface": None}
         plugged = self.lab.plug(self.lab.spaces["fabric"], spec, 100)
         result = self.lab.publish(plugged)
-        harness.wait_for("the result is read", lambda: not any(LATE[0] in line for line in self.settled()))
+        harness.wait_for("the result is read", lambda: LATE[0] not in self.peers())
         sent = []
         for a, b in zip(LATE, SERVER):
             sent.append(probes.Probe(self.lab, flows.Point({"address": a}, {"address": b}, "tcp", 80, False, None)))
