@@ -16,7 +16,8 @@
 
 struct apply {
 	struct nft_kernel kernel;
-	struct nft_watch watch; /* of what others do to our tables */
+	struct nft_kernel reader; /* for questions while a commit pauses halfway on the other */
+	struct nft_watch watch;   /* of what others do to our tables */
 	struct render *render;
 	bool doubted; /* since the commit that is under way began */
 	bool known;   /* the kernel has what render_committed() was last told */

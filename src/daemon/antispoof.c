@@ -10,7 +10,7 @@ static bool read_dropped(struct daemon *d, const struct graph_pod *pod, uint64_t
 	enum nft_table table;
 
 	return render_antispoof_chain(d->render, pod, &table, chain) &&
-	       nft_kernel_counted(&d->apply.kernel, table, chain, ret_dropped) == 0;
+	       nft_kernel_counted(&d->apply.reader, table, chain, ret_dropped) == 0;
 }
 
 void antispoof_each(struct daemon *d, antispoof_fn fn, void *ctx)

@@ -34,15 +34,23 @@ int apply_open(struct apply *a, struct render *render, struct err *err)
 	rc = nft_kernel_open(&a->kernel, err);
 	if (rc < 0)
 		return rc;
-	rc = nft_watch_open(&a->watch, &a->kernel, err);
-	if (rc < 0)
+	rc = nft_kernel_open(&a->reader, err);
+	if (rc < 0) {
 		nft_kernel_close(&a->kernel);
+		return rc;
+	}
+	rc = nft_watch_open(&a->watch, &a->kernel, err);
+	if (rc == 0)
+		return 0;
+	nft_kernel_close(&a->reader);
+	nft_kernel_close(&a->kernel);
 	return rc;
 }
 
 void apply_close(struct apply *a)
 {
 	nft_watch_close(&a->watch);
+	nft_kernel_close(&a->reader);
 	nft_kernel_close(&a->kernel);
 	vec_free(&a->refused);
 }
