@@ -70,7 +70,7 @@ static int parse_local_node_egress(struct ctl *ctl, const char *value)
 	ctl->local_node_allow = strcmp(value, "allow") == 0;
 	if (ctl->local_node_allow || strcmp(value, "policy") == 0)
 		return 0;
-	fprintf(stderr, "netpolctl: --local-node-egress %s: expected policy or allow\n", value);
+	print_line(stderr, "netpolctl: --local-node-egress %s: expected policy or allow", value);
 	return -EINVAL;
 }
 

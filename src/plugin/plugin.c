@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/escape.h"
+#include "base/json_text.h"
 #include "base/vec.h"
 #include "daemon_client.h"
 #include "results.h"
@@ -81,12 +83,12 @@ static int print(FILE *out, const json_t *json)
 
 static int print_error(FILE *out, const struct plugin_request *r, const struct plugin_error *error)
 {
-	AUTO_JSON json_t *json =
-		json_pack("{s:s, s:i, s:s}", "cniVersion", r->version ? r->version : NEWEST, "code",
-			  (int)error->code, "msg", error->text);
+	AUTO_JSON json_t *json = json_pack("{s:o, s:i, s:o}", "cniVersion",
+					   json_text(r->version ? r->version : NEWEST), "code",
+					   (int)error->code, "msg", json_text(error->text));
 
 	if (!json || print(out, json) < 0)
-		fprintf(stderr, "netpold-cni: %s\n", error->text);
+		print_line(stderr, "netpold-cni: %s", error->text);
 	return 1;
 }
 

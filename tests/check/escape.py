@@ -105,6 +105,7 @@ def words(directory):
         run(NETPOLD, "--check", "-f", word)
         run(NETPOLD, "--check", "--log-level", word, "-f", manifest)
         run(NETPOLCTL, "-f", manifest, "--", word)
+        run(NETPOLCTL, "-f", manifest, "--local-node-egress", word, "graph")
         flows = os.path.join(os.fsencode(directory), b"flows")
         with open(flows, "wb") as out:
             token = b"".join(text.split()) or b"x"
