@@ -16,9 +16,9 @@ struct offline {
 	struct files_report report;
 };
 
-/* Reads the PATHs (see files_load()) into a new graph, which has seen EVENT_SYNCED when this
- * returns. Faults in the input are not errors: they are in ret->faults. 0 or -ENOMEM;
- * offline_done() either way. */
+/* `ret` is zero but for report.strict. Reads the PATHs (see files_load()) into a new graph, which
+ * has seen EVENT_SYNCED when this returns. Faults in the input are not errors: they are in
+ * ret->faults. 0 or -ENOMEM; offline_done() either way. */
 int offline_load(struct offline *ret, const char *const paths[], size_t n_paths, const char *node,
 		 const struct graph_listener *listener);
 

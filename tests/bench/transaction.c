@@ -169,7 +169,7 @@ static void load(const char *directory, const char *node, char *text)
 	struct render *render = render_new();
 	struct series ours = {0}, nft = {0};
 	struct graph_listener listener;
-	struct offline cluster;
+	struct offline cluster = {0};
 
 	if (!render)
 		measure_fail("out of memory");

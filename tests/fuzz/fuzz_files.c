@@ -28,7 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct render *render = render_new();
 	struct graph_listener listener;
-	struct offline offline;
+	struct offline offline = {0};
 	char path[64];
 	const char *paths[] = {path};
 	int fd = memfd_create("manifests", MFD_CLOEXEC);
