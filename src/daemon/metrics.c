@@ -6,7 +6,9 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/escape.h"
+#include "base/memstream.h"
 #include "daemon/antispoof.h"
 #include "established.h"
 #include "internal.h"
@@ -15,35 +17,32 @@
 #define METRICS_LABEL_MAX 1024
 
 /* One metric: its help, its type, its value. */
-static void put(struct evbuffer *out, const char *name, const char *type, const char *help,
-		double value)
+static void put(FILE *out, const char *name, const char *type, const char *help, double value)
 {
-	(void)evbuffer_add_printf(out,
-				  "# HELP netpold_%s %s\n# TYPE netpold_%s %s\nnetpold_%s %.15g\n",
-				  name, help, name, type, name, value);
+	(void)fprintf(out, "# HELP netpold_%s %s\n# TYPE netpold_%s %s\nnetpold_%s %.15g\n", name,
+		      help, name, type, name, value);
 }
 
 /* Each bucket counts all that took no longer than its bound. */
-static void put_histogram(struct evbuffer *out, const char *name, const char *help,
+static void put_histogram(FILE *out, const char *name, const char *help,
 			  const struct histogram *histogram)
 {
 	uint64_t n = 0;
 
-	(void)evbuffer_add_printf(out, "# HELP netpold_%s %s\n# TYPE netpold_%s histogram\n", name,
-				  help, name);
+	(void)fprintf(out, "# HELP netpold_%s %s\n# TYPE netpold_%s histogram\n", name, help, name);
 	for (size_t i = 0; i < HISTOGRAM_BOUNDS; i++) {
 		n += histogram->counts[i];
-		(void)evbuffer_add_printf(out, "netpold_%s_bucket{le=\"%g\"} %" PRIu64 "\n", name,
-					  (double)histogram_bounds_us[i] / 1e6, n);
+		(void)fprintf(out, "netpold_%s_bucket{le=\"%g\"} %" PRIu64 "\n", name,
+			      (double)histogram_bounds_us[i] / 1e6, n);
 	}
 	n += histogram->counts[HISTOGRAM_BOUNDS];
-	(void)evbuffer_add_printf(out,
-				  "netpold_%s_bucket{le=\"+Inf\"} %" PRIu64
-				  "\nnetpold_%s_sum %.15g\nnetpold_%s_count %" PRIu64 "\n",
-				  name, n, name, (double)histogram->sum_us / 1e6, name, n);
+	(void)fprintf(out,
+		      "netpold_%s_bucket{le=\"+Inf\"} %" PRIu64
+		      "\nnetpold_%s_sum %.15g\nnetpold_%s_count %" PRIu64 "\n",
+		      name, n, name, (double)histogram->sum_us / 1e6, name, n);
 }
 
-static void put_counts(const struct daemon *d, struct evbuffer *out)
+static void put_counts(const struct daemon *d, FILE *out)
 {
 	struct graph_counts counts = graph_counts(d->graph);
 
@@ -61,7 +60,7 @@ static void put_counts(const struct daemon *d, struct evbuffer *out)
 	    (double)daemon_unenforced(d));
 }
 
-static void put_kernel(const struct daemon *d, struct evbuffer *out)
+static void put_kernel(const struct daemon *d, FILE *out)
 {
 	const struct apply *a = &d->apply;
 
@@ -95,7 +94,7 @@ static void put_kernel(const struct daemon *d, struct evbuffer *out)
 }
 
 /* Others are answered between two iterations: a long one keeps a liveness probe waiting. */
-static void put_loop(const struct daemon *d, struct evbuffer *out)
+static void put_loop(const struct daemon *d, FILE *out)
 {
 	put_histogram(out, "loop_iteration_seconds",
 		      "Processor time of each iteration of the event loop.", &d->iterations);
@@ -104,7 +103,7 @@ static void put_loop(const struct daemon *d, struct evbuffer *out)
 	    (double)d->longest_iteration_us / 1e6);
 }
 
-static void put_files(const struct daemon *d, struct evbuffer *out)
+static void put_files(const struct daemon *d, FILE *out)
 {
 	put(out, "manifest_errors", "gauge", "Faults in the manifests as last read.",
 	    (double)d->errors);
@@ -120,17 +119,16 @@ static void put_files(const struct daemon *d, struct evbuffer *out)
 }
 
 /* One metric of every resource. */
-static void put_resources(const struct daemon *d, struct evbuffer *out, const char *name,
-			  const char *type, const char *help,
-			  double (*value)(const struct reflector *r))
+static void put_resources(const struct daemon *d, FILE *out, const char *name, const char *type,
+			  const char *help, double (*value)(const struct reflector *r))
 {
 	const struct reflector *r;
 
-	(void)evbuffer_add_printf(out, "# HELP netpold_api_%s %s\n# TYPE netpold_api_%s %s\n", name,
-				  help, name, type);
+	(void)fprintf(out, "# HELP netpold_api_%s %s\n# TYPE netpold_api_%s %s\n", name, help, name,
+		      type);
 	for (size_t i = 0; (r = api_source_reflector(d->api, i)); i++)
-		(void)evbuffer_add_printf(out, "netpold_api_%s{resource=\"%s\"} %.15g\n", name,
-					  r->resource->plural, value(r));
+		(void)fprintf(out, "netpold_api_%s{resource=\"%s\"} %.15g\n", name,
+			      r->resource->plural, value(r));
 }
 
 static double resource_up(const struct reflector *r)
@@ -173,7 +171,7 @@ static double resource_age(const struct reflector *r)
 	return r->stats.synced_ms ? (double)(api_clock_ms() - r->stats.synced_ms) / 1e3 : -1;
 }
 
-static void put_api(const struct daemon *d, struct evbuffer *out)
+static void put_api(const struct daemon *d, FILE *out)
 {
 	put_resources(d, out, "up", "gauge", "1 while the resource is watched, or is not there.",
 		      resource_up);
@@ -213,34 +211,32 @@ static size_t count_series(const struct finding *first, const struct finding *fr
 	return n;
 }
 
-static void put_findings(struct daemon *d, struct evbuffer *out)
+static void put_findings(struct daemon *d, FILE *out)
 {
 	const struct finding *first = findings_first(&d->findings);
 
 	put(out, "open", "gauge", "1 while packets pass that policy denies.",
 	    daemon_state(d) == DAEMON_OPEN);
-	(void)evbuffer_add_printf(out, "# HELP netpold_findings What is wrong; netpolctl status "
-				       "has the words.\n"
-				       "# TYPE netpold_findings gauge\n");
+	(void)fprintf(out, "# HELP netpold_findings What is wrong; netpolctl status "
+			   "has the words.\n"
+			   "# TYPE netpold_findings gauge\n");
 	for (const struct finding *one = first; one; one = findings_next(one)) {
 		size_t n = count_series(first, one);
 
 		if (n > 0)
-			(void)evbuffer_add_printf(out,
-						  "netpold_findings{level=\"%s\",id=\"%s\"} %zu\n",
-						  finding_level_name(one->level), one->id, n);
+			(void)fprintf(out, "netpold_findings{level=\"%s\",id=\"%s\"} %zu\n",
+				      finding_level_name(one->level), one->id, n);
 	}
 	put(out, "findings_left_out", "gauge", "Findings beyond those that are kept with words.",
 	    (double)findings_left_out(&d->findings));
 }
 
-static void put_pod(struct evbuffer *out, const char *pod, const char *reason)
+static void put_pod(FILE *out, const char *pod, const char *reason)
 {
 	char label[METRICS_LABEL_MAX];
 
 	(void)escape_copy(label, sizeof(label), ESCAPE_LABEL, pod);
-	(void)evbuffer_add_printf(out, "netpold_pod_finding{pod=\"%s\",reason=\"%s\"} 1\n", label,
-				  reason);
+	(void)fprintf(out, "netpold_pod_finding{pod=\"%s\",reason=\"%s\"} 1\n", label, reason);
 }
 
 static void put_closed_pod(void *ctx, const char *pod, const struct profile *profile)
@@ -249,34 +245,37 @@ static void put_closed_pod(void *ctx, const char *pod, const struct profile *pro
 		profile->dir == DIR_INGRESS ? "ingress-too-complicated" : "egress-too-complicated");
 }
 
-/* Each pod once, whatever of it is refused. Without memory: fewer are named. */
-static void put_refused_pods(const struct daemon *d, struct evbuffer *out, enum nft_table table,
-			     const char *reason)
+/* Each pod once, whatever of it is refused. 0 or -ENOMEM. */
+static int put_refused_pods(const struct daemon *d, FILE *out, enum nft_table table,
+			    const char *reason)
 {
 	struct nft_pods pods = {0};
+	int rc = 0;
 
-	for (size_t i = 0; i < d->apply.refused.n; i++) {
+	for (size_t i = 0; i < d->apply.refused.n && rc == 0; i++) {
 		if (d->apply.refused.v[i].table == table)
-			(void)nft_refused_pods(render_ruleset(d->render), &d->apply.refused.v[i],
-					       &pods);
+			rc = nft_refused_pods(render_ruleset(d->render), &d->apply.refused.v[i],
+					      &pods);
 	}
 	for (size_t i = 0; i < pods.names.n; i++)
 		put_pod(out, pods.names.v[i], reason);
 	nft_pods_done(&pods);
+	return rc;
 }
 
-static void put_pods(const struct daemon *d, struct evbuffer *out)
+static int put_pods(const struct daemon *d, FILE *out)
 {
-	(void)evbuffer_add_printf(out,
-				  "# HELP netpold_pod_finding Pods here for which something else "
-				  "is enforced than policy says; netpolctl status has the words.\n"
-				  "# TYPE netpold_pod_finding gauge\n");
+	int rc;
+
+	(void)fprintf(out, "# HELP netpold_pod_finding Pods here for which something else "
+			   "is enforced than policy says; netpolctl status has the words.\n"
+			   "# TYPE netpold_pod_finding gauge\n");
 	closed_each(d, put_closed_pod, out);
-	put_refused_pods(d, out, NFT_TABLE_POLICY, "refused");
-	put_refused_pods(d, out, NFT_TABLE_BRIDGE, "bridge-refused");
+	rc = put_refused_pods(d, out, NFT_TABLE_POLICY, "refused");
+	return rc == 0 ? put_refused_pods(d, out, NFT_TABLE_BRIDGE, "bridge-refused") : rc;
 }
 
-static void put_connections(const struct daemon *d, struct evbuffer *out)
+static void put_connections(const struct daemon *d, FILE *out)
 {
 	struct established_counts counts = established_counts(d->established);
 
@@ -293,33 +292,34 @@ static void put_spoofing_pod(void *ctx, const struct graph_pod *pod, uint64_t dr
 
 	(void)escape_copy(ns, sizeof(ns), ESCAPE_LABEL, pod->object->ns);
 	(void)escape_copy(name, sizeof(name), ESCAPE_LABEL, pod->object->name);
-	(void)evbuffer_add_printf(ctx,
-				  "netpold_antispoofing_dropped_packets_total{namespace=\"%s\","
-				  "pod=\"%s\"} %" PRIu64 "\n",
-				  ns, name, dropped);
+	(void)fprintf(ctx,
+		      "netpold_antispoofing_dropped_packets_total{namespace=\"%s\","
+		      "pod=\"%s\"} %" PRIu64 "\n",
+		      ns, name, dropped);
 }
 
-static void put_antispoofing(struct daemon *d, struct evbuffer *out)
+static void put_antispoofing(struct daemon *d, FILE *out)
 {
-	(void)evbuffer_add_printf(out,
-				  "# HELP netpold_antispoofing_dropped_packets_total Packets that "
-				  "pods here have sent from addresses that are not theirs.\n"
-				  "# TYPE netpold_antispoofing_dropped_packets_total counter\n");
+	(void)fprintf(out, "# HELP netpold_antispoofing_dropped_packets_total Packets that "
+			   "pods here have sent from addresses that are not theirs.\n"
+			   "# TYPE netpold_antispoofing_dropped_packets_total counter\n");
 	antispoof_each(d, put_spoofing_pod, out);
 }
 
-int metrics_print(struct daemon *d, struct evbuffer *out)
+static int put_all(struct daemon *d, FILE *out)
 {
-	(void)evbuffer_add_printf(out,
-				  "# HELP netpold_info The build.\n# TYPE netpold_info gauge\n"
-				  "netpold_info{version=\"%s\"} 1\n",
-				  PACKAGE_VERSION);
+	int rc;
+
+	(void)fprintf(out,
+		      "# HELP netpold_info The build.\n# TYPE netpold_info gauge\n"
+		      "netpold_info{version=\"%s\"} 1\n",
+		      PACKAGE_VERSION);
 	put(out, "start_time_seconds", "gauge", "When the daemon started.",
 	    (double)d->started_ms / 1e3);
 	put_counts(d, out);
 	put_kernel(d, out);
 	put_loop(d, out);
-	put_pods(d, out);
+	rc = put_pods(d, out);
 	put_connections(d, out);
 	put_antispoofing(d, out);
 	put_findings(d, out);
@@ -327,5 +327,21 @@ int metrics_print(struct daemon *d, struct evbuffer *out)
 		put_files(d, out);
 	if (d->api)
 		put_api(d, out);
-	return evbuffer_get_length(out) > 0 ? 0 : -ENOMEM;
+	return rc;
+}
+
+/* A sample that is missing looks like a series that has ended: all of them, or none. */
+int metrics_print(struct daemon *d, struct evbuffer *out)
+{
+	struct memstream stream;
+	AUTO_FREE char *text = NULL;
+	size_t len;
+	int rc = memstream_open(&stream), end;
+
+	if (rc < 0)
+		return rc;
+	rc = put_all(d, stream.out);
+	end = memstream_close(&stream, &text, &len);
+	rc = rc < 0 ? rc : end;
+	return rc == 0 && evbuffer_add(out, text, len) < 0 ? -ENOMEM : rc;
 }

@@ -110,6 +110,12 @@ static bool is_hook(uint32_t hook)
 	return false;
 }
 
+/* What libnftnl does not know is passed over; without memory it is not known what it was. */
+static int not_parsed(void)
+{
+	return errno == ENOMEM ? stop() : MNL_CB_OK;
+}
+
 static int take_chain(const struct nlmsghdr *message, void *ctx)
 {
 	struct scan *scan = ctx;
@@ -119,8 +125,10 @@ static int take_chain(const struct nlmsghdr *message, void *ctx)
 
 	if (!chain)
 		return stop();
-	if (nftnl_chain_nlmsg_parse(message, chain) < 0 ||
-	    !nftnl_chain_is_set(chain, NFTNL_CHAIN_HOOKNUM) ||
+	errno = 0;
+	if (nftnl_chain_nlmsg_parse(message, chain) < 0)
+		return not_parsed();
+	if (!nftnl_chain_is_set(chain, NFTNL_CHAIN_HOOKNUM) ||
 	    !is_hook(nftnl_chain_get_u32(chain, NFTNL_CHAIN_HOOKNUM)))
 		return MNL_CB_OK;
 	table = nftnl_chain_get_str(chain, NFTNL_CHAIN_TABLE);
@@ -148,8 +156,9 @@ static int take_rule(const struct nlmsghdr *message, void *ctx)
 
 	if (!rule)
 		return stop();
+	errno = 0;
 	if (nftnl_rule_nlmsg_parse(message, rule) < 0)
-		return MNL_CB_OK;
+		return not_parsed();
 	if (foreign_rule_parse(scan->host, rule, &parsed) < 0)
 		return stop();
 	if (vec_push(&scan->rules, parsed) == 0)
@@ -167,8 +176,9 @@ static int take_flowtable(const struct nlmsghdr *message, void *ctx)
 
 	if (!flowtable)
 		return stop();
+	errno = 0;
 	if (nftnl_flowtable_nlmsg_parse(message, flowtable) < 0)
-		return MNL_CB_OK;
+		return not_parsed();
 	table = nftnl_flowtable_get_str(flowtable, NFTNL_FLOWTABLE_TABLE);
 	name = nftnl_flowtable_get_str(flowtable, NFTNL_FLOWTABLE_NAME);
 	if (!table || !name || strcmp(table, scan->host->table) == 0)
