@@ -10,7 +10,9 @@
 
 #include "internal.h"
 
-/* Measured with tests/e2e/bounds.py: here, and in the kernel. */
+/* Here and in the kernel, by the sizes of structs and of what the kernel allocates for a rule and an
+ * element (nft_set_ext of nf_tables.h, slabs included). tests/e2e/bounds.py runs the dearest
+ * inputs under a limit on memory. */
 #define RULE_BYTES     200  /* a rule of a policy, as the graph has it */
 #define PAIR_BYTES     12   /* a class's reference to a rule, and to its peers */
 #define CLASS_BYTES    1500 /* a class and its chain */
