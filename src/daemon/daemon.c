@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -232,6 +233,13 @@ static int find_user(const struct settings *settings, struct rights_user *user)
 	return rc;
 }
 
+/* What is freed is joined with its neighbours at once. From glibc's fast bins it would be later,
+ * all of it in one call (malloc_consolidate() of malloc.c): 80 ms after a document of 18 MiB. */
+static void spread_heap_work(void)
+{
+	(void)mallopt(M_MXFAST, 0); /* else it only takes longer */
+}
+
 int daemon_run(const struct settings *settings)
 {
 	struct rights_user user;
@@ -239,6 +247,7 @@ int daemon_run(const struct settings *settings)
 		.settings = settings, .node = settings->node, .started_ms = realtime_ms()};
 	int rc;
 
+	spread_heap_work();
 	for (size_t i = 0; i < settings->manifests.n && settings->mode == MODE_DAEMON; i++) {
 		if (strcmp(settings->manifests.v[i], "-") != 0)
 			continue;

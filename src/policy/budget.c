@@ -10,8 +10,8 @@
 
 #include "internal.h"
 
-/* Here and in the kernel, by the sizes of structs and of what the kernel allocates for a rule and an
- * element (nft_set_ext of nf_tables.h, slabs included). tests/e2e/bounds.py runs the dearest
+/* Here and in the kernel, by the sizes of structs and of what the kernel allocates for a rule and
+ * an element (nft_set_ext of nf_tables.h, slabs included). tests/e2e/bounds.py runs the dearest
  * inputs under a limit on memory. */
 #define RULE_BYTES     200  /* a rule of a policy, as the graph has it */
 #define PAIR_BYTES     12   /* a class's reference to a rule, and to its peers */

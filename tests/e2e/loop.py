@@ -25,6 +25,7 @@ MANIFESTS, CONTROL = f"{SCRATCH}/manifests", f"{SCRATCH}/run/control.sock"
 METRICS = ("127.0.0.1", 9735)
 LIMIT_MS = float(os.environ.get("LOOP_LIMIT_MS", "50"))
 ARRIVING = 1000
+PARTS = 2  # policies with peers of their own: with more, a namespace has no room for sets of all pods (NAMESPACE_BYTES_MAX)
 RESULTS = min(PODS, 16384)  # CNI_RESULTS_MAX
 SETTLED = 120  # seconds
 check = harness.Checks()
@@ -203,7 +204,7 @@ def changes(probe):
     harness.write(f"{MANIFESTS}/there.json", [elsewhere(number) for number in range(PODS)])
     harness.write(f"{MANIFESTS}/policies.json", [
         harness.policy(f"part-{part}", {"group": f"g{part}"}, ingress=peers(podSelector={"matchLabels": {"part": f"p{part}"}}))
-        for part in range(10)])
+        for part in range(PARTS)])
     daemon = Daemon()
     measure(daemon, "start", probe, lambda: None)
 
