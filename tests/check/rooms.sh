@@ -46,8 +46,8 @@ library() # HEADER
 	libmnl/*) echo libmnl ;;
 	libnetfilter_conntrack/*) echo libnetfilter_conntrack ;;
 	arpa/* | linux/* | net/* | netinet/* | sanitizer/* | sys/*) echo - ;;
-	assert.h | ctype.h | dirent.h | endian.h | errno.h | fcntl.h | getopt.h | grp.h | inttypes.h | limits.h | locale.h | malloc.h | \
-		math.h | netdb.h | poll.h | pwd.h | sched.h | signal.h | spawn.h | stdalign.h | stdarg.h | stdbool.h | stddef.h | \
+	assert.h | ctype.h | dirent.h | endian.h | errno.h | fcntl.h | getopt.h | grp.h | inttypes.h | limits.h | locale.h | \
+		malloc.h | math.h | netdb.h | poll.h | pwd.h | sched.h | signal.h | spawn.h | stdalign.h | stdarg.h | stdbool.h | stddef.h | \
 		stdint.h | stdio.h | stdlib.h | string.h | strings.h | time.h | ucontext.h | unistd.h) echo - ;;
 	esac
 }
