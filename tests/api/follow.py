@@ -321,6 +321,7 @@ def pages_where_the_storage_is_too_old_for_streaming_lists(t):
         t.do("fail", verb="watch", how="garbage", line=json.dumps(line, separators=(",", ":")) + "\n", times=7)
         dump = t.dump(t.kubeconfig())
         dump.wait("^synced")
+        wait_for("the watch behind the pages", lambda: len(t.asked("pods")) >= 3)
         asked = t.asked("pods")
         expect(["sendInitialEvents" in entry["query"] for entry in asked[:3]] == [True, False, False], "requests")
         expect(asked[1]["at"] - asked[0]["at"] < 0.7, "it waited")
