@@ -265,7 +265,8 @@ static bool is_key(const char *text, size_t len, const char *key)
 		step = 1;
 		if (c == '\\')
 			c = unescape(text + i, len - i, &step);
-		if (c < 0 || c != (unsigned char)*key++)
+		/* A NUL is in no key of the table, and its end is not to be passed. */
+		if (c <= 0 || c != (unsigned char)*key++)
 			return false;
 	}
 	return *key == '\0';
