@@ -53,6 +53,8 @@ static int take(void *ctx, const struct json_part *part)
 	const char *list_kind = part->kind == JSON_PART_ITEM ? part->list_kind : NULL;
 	struct json_lines lines = {.bytes = part->bytes, .len = part->len, .first = part->line};
 	unsigned line = 0, pruned_line = 0;
+	/* jansson passes over a NUL between tokens, which RFC 8259 section 2 does not know. */
+	bool strange = memchr(part->bytes, '\0', part->len);
 	json_t *json = load(part->bytes, part->len), *pruned;
 	int rc = json ? decode(total, json, list_kind, &lines, &line) : 0;
 
@@ -68,7 +70,7 @@ static int take(void *ctx, const struct json_part *part)
 	REQUIRE(lines.len <= part->len);
 	pruned = load(part->bytes, lines.len);
 	/* What can be read before can be read after, and means the same. */
-	REQUIRE(!json || pruned);
+	REQUIRE(!json || pruned || strange);
 	if (json && pruned) {
 		REQUIRE(decode(total, pruned, list_kind, &lines, &pruned_line) == rc);
 		REQUIRE(line == pruned_line);
