@@ -19,7 +19,8 @@ import confine  # noqa: E402
 NODE = "n1"
 NETPOLD = os.path.abspath(os.path.join(os.environ.get("top_builddir", "."), "netpold"))
 NETPOLCTL = os.path.abspath(os.path.join(os.environ.get("top_builddir", "."), "netpolctl"))
-PATIENCE = 60  # seconds for what takes milliseconds, on a machine that is busy with other things
+TIME_FACTOR = int(os.environ.get("TIME_FACTOR", "1"))  # how much longer everything may take, on an emulated machine
+PATIENCE = 60 * TIME_FACTOR  # seconds for what takes milliseconds, on a machine that is busy with other things
 
 
 def begin(seconds, megabytes=None):
@@ -36,7 +37,7 @@ def begin(seconds, megabytes=None):
         sys.exit(77)
     if megabytes and "MEMORY_LIMITED" not in os.environ:
         os.execvp("sh", ["sh", os.path.join(TOP, "tests/lib/limited.sh"), str(megabytes), sys.executable, *sys.argv])
-    confine.confine(seconds)
+    confine.confine(seconds * TIME_FACTOR)
 
 
 def modes():
