@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/standard_fds.h"
 #include "daemon/daemon.h"
 #include "daemon/dry_run.h"
@@ -50,6 +51,7 @@ int main(int argc, char *argv[])
 		rc = settings_read_config(&settings, &faults);
 	faults_print(&faults, stderr);
 	log_set_level(settings.log_level);
+	log_set_timestamps(settings.mode == MODE_DAEMON);
 	if (rc == 0 && settings.manifests.n == 0)
 		rc = settings_default_node(&settings);
 	if (rc == 0)

@@ -27,10 +27,11 @@ _netpold()
 	--user)
 		mapfile -t COMPREPLY < <(compgen -u -- "$cur")
 		;;
+	--control-group) mapfile -t COMPREPLY < <(compgen -g -- "$cur") ;;
 	--context | --node | --commit-interval | --api-progress-deadline | --metrics | --pod-networks | --allowed-sources) COMPREPLY=() ;;
 	*)
 		# --help has no room for these.
-		mapfile -t COMPREPLY < <(compgen -W "--lockdown --cni-plugin-results --established --pod-networks --state-directory
+		mapfile -t COMPREPLY < <(compgen -W "--lockdown --cni-plugin-results --control-group --established --pod-networks --state-directory
 			--local-node-egress --strict --pod-tunnels --allowed-sources --api-progress-deadline
 			$("$1" --help 2> /dev/null | sed -n 's/^  \(    \|-., \)\(--[a-z-]*\).*/\2/p')" -- "$cur")
 		;;

@@ -5,10 +5,16 @@
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
+#include <stdbool.h>
+
 enum log_level { LOG_LEVEL_ERR, LOG_LEVEL_WARNING, LOG_LEVEL_NOTICE, LOG_LEVEL_DEBUG };
 
 /* Lines above this level are dropped; the default is notice. */
 void log_set_level(enum log_level level);
+
+/* Each line begins with the time (RFC 3339, UTC, milliseconds), unless journald reads it, which
+ * adds its own. */
+void log_set_timestamps(bool on);
 
 /* err, warning, notice or debug; 0, or -EINVAL for any other word. */
 int log_parse_level(const char *word, enum log_level *ret_level);

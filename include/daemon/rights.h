@@ -20,10 +20,13 @@ struct rights_user {
  * `name` must live as long as the user. */
 int rights_find_user(const char *name, struct rights_user *ret_user, struct err *err);
 
-/* Becomes the user (NULL: stays who it is) and keeps of the two capabilities what it has. What is
- * run from here on has neither. 0, or a negative errno with err: end then, as no one knows what is
- * left. */
-int rights_drop(const struct rights_user *user, struct err *err);
+/* A group's name, or a number. 0; -ENOENT with err; -ENOMEM. */
+int rights_find_group(const char *name, gid_t *ret_group, struct err *err);
+
+/* Becomes the user (NULL: stays who it is), also a member of the group (NULL: of none) and keeps of
+ * the two capabilities what it has. What is run from here on has neither. 0, or a negative errno
+ * with err: end then, as no one knows what is left. */
+int rights_drop(const struct rights_user *user, const gid_t *group, struct err *err);
 
 /* "CAP_NET_ADMIN, CAP_DAC_READ_SEARCH", or what of it there is. */
 #define RIGHTS_TEXT_MAX 64

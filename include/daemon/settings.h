@@ -41,6 +41,7 @@ struct settings {
 	char *cni_plugin_results;        /* netpold-cni's */
 	char *control;                   /* path of the control socket; "": none */
 	char *metrics;                   /* ADDRESS:PORT; "": none */
+	char *control_group;             /* whose members may ask there, too; NULL: nobody */
 	char *user;                      /* to become; NULL: nobody else */
 	unsigned commit_interval_ms;
 	bool keep_established;            /* a change of policy leaves standing connections alone */

@@ -8,11 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/escape.h"
 
 static enum log_level threshold = LOG_LEVEL_NOTICE;
+
+static bool timestamps;
 
 static const char *const words[] = {
 	[LOG_LEVEL_ERR] = "err",
@@ -24,6 +27,11 @@ static const char *const words[] = {
 void log_set_level(enum log_level level)
 {
 	threshold = level;
+}
+
+void log_set_timestamps(bool on)
+{
+	timestamps = on;
 }
 
 int log_parse_level(const char *word, enum log_level *ret_level)
@@ -49,6 +57,17 @@ static bool is_journal(void)
 	       fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device && st.st_ino == inode;
 }
 
+static void print_time(void)
+{
+	char text[32];
+	struct timespec now;
+	struct tm tm;
+
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	if (gmtime_r(&now.tv_sec, &tm) && strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm))
+		fprintf(stderr, "%s.%03ldZ ", text, now.tv_nsec / 1000000);
+}
+
 __attribute__((format(printf, 3, 0))) static void emit(enum log_level level, const char *subsystem,
 						       const char *fmt, va_list ap)
 {
@@ -56,10 +75,13 @@ __attribute__((format(printf, 3, 0))) static void emit(enum log_level level, con
 
 	if (level > threshold)
 		return;
-	if (is_journal())
+	if (is_journal()) {
 		fprintf(stderr, "%s%s: ", syslog_prefix[level], subsystem);
-	else
+	} else {
+		if (timestamps)
+			print_time();
 		fprintf(stderr, "%s: %s: ", words[level], subsystem);
+	}
 	vprint_line(stderr, fmt, ap);
 }
 

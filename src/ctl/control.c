@@ -134,7 +134,7 @@ static int tell_failure(const struct control *control, CURLcode code)
 	if (code == CURLE_COULDNT_CONNECT && os_errno != 0)
 		what = strerror((int)os_errno);
 	if (os_errno == EACCES || os_errno == EPERM)
-		todo = "expected root, or the user that netpold runs as";
+		todo = "expected root, the user that netpold runs as, or a member of control-group";
 	print_line(stderr, "netpolctl: %s: %s: %s%s", control->socket, what, todo, control->hint);
 	return -EIO;
 }

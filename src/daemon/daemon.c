@@ -71,6 +71,9 @@ static int start_signals(struct daemon *d)
 			return -ENOMEM;
 	}
 	(void)signal(SIGPIPE, SIG_IGN); /* whoever asked may be gone before the answer */
+	/* Their default is to terminate: signal(7). Log rotation tools send them. */
+	(void)signal(SIGUSR1, SIG_IGN);
+	(void)signal(SIGUSR2, SIG_IGN);
 	return 0;
 }
 
@@ -144,7 +147,7 @@ static int drop_rights(struct daemon *d)
 {
 	struct err err = {0};
 	char kept[RIGHTS_TEXT_MAX];
-	int rc = rights_drop(d->user, &err);
+	int rc = rights_drop(d->user, d->control_group, &err);
 
 	if (rc < 0)
 		log_err("netpold", "%s", err.text);
@@ -233,6 +236,17 @@ static int find_user(const struct settings *settings, struct rights_user *user)
 	return rc;
 }
 
+static int find_group(const struct settings *settings, gid_t *group)
+{
+	struct err err = {0};
+	int rc = settings->control_group ? rights_find_group(settings->control_group, group, &err)
+					 : 0;
+
+	if (rc < 0)
+		log_err("netpold", "%s", rc == -ENOMEM ? "out of memory" : err.text);
+	return rc;
+}
+
 /* What is freed is joined with its neighbours at once. From glibc's fast bins it would be later,
  * all of it in one call (malloc_consolidate() of malloc.c): 80 ms after a document of 18 MiB. */
 static void spread_heap_work(void)
@@ -243,6 +257,7 @@ static void spread_heap_work(void)
 int daemon_run(const struct settings *settings)
 {
 	struct rights_user user;
+	gid_t group;
 	struct daemon d = {
 		.settings = settings, .node = settings->node, .started_ms = realtime_ms()};
 	int rc;
@@ -257,8 +272,11 @@ int daemon_run(const struct settings *settings)
 		return 2;
 	}
 	rc = find_user(settings, &user);
+	if (rc == 0)
+		rc = find_group(settings, &group);
 	if (rc < 0)
 		return rc == -ENOMEM ? 1 : 2;
+	d.control_group = settings->control_group ? &group : NULL;
 	d.user = settings->user ? &user : NULL;
 	rc = start(&d);
 	if (rc == -ENOMEM && !d.fatal)
@@ -282,7 +300,7 @@ int daemon_cleanup(const struct settings *settings)
 
 	if (rc < 0)
 		return rc == -ENOMEM ? 1 : 2;
-	rc = rights_drop(settings->user ? &user : NULL, &err);
+	rc = rights_drop(settings->user ? &user : NULL, NULL, &err);
 	if (rc == 0)
 		rc = nft_kernel_open(&kernel, &err);
 	if (rc == 0) {

@@ -71,6 +71,7 @@ struct daemon {
 	const struct settings *settings;
 	const char *node;               /* whose pods are local; NULL: every pod is */
 	const struct rights_user *user; /* to become; NULL: nobody else */
+	const gid_t *control_group;     /* of the control socket; NULL: it is its owner's alone */
 	struct event_base *base;
 	struct intern *strings;
 	struct graph *graph;
@@ -304,12 +305,13 @@ size_t daemon_unenforced(const struct daemon *d);
 int metrics_print(struct daemon *d, struct evbuffer *out);
 
 /* listen.c: sockets that listen. 0, or a negative errno. */
-int listen_unix(const char *path, int *ret_fd); /* only its owner may connect */
-bool listen_answers(const char *path);          /* does somebody? */
-int listen_tcp(const char *text, int *ret_fd);  /* 1.2.3.4:80, [::1]:80 or name:80 */
+/* Only its owner may connect, and the group (NULL: none). */
+int listen_unix(const char *path, const gid_t *group, int *ret_fd);
+bool listen_answers(const char *path);         /* does somebody? */
+int listen_tcp(const char *text, int *ret_fd); /* 1.2.3.4:80, [::1]:80 or name:80 */
 /* The socket's directory, if it is only the last part that is missing. One that is there is not
- * given to the user (NULL: nobody is): it may be everybody's. */
-int listen_make_directory(const char *path, const struct rights_user *user);
+ * given to the user (NULL: nobody is): it may be everybody's. `for_group`: others may pass it. */
+int listen_make_directory(const char *path, const struct rights_user *user, bool for_group);
 
 /* server.c: HTTP for those who ask. */
 /* The directory of the control socket, where it is missing: the user's. */

@@ -27,7 +27,7 @@ static bool is_in_use(const struct sockaddr_un *address)
 	return in_use;
 }
 
-int listen_make_directory(const char *path, const struct rights_user *user)
+int listen_make_directory(const char *path, const struct rights_user *user, bool for_group)
 {
 	char dir[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	char *slash;
@@ -39,10 +39,18 @@ int listen_make_directory(const char *path, const struct rights_user *user)
 	*slash = '\0';
 	if (mkdir(dir, 0755) < 0)
 		return errno == EEXIST ? 0 : -errno;
+	if (for_group && chmod(dir, 0755) < 0) /* whatever the umask */
+		return -errno;
 	return user && chown(dir, user->uid, user->gid) < 0 ? -errno : 0;
 }
 
-int listen_unix(const char *path, int *ret_fd)
+/* Nobody but the owner may connect before this. */
+static int admit_group(const char *path, gid_t group)
+{
+	return chown(path, (uid_t)-1, group) < 0 || chmod(path, 0660) < 0 ? -errno : 0;
+}
+
+int listen_unix(const char *path, const gid_t *group, int *ret_fd)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	mode_t mask;
@@ -63,6 +71,8 @@ int listen_unix(const char *path, int *ret_fd)
 	    listen(fd, BACKLOG) < 0)
 		rc = -errno;
 	(void)umask(mask);
+	if (rc == 0 && group)
+		rc = admit_group(path, *group);
 	if (rc < 0)
 		(void)close(fd);
 	else

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <limits.h>
 #include <linux/capability.h>
 #include <linux/securebits.h>
 #include <pwd.h>
@@ -81,6 +82,26 @@ int rights_find_user(const char *name, struct rights_user *ret_user, struct err 
 	return 0;
 }
 
+int rights_find_group(const char *name, gid_t *ret_group, struct err *err)
+{
+	AUTO_FREE char *buffer = malloc(ACCOUNT_BYTES);
+	struct group entry, *found = NULL;
+	unsigned long number;
+
+	if (!buffer)
+		return -ENOMEM;
+	int code = getgrnam_r(name, &entry, buffer, ACCOUNT_BYTES, &found);
+	if (found)
+		*ret_group = entry.gr_gid;
+	else if (is_number(name, &number))
+		*ret_group = (gid_t)number;
+	else
+		return err_set(err, -ENOENT,
+			       "group %.64s: %s: expected a group of this host, or a number", name,
+			       code ? strerror(code) : "no such group");
+	return 0;
+}
+
 /* Root's programs get every capability when they are run, unless this is said before; and no
  * program, whatever its file is marked with, gets more than the two. Only who has CAP_SETPCAP may
  * say so; from others PR_SET_NO_NEW_PRIVS takes the way to more. */
@@ -99,19 +120,69 @@ static int bind_children(void)
 	return 0;
 }
 
-/* Groups while still allowed to, then the user; what is permitted stays over it. */
-static int become(const struct rights_user *user)
+static bool is_member(const gid_t groups[], int n, gid_t group)
 {
-	int rc;
+	for (int i = 0; i < n; i++) {
+		if (groups[i] == group)
+			return true;
+	}
+	return getegid() == group;
+}
 
-	if (getuid() == user->uid && geteuid() == user->uid && getgid() == user->gid)
-		return 0;
-	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
+/* A file's owner may give it to any group that the process is in: chown(2). */
+static int join_group(gid_t group)
+{
+	gid_t groups[NGROUPS_MAX + 1];
+	int n = getgroups(NGROUPS_MAX, groups);
+
+	if (n < 0)
 		return -errno;
-	rc = user->has_account ? initgroups(user->name, user->gid) : setgroups(0, NULL);
-	if (rc < 0 || setresgid(user->gid, user->gid, user->gid) < 0 ||
+	if (is_member(groups, n, group))
+		return 0;
+	groups[n] = group;
+	return setgroups((size_t)n + 1, groups) < 0 ? -errno : 0;
+}
+
+static bool is_user(const struct rights_user *user)
+{
+	return getuid() == user->uid && geteuid() == user->uid && getgid() == user->gid;
+}
+
+static int set_groups(const struct rights_user *user)
+{
+	int rc = user->has_account ? initgroups(user->name, user->gid) : setgroups(0, NULL);
+
+	return rc < 0 ? -errno : 0;
+}
+
+/* What is permitted stays over it. */
+static int set_user(const struct rights_user *user)
+{
+	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0 ||
+	    setresgid(user->gid, user->gid, user->gid) < 0 ||
 	    setresuid(user->uid, user->uid, user->uid) < 0)
 		return -errno;
+	return 0;
+}
+
+/* Groups while still allowed to, then the user. */
+static int become(const struct rights_user *user, const gid_t *group, struct err *err)
+{
+	bool changes = user && !is_user(user);
+	int rc = changes ? set_groups(user) : 0;
+
+	if (rc == 0 && group) {
+		rc = join_group(*group);
+		if (rc < 0)
+			return err_set(err, rc, "cannot join group %lu: %s%s",
+				       (unsigned long)*group, strerror(-rc),
+				       rc == -EPERM ? ": only root and its members can" : "");
+	}
+	if (rc == 0 && changes)
+		rc = set_user(user);
+	if (rc < 0)
+		return err_set(err, rc, "cannot become user %.64s: %s%s", user->name, strerror(-rc),
+			       rc == -EPERM ? ": only root can" : "");
 	return 0;
 }
 
@@ -129,19 +200,15 @@ static int keep_capabilities(uint64_t permitted)
 	return now.permitted == wanted && now.effective == wanted ? 0 : set_capabilities(wanted);
 }
 
-int rights_drop(const struct rights_user *user, struct err *err)
+int rights_drop(const struct rights_user *user, const gid_t *group, struct err *err)
 {
 	struct capabilities before;
 	int rc = get_capabilities(&before);
 
 	if (rc == 0 && (before.effective & BIT(CAP_SETPCAP)))
 		rc = bind_children();
-	if (rc == 0 && user) {
-		rc = become(user);
-		if (rc < 0)
-			return err_set(err, rc, "cannot become user %.64s: %s%s", user->name,
-				       strerror(-rc), rc == -EPERM ? ": only root can" : "");
-	}
+	if (rc == 0 && (user || group) && become(user, group, err) < 0)
+		return err->code;
 	if (rc == 0)
 		rc = keep_capabilities(before.permitted);
 	if (rc == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* HTTP for those who ask: all of it on the control socket, which only its owner may use; of numbers
- * and health alone on a TCP address, by default the loopback's. */
+/* HTTP for those who ask: all of it on the control socket, which only its owner and control-group
+ * may use; of numbers and health alone on a TCP address, by default the loopback's. */
 #include <errno.h>
 #include <event2/bufferevent.h>
 #include <event2/http.h>
@@ -168,7 +168,8 @@ static int tell_control(const struct daemon *d, int rc)
 
 int server_make_directory(struct daemon *d)
 {
-	int rc = d->settings->control[0] ? listen_make_directory(d->settings->control, d->user) : 0;
+	const char *path = d->settings->control;
+	int rc = path[0] ? listen_make_directory(path, d->user, d->control_group) : 0;
 
 	return rc < 0 ? tell_control(d, rc) : 0;
 }
@@ -186,7 +187,7 @@ int server_open_control(struct daemon *d)
 	    evhttp_set_cb(d->control.http, "/graph", server_on_graph, d) < 0 ||
 	    evhttp_set_cb(d->control.http, "/enforced", server_on_enforced, d) < 0)
 		return -ENOMEM;
-	rc = listen_unix(path, &fd);
+	rc = listen_unix(path, d->control_group, &fd);
 	return rc < 0 ? tell_control(d, rc) : server_listen(&d->control, fd);
 }
 

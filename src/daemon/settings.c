@@ -134,6 +134,11 @@ static int take_control(struct settings *s, const char *value)
 	return take_path_or_off(&s->control, value);
 }
 
+static int parse_control_group(struct settings *s, const char *value)
+{
+	return value[0] ? set_text(&s->control_group, value) : -EINVAL;
+}
+
 static int take_metrics(struct settings *s, const char *value)
 {
 	const char *colon = strrchr(value, ':');
@@ -235,6 +240,7 @@ static const struct setting settings_table[] = {
 	 parse_api_progress_deadline, NULL},
 	{"control", 0, "PATH", "a path that begins with /, or off", false, take_control,
 	 "control socket [" DEFAULT_CONTROL "], or off"},
+	{"control-group", 0, "NAME", "a group's name", false, parse_control_group, NULL},
 	{"metrics", 0, "ADDR:PORT", "ADDRESS:PORT, or off", false, take_metrics,
 	 "/metrics, /healthz, /readyz [" DEFAULT_METRICS "], off"},
 	{"user", 0, "NAME", "a user's name", false, take_user,
@@ -535,6 +541,7 @@ void settings_done(struct settings *s)
 	vec_free(&s->pod_networks);
 	allowed_sources_done(&s->allowed_sources);
 	free(s->control);
+	free(s->control_group);
 	free(s->metrics);
 }
 

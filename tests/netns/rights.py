@@ -6,8 +6,10 @@ also when they are replaced; the control socket, for root and at the next start.
 import json
 import os
 import pwd
+import re
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -69,10 +71,10 @@ def environment():
 
 
 class Daemon:
-    def __init__(self, place, user, *options):
+    def __init__(self, place, user, *options, directory="run"):
         self.place, self.user = place, user
         # A directory that it makes itself, in one that is root's, as in /run.
-        self.control = place.path(f"run-{user}/control.sock")
+        self.control = place.path(f"{directory}-{user}/control.sock")
         words = place.command("--control", self.control, *options) + (["--user", user] if user else [])
         self.log = open(place.path("log"), "w+", encoding="utf-8")
         self.process = subprocess.Popen(words, stderr=self.log, env=environment())
@@ -226,6 +228,42 @@ def check_directory(place):
         check("and stays theirs", os.stat(place.path(name)) == before)
 
 
+def may_connect(path, user, groups):
+    """By a process of that user in these groups."""
+    child = os.fork()
+    if child == 0:
+        os.setgroups(groups)
+        os.setgid(user)
+        os.setuid(user)
+        with socket.socket(socket.AF_UNIX) as one:
+            os._exit(one.connect_ex(path) != 0)
+    return os.waitpid(child, 0)[1] == 0
+
+
+def check_group(place, user):
+    """Whoever is in control-group may ask, with --user and without, and nobody else."""
+    operators = 65530
+    daemon = Daemon(place, user, "-f", "/dev/null", "--control-group", str(operators), directory="group")
+    daemon.wait("a group's socket", lambda status: status["ready"])
+    found = os.stat(daemon.control)
+    check(f"{user}: the socket is the group's", (found.st_gid, stat.S_IMODE(found.st_mode)) == (operators, 0o660), found)
+    check(f"{user}: a member may ask", may_connect(daemon.control, 65531, [operators]))
+    check(f"{user}: others may not", not may_connect(daemon.control, 65531, [65529]))
+    for name in (signal.SIGUSR1, signal.SIGUSR2):
+        daemon.process.send_signal(name)
+    daemon.wait("SIGUSR1 and SIGUSR2 end nobody", lambda status: status["ready"])
+    with open(daemon.log.name, encoding="utf-8") as log:
+        lines = log.read().splitlines()
+    check("each line of the log has its time", all(re.match(r"\d{4}-\d\d-\d\dT[\d:]{8}\.\d{3}Z (notice|warning|err): ", line) for line in lines), lines)
+    daemon.end()
+
+
+def check_unknown_group(place):
+    done = subprocess.run(place.command("-f", "/dev/null", "--control-group", "no-such-group"),
+                          stderr=subprocess.PIPE, text=True, env=environment(), check=False)
+    check("a group that is not there", done.returncode == 2 and "group no-such-group: no such group: expected" in done.stderr, done.stderr)
+
+
 def main():
     harness.begin(240)
     os.setgroups([1, 2])  # as a login has some
@@ -237,6 +275,9 @@ def main():
         for user in USERS:
             check_manifests(place, user)
             check_once(place, user)
+        for user in USERS:
+            check_group(place, user)
+        check_unknown_group(place)
         check_directory(place)
         if why:
             print(f"{why}: not checked: tokens and credential plugins")

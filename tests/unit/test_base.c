@@ -339,11 +339,17 @@ static void lines_have_words_or_syslog_prefixes(void **state)
 	text = logged();
 	assert_string_equal(text, "err: nft: no 1\n");
 	free(text);
+	log_set_timestamps(true);
+	text = logged();
+	assert_int_equal(strlen(text), strlen("2026-11-27T19:00:00.000Z err: nft: no 1\n"));
+	assert_string_equal(text + strlen("2026-11-27T19:00:00.000"), "Z err: nft: no 1\n");
+	free(text);
 	set_journal_stream(STDERR_FILENO);
 	log_set_level(LOG_LEVEL_DEBUG);
 	text = logged();
 	assert_string_equal(text, "<3>nft: no 1\n<4>nft: two\n<5>nft: three\n<7>nft: four\n");
 	free(text);
+	log_set_timestamps(false);
 	/* Of whoever started us, and our stderr goes elsewhere. */
 	assert_int_equal(pipe(ends), 0);
 	set_journal_stream(ends[0]);
