@@ -11,9 +11,8 @@
 
 struct flow_line {
 	struct flow flow;
-	bool expects; /* it says what should happen */
-	enum verdict expected;
-	const char *file; /* NULL: none */
+	enum verdict expected; /* where the line needs an expectation */
+	const char *file;      /* NULL: none */
 	unsigned line;
 };
 

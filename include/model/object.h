@@ -242,7 +242,4 @@ bool label_selector_matches(const struct label_selector *selector, const struct 
 void labels_done(struct intern *strings, struct labels *labels);
 void label_selector_done(struct intern *strings, struct label_selector *selector);
 
-/* The value of a key (an interned string), or NULL. */
-const char *labels_find(const struct labels *labels, const char *interned_key);
-
 #endif

@@ -116,8 +116,7 @@ size_t attach_uplinks(const struct attach *attach, const char **names, size_t ma
 /* The host's links, addresses and routes, until the next attach_read(). */
 const struct links *attach_links(const struct attach *attach);
 
-/* For status and metrics: is the directory of results there; how often all was read anew. */
-bool attach_has_cni_dir(const struct attach *attach);
+/* How often all was read anew. */
 uint64_t attach_resyncs(const struct attach *attach);
 
 #endif

@@ -37,7 +37,4 @@ int cni_dir_read(struct cni_dir *dir, bool *ret_changed);
 /* The results, one after the other, in no order: NULL gives the first, and comes after the last. */
 struct cni_result *cni_dir_next(const struct cni_dir *dir, const struct cni_result *previous);
 
-/* Is the directory there, and readable? For people. */
-bool cni_dir_is_there(const struct cni_dir *dir);
-
 #endif

@@ -20,7 +20,7 @@ struct event_base;
  * replaced, or a watch to be found silent and resumed. */
 #define API_PROGRESS_DEADLINE_MS 300000
 
-/* since_ms by api_clock_ms(); 0: it makes progress again. It is also called when such a resource
+/* since_ms by CLOCK_MONOTONIC; 0: it makes progress again. It is also called when such a resource
  * fails again: r->stats.error has changed. */
 typedef void (*api_stalled_fn)(void *ctx, const struct reflector *r, int64_t since_ms);
 
@@ -48,13 +48,9 @@ void api_source_hurry(struct api_source *source);
  * sends waits there. May be called from `fn`. */
 void api_source_pause(struct api_source *source, bool pause);
 
-bool api_source_synced(const struct api_source *source);
-
-/* One after another; NULL: there are no more. For status and metrics: see r->resource, r->stats. */
+/* One after another; NULL: there are no more. For status and metrics: see r->resource, r->stats,
+ * whose clock is CLOCK_MONOTONIC. */
 const struct reflector *api_source_reflector(const struct api_source *source, size_t i);
-
-/* The clock of stats.synced_ms. */
-int64_t api_clock_ms(void);
 
 /* Tells all that is there now, and EVENT_SYNCED, without a loop of the caller's: for commands that
  * run once. Gives up when waiting will not help, or did not.

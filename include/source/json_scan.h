@@ -20,8 +20,7 @@ struct json_skim {
 const char *json_skim(struct json_skim *skim, const char *p, const char *end);
 
 /* These take [p, end) and return where the thing ends, or NULL where it does not. */
-const char *json_scan_space(const char *p, const char *end);  /* never NULL */
-const char *json_scan_string(const char *p, const char *end); /* p at the opening quote */
+const char *json_scan_space(const char *p, const char *end); /* never NULL */
 const char *json_scan_value(const char *p, const char *end);
 
 /* From an opening brace or a comma to the next member's key: its text is [*ret_key, *ret_key_end),

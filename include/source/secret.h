@@ -32,7 +32,6 @@ int secret_from_base64(struct secret *secret, const char *text);
 /* As base64 text, to be given to secret_wipe_free(). NULL: no memory. */
 char *secret_to_base64(const struct secret *secret);
 
-bool secret_equal(const struct secret *a, const struct secret *b);
 void secret_done(struct secret *secret);
 
 /* Frees text that held a secret. NULL is fine. */

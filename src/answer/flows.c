@@ -43,7 +43,6 @@ static int take_end(struct faults *faults, const struct flow_line *line, const c
 
 static int take_expectation(struct faults *faults, const char *word, struct flow_line *ret)
 {
-	ret->expects = true;
 	if (strcmp(word, "allow") == 0)
 		ret->expected = VERDICT_ALLOW;
 	else if (strcmp(word, "deny") == 0)

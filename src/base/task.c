@@ -8,6 +8,8 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
 /* AddressSanitizer must know which stack is in use. */
 #if defined(__SANITIZE_ADDRESS__)
 #define TASK_ASAN 1
@@ -49,14 +51,6 @@ struct task {
 
 /* Which stack this thread is on: as much a property of the thread as errno. */
 static _Thread_local struct task *running;
-
-static int64_t now_us(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now); /* it exists */
-	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
 
 int task_new(task_fn fn, void *ctx, struct task **ret)
 {
@@ -109,7 +103,7 @@ static void enter(void)
 
 void task_run(struct task *task, int64_t slice_us)
 {
-	task->until_us = slice_us == TASK_NO_LIMIT ? INT64_MAX : now_us() + slice_us;
+	task->until_us = slice_us == TASK_NO_LIMIT ? INT64_MAX : clock_monotonic_us() + slice_us;
 	task->steps = 0;
 	if (!task->begun) {
 		task->begun = true;
@@ -136,7 +130,7 @@ void task_pause(void)
 
 void task_yield(void)
 {
-	if (running && now_us() >= running->until_us)
+	if (running && clock_monotonic_us() >= running->until_us)
 		task_pause();
 }
 

@@ -6,11 +6,21 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/table.h"
 #include "internal.h"
 #include "local.h"
 #include "source/api.h"
+
+static void broken_free(struct daemon *d, struct broken *broken)
+{
+	d->broken_here -= broken->pod != NULL;
+	pod_free(d->strings, broken->pod);
+	free(broken->key);
+	free(broken->reason);
+	free(broken);
+}
 
 /* Takes the key over, in any case. NULL: no memory. */
 static struct broken *broken_new(struct daemon *d, char *key, const struct object *object,
@@ -64,15 +74,6 @@ static int note_broken(struct daemon *d, const struct object *object, const char
 		return 0;
 	broken_free(d, broken);
 	return -ENOMEM;
-}
-
-void broken_free(struct daemon *d, struct broken *broken)
-{
-	d->broken_here -= broken->pod != NULL;
-	pod_free(d->strings, broken->pod);
-	free(broken->key);
-	free(broken->reason);
-	free(broken);
 }
 
 /* A policy's stand-in isolates what the policy would; of other kinds nothing is known, and what was
@@ -232,7 +233,7 @@ static int queue_event(struct daemon *d, const struct event *event)
 		waiting->event = *event;
 		waiting->event.reason = waiting->reason =
 			event->reason ? strdup(event->reason) : NULL;
-		waiting->arrived_us = monotonic_us();
+		waiting->arrived_us = clock_monotonic_us();
 	}
 	if (waiting && (!event->reason || waiting->reason)) {
 		work_add(d, &waiting->job);
@@ -266,7 +267,7 @@ static int take_event(void *ctx, const struct event *event)
 	if (d->work && (work_waits(d) || !is_small(d, event))) {
 		rc = queue_event(d, event);
 	} else {
-		d->arrived_us = monotonic_us();
+		d->arrived_us = clock_monotonic_us();
 		rc = handle_event(d, event);
 	}
 	if (rc < 0)
@@ -308,7 +309,7 @@ static void on_stalled(void *ctx, const struct reflector *r, int64_t since_ms)
 		.id = id,
 		.level = FINDING_ERROR,
 		.subject = r->resource->plural,
-		.since_ms = realtime_ms() - (api_clock_ms() - since_ms),
+		.since_ms = clock_realtime_ms() - (clock_monotonic_ms() - since_ms),
 		.todo = "What was read before is enforced. See what ails the API server or the way "
 			"to it; "
 			"or which object stops it.",
@@ -331,7 +332,7 @@ bool api_stalled(const struct daemon *d)
 		int64_t since_ms = reflector_failing_since(r);
 
 		if (since_ms > 0 && !r->resource->optional &&
-		    api_clock_ms() - since_ms >=
+		    clock_monotonic_ms() - since_ms >=
 			    (int64_t)d->settings->api_progress_deadline_s * 1000)
 			return true;
 	}

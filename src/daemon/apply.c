@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "nft/readback.h"
 
@@ -17,14 +18,6 @@
 
 /* Larger transactions are not listened to while they are sent. */
 #define UNWATCHED_BYTES (256u << 10)
-
-static int64_t clock_us(clockid_t clock)
-{
-	struct timespec now;
-
-	(void)clock_gettime(clock, &now); /* both clocks exist */
-	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
 
 int apply_open(struct apply *a, struct render *render, struct err *err)
 {
@@ -252,7 +245,7 @@ static void retry_changed(struct apply *a)
 
 int apply_commit(struct apply *a, bool *ret_changed, struct err *err)
 {
-	int64_t began_us = clock_us(CLOCK_MONOTONIC);
+	int64_t began_us = clock_monotonic_us();
 	int rc;
 
 	a->missed = a->doubted = false;
@@ -269,10 +262,10 @@ int apply_commit(struct apply *a, bool *ret_changed, struct err *err)
 	if (!*ret_changed)
 		return 0;
 	a->commits++;
-	a->last_us = (uint64_t)(clock_us(CLOCK_MONOTONIC) - began_us);
+	a->last_us = (uint64_t)(clock_monotonic_us() - began_us);
 	histogram_observe(&a->durations, a->last_us);
 	if (a->last_us > a->longest_us)
 		a->longest_us = a->last_us;
-	a->committed_ms = clock_us(CLOCK_REALTIME) / 1000;
+	a->committed_ms = clock_realtime_ms();
 	return 0;
 }

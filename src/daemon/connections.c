@@ -10,6 +10,8 @@
 #include <sys/socket.h>
 #include <utlist.h>
 
+#include "base/clock.h"
+
 #include "internal.h"
 
 /* Of one server: one can still ask on the control socket when all of the other address are in use.
@@ -97,7 +99,7 @@ static bool make_room(struct server *server)
 	if (server->n_connections < CONNECTIONS_MAX)
 		return true;
 	oldest = oldest_idle(server);
-	if (!oldest || monotonic_ms() - oldest->since_ms < EVICT_AGE_MS)
+	if (!oldest || clock_monotonic_ms() - oldest->since_ms < EVICT_AGE_MS)
 		return false;
 	end(server, oldest);
 	return true;
@@ -106,7 +108,7 @@ static bool make_room(struct server *server)
 /* At the next time when one has to end or may be closed for those who wait. */
 static void arm_due(struct server *server)
 {
-	int64_t now = monotonic_ms(), at = INT64_MAX;
+	int64_t now = clock_monotonic_ms(), at = INT64_MAX;
 
 	for (const struct connection *one = server->connections; one; one = one->next) {
 		if (!one->ended && ends_ms(one) < at)
@@ -137,7 +139,7 @@ struct bufferevent *connections_add(struct event_base *base, void *ctx)
 	drop_gone(server);
 	if (!connection)
 		return bev; /* without memory: it ends by evhttp's own time limit */
-	*connection = (struct connection){.bev = bev, .since_ms = monotonic_ms()};
+	*connection = (struct connection){.bev = bev, .since_ms = clock_monotonic_ms()};
 	bufferevent_incref(bev);
 	DL_APPEND(server->connections, connection);
 	server->n_connections++;
@@ -164,7 +166,7 @@ void connections_hold(struct server *server, struct evhttp_request *request)
 void connections_on_due(evutil_socket_t fd, short what, void *ctx)
 {
 	struct server *server = ctx;
-	int64_t now = monotonic_ms();
+	int64_t now = clock_monotonic_ms();
 
 	(void)fd;
 	(void)what;

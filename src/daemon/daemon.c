@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/escape.h"
 #include "base/intern.h"
 #include "base/log.h"
@@ -36,7 +37,7 @@ static void on_hup(evutil_socket_t signal, short what, void *ctx)
 
 	(void)signal;
 	(void)what;
-	d->arrived_us = monotonic_us();
+	d->arrived_us = clock_monotonic_us();
 	log_notice("netpold", "SIGHUP: reading %s the kernel's tables again",
 		   d->follow ? "the manifests and" : "what the API server did not have, and");
 	look_at_host(d);
@@ -259,7 +260,7 @@ int daemon_run(const struct settings *settings)
 	struct rights_user user;
 	gid_t group;
 	struct daemon d = {
-		.settings = settings, .node = settings->node, .started_ms = realtime_ms()};
+		.settings = settings, .node = settings->node, .started_ms = clock_realtime_ms()};
 	int rc;
 
 	spread_heap_work();

@@ -11,6 +11,7 @@
 
 #include "addr_owners.h"
 #include "affected.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "internal.h"
 #include "node/conntrack.h"
@@ -223,14 +224,6 @@ static int on_entry(void *ctx, const struct conntrack_entry *entry)
 
 /* Passes. */
 
-static int64_t thread_us(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now); /* cannot fail */
-	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
 /* How many entries there are; unknown: many. */
 static unsigned long count_entries(void)
 {
@@ -293,7 +286,7 @@ static void end(struct established *c, int rc)
 	if (rc < 0)
 		fail_pass(c, rc);
 	affected_done(&c->running);
-	c->ready_us = monotonic_us() + c->used_us * SPACING + (rc < 0 ? 1000000 : 0);
+	c->ready_us = clock_monotonic_us() + c->used_us * SPACING + (rc < 0 ? 1000000 : 0);
 }
 
 /* The next dump, or the next portion of this one. 1: there is no more; 0; or a negative errno. */
@@ -317,28 +310,28 @@ static int work(struct established *c, int64_t until_us)
 {
 	int rc = 0;
 
-	while (rc == 0 && thread_us() < until_us)
+	while (rc == 0 && clock_thread_us() < until_us)
 		rc = step(c);
 	return rc;
 }
 
 static void take_turn(struct established *c, int64_t limit_us)
 {
-	int64_t since_us = thread_us();
+	int64_t since_us = clock_thread_us();
 	int rc;
 
 	if (!c->busy)
 		begin(c);
 	rc = work(c, since_us + limit_us);
 	graph_forget(c->graph);
-	c->used_us += thread_us() - since_us;
+	c->used_us += clock_thread_us() - since_us;
 	if (rc != 0)
 		end(c, rc);
 }
 
 static void arm_turn(struct established *c)
 {
-	int64_t wait_us = c->busy ? 0 : c->ready_us - monotonic_us();
+	int64_t wait_us = c->busy ? 0 : c->ready_us - clock_monotonic_us();
 
 	if (c->busy || !affected_empty(&c->committed))
 		arm(c->turn, wait_us > 0 ? wait_us / 1000 + 1 : 0);

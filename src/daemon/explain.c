@@ -13,6 +13,7 @@
 #include "answer/flows.h"
 #include "answer/pods.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/escape.h"
 #include "base/json_text.h"
 #include "base/memstream.h"
@@ -101,13 +102,13 @@ static int answer_line(struct explain *explain, char *text)
 static bool has_time(const struct explain *explain, int64_t since_ms)
 {
 	return explain->answered == 0 || (explain->answered < EXPLAIN_FLOWS_MAX &&
-					  monotonic_ms() - since_ms < EXPLAIN_TURN_MS &&
+					  clock_monotonic_ms() - since_ms < EXPLAIN_TURN_MS &&
 					  evbuffer_get_length(explain->out) < EXPLAIN_BYTES_MAX);
 }
 
 static int answer_lines(struct explain *explain, char *text)
 {
-	int64_t since_ms = monotonic_ms();
+	int64_t since_ms = clock_monotonic_ms();
 	char *next = text;
 	int rc = 0;
 

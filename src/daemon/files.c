@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/task.h"
 #include "internal.h"
@@ -68,7 +69,8 @@ static void report(struct daemon *d, struct faults *faults)
 		   d->report.files, n, d->errors, d->warnings);
 }
 
-int files_read(struct daemon *d)
+/* Reads them now. 0; -EAGAIN: one is being written; -ENOMEM. */
+static int files_read(struct daemon *d)
 {
 	struct faults faults = {0};
 	struct files_report read = {.strict = d->settings->strict};
@@ -79,7 +81,7 @@ int files_read(struct daemon *d)
 		d->report = read;
 		d->errors = faults.errors;
 		d->warnings = faults.warnings;
-		d->read_ms = realtime_ms();
+		d->read_ms = clock_realtime_ms();
 		report(d, &faults);
 		d->arrived_us = d->reading_us;
 		reconcile_soon(d);
@@ -96,7 +98,7 @@ static void run_read(struct daemon *d, struct job *job)
 	int rc;
 
 	(void)job;
-	d->reading_us = unread_us ? unread_us : monotonic_us();
+	d->reading_us = unread_us ? unread_us : clock_monotonic_us();
 	d->changed_since_ms = d->unread_us = 0; /* what changes from here on is read again */
 	rc = files_read(d);
 	if (rc == -EAGAIN) {
@@ -119,7 +121,7 @@ static void on_read(evutil_socket_t fd, short what, void *ctx)
 static void on_changed(evutil_socket_t fd, short what, void *ctx)
 {
 	struct daemon *d = ctx;
-	int64_t now = monotonic_ms();
+	int64_t now = clock_monotonic_ms();
 
 	(void)fd;
 	(void)what;
@@ -128,7 +130,7 @@ static void on_changed(evutil_socket_t fd, short what, void *ctx)
 	if (d->changed_since_ms == 0)
 		d->changed_since_ms = now;
 	if (d->unread_us == 0)
-		d->unread_us = monotonic_us();
+		d->unread_us = clock_monotonic_us();
 	if (now - d->changed_since_ms < QUIET_MAX_MS || !evtimer_pending(d->read_files, NULL))
 		arm(d->read_files, QUIET_MS);
 }
@@ -150,7 +152,7 @@ int files_start(struct daemon *d)
 		return -ENOMEM;
 	d->files_job.run = run_read;
 	if (!d->work) {
-		d->reading_us = monotonic_us();
+		d->reading_us = clock_monotonic_us();
 		return files_read(d);
 	}
 	arm(d->read_files, 0);

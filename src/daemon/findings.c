@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 
 const char *finding_level_name(enum finding_level level)
@@ -19,14 +20,6 @@ const char *finding_level_name(enum finding_level level)
 		return "warning";
 	}
 	return "";
-}
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_REALTIME, &now); /* the clock exists */
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 /* As many bytes as fit, and no half of a character of UTF-8. */
@@ -67,7 +60,7 @@ static struct finding_entry *find(const struct findings *findings, const char *k
 /* Objects of others can make findings come and go: the log has a bound. */
 static bool may_log(struct findings *findings)
 {
-	int64_t minute = now_ms() / 60000;
+	int64_t minute = clock_realtime_ms() / 60000;
 
 	if (minute != findings->log_minute)
 		findings->logged = 0;
@@ -149,7 +142,7 @@ static struct finding_entry *add(struct findings *findings, char *key, const str
 	entry->finding.part = from->part;
 	entry->finding.id = from->id;
 	entry->finding.subject = key + strlen(from->id) + 1;
-	entry->finding.since_ms = from->since_ms ? from->since_ms : now_ms();
+	entry->finding.since_ms = from->since_ms ? from->since_ms : clock_realtime_ms();
 	HASH_ADD_KEYPTR(hh, findings->entries, entry->key, strlen(entry->key), entry);
 	if (table_added(entry))
 		return entry;

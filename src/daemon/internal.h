@@ -150,13 +150,6 @@ struct daemon {
 };
 
 /* loop.c */
-int64_t monotonic_ms(void);
-int64_t monotonic_us(void);
-int64_t realtime_ms(void);
-
-/* Of this thread: what the machine does beside it does not count. */
-int64_t processor_us(void);
-
 /* An iteration that takes more keeps probes waiting. */
 #define LOOP_ITERATION_MAX_US 50000
 
@@ -243,8 +236,6 @@ struct broken {
 	UT_hash_handle hh;
 };
 
-void broken_free(struct daemon *d, struct broken *broken);
-
 /* A policy of the API server whose kind is not enforced. */
 struct unenforced_api {
 	struct object object;
@@ -261,8 +252,6 @@ bool api_stalled(const struct daemon *d);
 /* files.c: manifests into the graph. */
 int files_start(struct daemon *d);
 void files_stop(struct daemon *d);
-/* Reads them now. 0; -EAGAIN: one is being written; -ENOMEM. */
-int files_read(struct daemon *d);
 
 /* reconcile.c: from the graph to the kernel. */
 /* Around each change of the graph, which may pause halfway: until reconcile_soon() and the commit

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <utlist.h>
 
+#include "base/clock.h"
 #include "base/intern.h"
 #include "base/log.h"
 #include "base/table.h"
@@ -424,7 +425,7 @@ static void on_readable(evutil_socket_t fd, short what, void *ctx)
 	(void)fd;
 	(void)what;
 	if (!d->attach_job.waiting)
-		d->attach_us = monotonic_us();
+		d->attach_us = clock_monotonic_us();
 	work_add(d, &d->attach_job);
 }
 

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
+
 #include "local.h"
 
 /* After a pod's device has been found: how long until the host is looked at again. Who asks for
@@ -113,7 +115,7 @@ void look_at_host(struct daemon *d)
 	struct preflight found = {0};
 	struct pods pods = {0};
 
-	d->looked_ms = monotonic_ms();
+	d->looked_ms = clock_monotonic_ms();
 	if (host_update(d) < 0)
 		daemon_give_up(d);
 	interfaces_check(d);
@@ -131,7 +133,7 @@ void look_at_host(struct daemon *d)
 
 void look_again(struct daemon *d)
 {
-	if (d->ready && monotonic_ms() - d->looked_ms >= LOOK_MS)
+	if (d->ready && clock_monotonic_ms() - d->looked_ms >= LOOK_MS)
 		look_at_host(d);
 }
 

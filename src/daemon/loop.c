@@ -2,38 +2,10 @@
 /* Clocks, timers, the loop and its end: what every part of the daemon uses. */
 #include <errno.h>
 #include <inttypes.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "internal.h"
-
-static int64_t clock_us(clockid_t clock)
-{
-	struct timespec now;
-
-	(void)clock_gettime(clock, &now); /* both clocks exist */
-	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
-int64_t monotonic_us(void)
-{
-	return clock_us(CLOCK_MONOTONIC);
-}
-
-int64_t monotonic_ms(void)
-{
-	return monotonic_us() / 1000;
-}
-
-int64_t realtime_ms(void)
-{
-	return clock_us(CLOCK_REALTIME) / 1000;
-}
-
-int64_t processor_us(void)
-{
-	return clock_us(CLOCK_THREAD_CPUTIME_ID);
-}
 
 void arm(struct event *timer, int64_t ms)
 {
@@ -67,14 +39,14 @@ static void note_iteration(struct daemon *d, uint64_t us)
  * machine does meanwhile. */
 int loop_run(struct daemon *d)
 {
-	int64_t before_us = processor_us();
+	int64_t before_us = clock_thread_us();
 	int rc = 0;
 
 	while (rc == 0 && !d->ending) {
 		int64_t now_us;
 
 		rc = event_base_loop(d->base, EVLOOP_ONCE);
-		now_us = processor_us();
+		now_us = clock_thread_us();
 		note_iteration(d, (uint64_t)(now_us - before_us));
 		before_us = now_us;
 	}

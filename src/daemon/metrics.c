@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/escape.h"
 #include "base/memstream.h"
 #include "daemon/antispoof.h"
@@ -168,7 +169,7 @@ static double resource_broken(const struct reflector *r)
 
 static double resource_age(const struct reflector *r)
 {
-	return r->stats.synced_ms ? (double)(api_clock_ms() - r->stats.synced_ms) / 1e3 : -1;
+	return r->stats.synced_ms ? (double)(clock_monotonic_ms() - r->stats.synced_ms) / 1e3 : -1;
 }
 
 static void put_api(const struct daemon *d, FILE *out)

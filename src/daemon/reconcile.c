@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "daemon/notify.h"
 #include "established.h"
@@ -81,8 +82,9 @@ static void on_touched(evutil_socket_t fd, short what, void *ctx)
 			    touch.what[0] ? touch.what : "a change to our tables",
 			    touch.name[0] ? ", by " : "", touch.name);
 	if (d->synced)
-		arm(d->commit,
-		    monotonic_ms() - d->repaired_ms < REPAIR_SPACING_MS ? REPAIR_SPACING_MS : 0);
+		arm(d->commit, clock_monotonic_ms() - d->repaired_ms < REPAIR_SPACING_MS
+				       ? REPAIR_SPACING_MS
+				       : 0);
 }
 
 /* Does anything speak of this node? */
@@ -125,7 +127,7 @@ static int hold(struct daemon *d, bool *ret_hold)
 static void note_latency(struct daemon *d, bool changed)
 {
 	if (changed && d->ready && d->waiting_us > 0)
-		histogram_observe(&d->latency, (uint64_t)(monotonic_us() - d->waiting_us));
+		histogram_observe(&d->latency, (uint64_t)(clock_monotonic_us() - d->waiting_us));
 	d->waiting_us = d->dirty_since ? d->arrived_us : 0;
 }
 
@@ -175,7 +177,7 @@ int reconcile_now(struct daemon *d)
 	graph_forget(d->graph);
 	d->dirty_since = d->touched_since = false;
 	rc = apply_commit(&d->apply, &changed, &err);
-	d->last_commit_ms = monotonic_ms();
+	d->last_commit_ms = clock_monotonic_ms();
 	if (rc < 0) {
 		follow_up_failure(d, rc, &err);
 		return rc;
@@ -210,7 +212,7 @@ int reconcile_now(struct daemon *d)
 	enforced_check(d);
 	pod_networks_save(d);
 	if (d->apply.missed) {
-		d->arrived_us = monotonic_us();
+		d->arrived_us = clock_monotonic_us();
 		reconcile_soon(d);
 	}
 	return 0;
@@ -259,7 +261,8 @@ void reconcile_soon(struct daemon *d)
 	note_change(d);
 	if (!d->synced || !d->can_apply || evtimer_pending(d->commit, NULL))
 		return;
-	due_ms = d->last_commit_ms + (int64_t)d->settings->commit_interval_ms - monotonic_ms();
+	due_ms =
+		d->last_commit_ms + (int64_t)d->settings->commit_interval_ms - clock_monotonic_ms();
 	arm(d->commit, d->ready && due_ms > 0 ? due_ms : 0);
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/json_text.h"
 #include "daemon/antispoof.h"
 #include "established.h"
@@ -83,7 +84,7 @@ static json_t *json_files(const struct daemon *d)
 
 static json_t *json_resource(const struct reflector *r)
 {
-	int64_t age_ms = api_clock_ms() - r->stats.synced_ms;
+	int64_t age_ms = clock_monotonic_ms() - r->stats.synced_ms;
 
 	return json_pack("{s:s, s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "resource",
 			 r->resource->plural, "state", reflector_state_name(r->stats.state),
@@ -93,7 +94,7 @@ static json_t *json_resource(const struct reflector *r)
 			 (json_int_t)r->stats.watches, "failures", (json_int_t)r->stats.failures,
 			 "broken", (json_int_t)r->stats.broken, "version",
 			 json_text(r->stats.version), "listed",
-			 json_time(r->stats.synced_ms ? realtime_ms() - age_ms : 0));
+			 json_time(r->stats.synced_ms ? clock_realtime_ms() - age_ms : 0));
 }
 
 static json_t *json_broken(const struct daemon *d)

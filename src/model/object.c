@@ -412,7 +412,8 @@ static int compare_label_key(const void *key, const void *label)
 	return strcmp(key, ((const struct label *)label)->key);
 }
 
-const char *labels_find(const struct labels *labels, const char *interned_key)
+/* The value of a key (an interned string), or NULL. */
+static const char *labels_find(const struct labels *labels, const char *interned_key)
 {
 	if (labels->n > WALK_MAX) {
 		struct label *label = bsearch(interned_key, labels->v, labels->n,

@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/task.h"
 #include "nft/encode.h"
 #include "nft/pieces.h"
@@ -289,19 +290,11 @@ static size_t next_cut(const struct nft_kernel *k, const struct nft_batch *part,
 	return cut;
 }
 
-static int64_t processor_us(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now); /* it exists */
-	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
 static int commit_part(struct nft_kernel *k, struct nft_batch *batch, struct err *err)
 {
-	int64_t began_us = processor_us();
+	int64_t began_us = clock_thread_us();
 	int rc = commit(k, batch, err);
-	int64_t took_us = processor_us() - began_us;
+	int64_t took_us = clock_thread_us() - began_us;
 
 	if (took_us < PART_FAST_US && k->part_objects < NFT_PART_OBJECTS_MAX)
 		k->part_objects *= 2;

@@ -415,11 +415,6 @@ const struct links *attach_links(const struct attach *attach)
 	return rtnl_state(attach->links);
 }
 
-bool attach_has_cni_dir(const struct attach *attach)
-{
-	return cni_dir_is_there(attach->dirs[0]);
-}
-
 uint64_t attach_resyncs(const struct attach *attach)
 {
 	return rtnl_resyncs(attach->links) + rtnl_resyncs(attach->neigh);

@@ -36,7 +36,7 @@ struct cni_dir {
 	int wd;           /* its own; -1: it is not there */
 	struct entry *entries;
 	unsigned complaints;
-	bool optional, there, said_missing, said_full;
+	bool optional, said_missing, said_full;
 	bool rescan; /* watches and files, all anew */
 	bool changed;
 };
@@ -206,7 +206,6 @@ static int take_file(struct cni_dir *dir, const char *file)
 
 static void say_missing(struct cni_dir *dir, int code)
 {
-	dir->there = false;
 	if (dir->said_missing || (dir->optional && code == ENOENT))
 		return;
 	dir->said_missing = true;
@@ -240,7 +239,6 @@ static int scan(struct cni_dir *dir)
 	if (stream) {
 		const struct dirent *item;
 
-		dir->there = true;
 		dir->said_missing = false;
 		while (rc == 0 && (item = readdir(stream))) {
 			rc = item->d_name[0] == '.' ? 0 : take_file(dir, item->d_name);
@@ -337,11 +335,6 @@ struct cni_result *cni_dir_next(const struct cni_dir *dir, const struct cni_resu
 int cni_dir_fd(const struct cni_dir *dir)
 {
 	return dir->ways.fd;
-}
-
-bool cni_dir_is_there(const struct cni_dir *dir)
-{
-	return dir->there;
 }
 
 void cni_dir_close(struct cni_dir *dir)

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
+
 /* The daemon answers within a second, or says that it is not so yet. */
 #define TIMEOUT_MS 5000L
 /* Nobody answers: between two attempts. */
@@ -30,14 +32,6 @@ static size_t on_bytes(char *bytes, size_t size, size_t n, void *ctx)
 	answer->len += room;
 	answer->text[answer->len] = '\0';
 	return len;
-}
-
-static int64_t monotonic_ms(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail */
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 /* The status of a GET; 0 with the reason in the answer: nobody has answered. */
@@ -108,19 +102,19 @@ int plugin_ask_enforced(const struct plugin_request *r, enum plugin_code code,
 int plugin_wait_enforced(const struct plugin_request *r, struct plugin_error *error)
 {
 	static const struct timespec retry = {.tv_nsec = RETRY_MS * 1000000L};
-	int64_t end_ms = monotonic_ms() + (int64_t)r->timeout_s * 1000;
+	int64_t end_ms = clock_monotonic_ms() + (int64_t)r->timeout_s * 1000;
 	CURL *curl = curl_easy_init();
 	char url[2048], reason[ANSWER_MAX];
 	int rc = curl ? -EAGAIN : -ENOMEM;
 
 	enforced_url(url, sizeof(url), r, 1000);
 	while (rc == -EAGAIN) {
-		int64_t asked_ms = monotonic_ms();
+		int64_t asked_ms = clock_monotonic_ms();
 
 		rc = ask(r, curl, url, PLUGIN_TRY_AGAIN, error);
-		if (monotonic_ms() >= end_ms)
+		if (clock_monotonic_ms() >= end_ms)
 			break;
-		if (rc == -EAGAIN && monotonic_ms() - asked_ms < RETRY_MS)
+		if (rc == -EAGAIN && clock_monotonic_ms() - asked_ms < RETRY_MS)
 			(void)nanosleep(&retry, NULL); /* a signal may cut it short */
 	}
 	curl_easy_cleanup(curl);

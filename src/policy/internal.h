@@ -193,10 +193,6 @@ int remove_pod(struct graph *g, const char *ns, const char *name);
 bool peers_have_pod(const struct peers *peers, const struct graph_pod *pod);
 bool peers_have_block(const struct peers *peers, const struct addr *addr);
 
-/* The named ports of the profile that are called so: how many, and the first. */
-size_t profile_named(const struct profile *profile, const char *name, uint8_t proto,
-		     size_t *ret_first);
-
 bool is_local(const struct graph *g, const struct pod *pod);
 
 #endif

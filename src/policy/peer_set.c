@@ -143,8 +143,9 @@ void peer_set_deactivate(struct graph *g, struct peer_set *set)
 		leave_selector(g, set, set->selectors[i]);
 }
 
-size_t profile_named(const struct profile *profile, const char *name, uint8_t proto,
-		     size_t *ret_first)
+/* The named ports of the profile that are called so: how many, and the first. */
+static size_t find_named(const struct profile *profile, const char *name, uint8_t proto,
+			 size_t *ret_first)
 {
 	size_t low = 0, high = profile->n_named, n = 0;
 
@@ -169,7 +170,7 @@ size_t profile_named(const struct profile *profile, const char *name, uint8_t pr
 static bool port_is_covered(const struct profile *profile, const struct pod_port *port,
 			    const struct graph_pod *pod, const struct addr *addr)
 {
-	size_t first, n = profile_named(profile, port->name, port->proto, &first);
+	size_t first, n = find_named(profile, port->name, port->proto, &first);
 
 	for (size_t i = first; i < first + n; i++) {
 		const struct peers *peers = &profile->rules[profile->named[i].rule].peers;

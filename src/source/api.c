@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "source/credentials.h"
 #include "source/http.h"
@@ -72,19 +73,6 @@ struct api_source {
 	struct err *err;
 };
 
-int64_t api_clock_ms(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t); /* cannot fail */
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-bool api_source_synced(const struct api_source *source)
-{
-	return source->synced;
-}
-
 const struct reflector *api_source_reflector(const struct api_source *source, size_t i)
 {
 	return i < ARRAY_LEN(source->feeds) ? &source->feeds[i].reflector : NULL;
@@ -146,7 +134,7 @@ static void watch_progress(struct feed *f)
 {
 	struct api_source *s = f->source;
 	int64_t since_ms = reflector_failing_since(&f->reflector);
-	int64_t left_ms = since_ms + s->deadline_ms - api_clock_ms();
+	int64_t left_ms = since_ms + s->deadline_ms - clock_monotonic_ms();
 
 	if (!s->stalled_fn || f->reflector.resource->optional)
 		return;
@@ -175,7 +163,7 @@ static void on_deadline(evutil_socket_t fd, short what, void *ctx)
 static int on_body(void *ctx, int status, const char *bytes, size_t len)
 {
 	struct feed *f = ctx;
-	int rc = reflector_take(&f->reflector, api_clock_ms(), status, bytes, len);
+	int rc = reflector_take(&f->reflector, clock_monotonic_ms(), status, bytes, len);
 
 	if (reflector_failing_since(&f->reflector) == 0)
 		watch_progress(f);
@@ -201,7 +189,7 @@ static void on_end(void *ctx, const struct http_end *end)
 	struct feed *f = ctx;
 
 	f->request = NULL;
-	reflector_end(&f->reflector, api_clock_ms(), end);
+	reflector_end(&f->reflector, clock_monotonic_ms(), end);
 	if (reflector_refused(&f->reflector))
 		credentials_refused(f->source->credentials, f->generation);
 	if (!f->source->synced)
@@ -275,7 +263,7 @@ static void feed_step(struct feed *f)
 	int rc;
 
 	do {
-		rc = reflector_next(&f->reflector, api_clock_ms(), &step);
+		rc = reflector_next(&f->reflector, clock_monotonic_ms(), &step);
 		if (rc < 0) {
 			wait(f, NO_MEMORY_MS);
 			return;

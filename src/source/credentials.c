@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "source/exec_plugin.h"
 
 /* A credential this close to its end would expire on the way. */
@@ -103,14 +104,6 @@ static int take_token(struct credentials *c, struct err *err)
 	return rc == 0 && c->now.token.v ? trim_token(&c->now.token, file, err) : rc;
 }
 
-static time_t monotonic_s(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t); /* cannot fail */
-	return t.tv_sec;
-}
-
 static bool expired(const struct exec_credential *answer)
 {
 	return answer->expires > 0 && (int64_t)time(NULL) + EXPIRY_MARGIN_S >= answer->expires;
@@ -122,7 +115,7 @@ static void on_answer(void *ctx, int rc, struct exec_credential *credential, con
 
 	c->plugin = NULL;
 	c->failure = (struct err){0};
-	c->failed = monotonic_s();
+	c->failed = clock_monotonic_ms() / 1000;
 	if (rc < 0) {
 		(void)err_set(&c->failure, rc, "%s", rc == -ENOMEM ? "no memory" : err->text);
 	} else if (expired(credential)) {
@@ -163,7 +156,7 @@ static int ask_plugin(struct credentials *c, struct err *err)
 		return -EINPROGRESS;
 	if (c->answered && !expired(&c->answer))
 		return take_answer(c, err);
-	if (c->failure.code && monotonic_s() - c->failed <= FAILURE_HOLDS_S)
+	if (c->failure.code && clock_monotonic_ms() / 1000 - c->failed <= FAILURE_HOLDS_S)
 		return err_set(err, c->failure.code, "%s", c->failure.text);
 	rc = exec_plugin_start(c->base, c->config, &c->now.ca, on_answer, c, &c->plugin, err);
 	return rc < 0 ? rc : -EINPROGRESS;

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/intern.h"
 #include "base/table.h"
 #include "base/task.h"
@@ -48,14 +49,6 @@ struct load {
 	event_fn fn;
 	void *ctx;
 };
-
-static int64_t now_ms(clockid_t clock)
-{
-	struct timespec now;
-
-	(void)clock_gettime(clock, &now); /* both clocks exist */
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 int follow_new(const char *const paths[], size_t n_paths, struct intern *strings,
 	       struct follow **ret_follow, struct err *err)
@@ -341,8 +334,8 @@ static int tell_all_gone(struct load *load, const struct faults *faults,
 /* Is a file in the middle of being written, as far as its age tells? */
 static bool is_settling(struct follow *f, const struct manifest_paths *found)
 {
-	int64_t age_ms = now_ms(CLOCK_REALTIME) - found->newest_ms;
-	int64_t now = now_ms(CLOCK_MONOTONIC);
+	int64_t age_ms = clock_realtime_ms() - found->newest_ms;
+	int64_t now = clock_monotonic_ms();
 
 	if (f->loads == 0 || age_ms < 0 || age_ms >= FOLLOW_SETTLE_MS) {
 		f->waiting_since_ms = 0;

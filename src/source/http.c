@@ -9,6 +9,7 @@
 #include <time.h>
 #include <utlist.h>
 
+#include "base/clock.h"
 #include "http_options.h"
 
 /* Kept for the next answer; what a burst needed beyond goes back. */
@@ -44,14 +45,6 @@ struct http_request {
 	CURLcode code;
 	char text[CURL_ERROR_SIZE];
 };
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t); /* cannot fail */
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 static struct timeval after_ms(int64_t ms)
 {
@@ -96,7 +89,7 @@ static size_t on_bytes(char *bytes, size_t size, size_t n, void *ctx)
 	struct http_request *r = ctx;
 	size_t len = size * n;
 
-	r->heard_ms = now_ms();
+	r->heard_ms = clock_monotonic_ms();
 	if (r->len > 0 && r->len + len > HTTP_WAITING_MAX) {
 		r->paused = true;
 		return CURL_WRITEFUNC_PAUSE;
@@ -372,13 +365,13 @@ static void on_waited(evutil_socket_t fd, short what, void *ctx)
 static void on_silence(evutil_socket_t fd, short what, void *ctx)
 {
 	struct http_request *r = ctx;
-	int64_t left = r->heard_ms + (int64_t)r->silence_ms - now_ms();
+	int64_t left = r->heard_ms + (int64_t)r->silence_ms - clock_monotonic_ms();
 	struct timeval after = after_ms(left);
 
 	(void)fd;
 	(void)what;
 	if (r->http->held) {
-		r->heard_ms = now_ms(); /* nobody has listened */
+		r->heard_ms = clock_monotonic_ms(); /* nobody has listened */
 		after = after_ms(r->silence_ms);
 	}
 	if (left > 0 || r->http->held) {
@@ -404,7 +397,7 @@ void http_hold(struct http *http, bool held)
 	if (held)
 		return;
 	for (struct http_request *r = http->requests; r; r = r->next)
-		r->heard_ms = now_ms();
+		r->heard_ms = clock_monotonic_ms();
 	(void)event_add(http->again,
 			&now); /* without memory: the next bytes, or a timeout, do it */
 }
@@ -478,7 +471,7 @@ static int watch_silence(struct http_request *r, const struct http_call *call)
 	struct timeval after = after_ms(call->silence_ms);
 
 	r->silence_ms = call->silence_ms;
-	r->heard_ms = now_ms();
+	r->heard_ms = clock_monotonic_ms();
 	r->silence = evtimer_new(r->http->base, on_silence, r);
 	return r->silence && event_add(r->silence, &after) == 0 ? 0 : -ENOMEM;
 }

@@ -12,7 +12,8 @@ const char *json_scan_space(const char *p, const char *end)
 	return p;
 }
 
-const char *json_scan_string(const char *p, const char *end)
+/* p at the opening quote. */
+static const char *scan_string(const char *p, const char *end)
 {
 	/* Most strings are short and plain: nothing beats looking at them. */
 	const char *near = end - p > 24 ? p + 24 : end, *quote;
@@ -149,7 +150,7 @@ const char *json_scan_value(const char *p, const char *end)
 	if (p >= end)
 		return NULL;
 	if (*p == '"')
-		return json_scan_string(p, end);
+		return scan_string(p, end);
 	if (*p == '{' || *p == '[')
 		return scan_container(p, end);
 	while (p < end && *p != ',' && *p != '}' && *p != ']' && *p != ' ' && *p != '\t' &&
@@ -165,7 +166,7 @@ const char *json_scan_member(const char *p, const char *end, const char **ret_ke
 	if (p >= end || *p != '"')
 		return NULL;
 	*ret_key = p + 1;
-	p = json_scan_string(p, end);
+	p = scan_string(p, end);
 	if (!p)
 		return NULL;
 	*ret_key_end = p - 1;

@@ -129,7 +129,8 @@ void kube_take_text(struct kube_reader *r, const json_t *object, const char *key
 		replace(r, to, strdup(text));
 }
 
-char *kube_resolve_path(const char *file, const char *path)
+/* `path` from the directory of `file`, unless it is absolute. NULL: no memory. */
+static char *resolve_path(const char *file, const char *path)
 {
 	const char *slash = strrchr(file, '/');
 	char *whole;
@@ -144,7 +145,7 @@ void kube_take_path(struct kube_reader *r, const json_t *object, const char *key
 	const char *path = kube_text(r, object, key);
 
 	if (path)
-		replace(r, to, kube_resolve_path(r->file, path));
+		replace(r, to, resolve_path(r->file, path));
 }
 
 void kube_take_base64(struct kube_reader *r, const json_t *object, const char *key,

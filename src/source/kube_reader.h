@@ -47,7 +47,4 @@ void kube_take_path(struct kube_reader *r, const json_t *object, const char *key
 void kube_take_base64(struct kube_reader *r, const json_t *object, const char *key,
 		      struct secret *to);
 
-/* `path` from the directory of `file`, unless it is absolute. NULL: no memory. */
-char *kube_resolve_path(const char *file, const char *path);
-
 #endif

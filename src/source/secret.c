@@ -51,11 +51,6 @@ int secret_copy(struct secret *secret, const struct secret *from)
 	return secret_set(secret, from->v, from->n);
 }
 
-bool secret_equal(const struct secret *a, const struct secret *b)
-{
-	return a->n == b->n && (a->n == 0 || memcmp(a->v, b->v, a->n) == 0);
-}
-
 /* Reads to the end of the file, whatever its size said. */
 static int read_all(int fd, char *v, size_t *ret_len)
 {

@@ -122,7 +122,7 @@ static int on_body(void *ctx, int status, const char *bytes, size_t len)
 	}
 	if (s->release && s->pieces == 1) {
 		http_hold(s->http, true);
-		(void)event_add(s->release, &(struct timeval){.tv_usec = 400000});
+		(void)event_add(s->release, &(struct timeval){.tv_sec = 2});
 	}
 	return s->return_this;
 }
@@ -237,7 +237,7 @@ static void what_comes_while_it_is_held_waits(void **state)
 	start(&s, say_much);
 	s.release = evtimer_new(s.base, on_release, &s);
 	assert_non_null(s.release);
-	run(&s, 100, 0);
+	run(&s, 500, 0);
 	assert_int_equal(s.pieces_then, 1);
 	assert_int_equal(s.end.outcome, HTTP_DONE);
 	assert_int_equal(s.bytes, MANY_BYTES);
