@@ -27,14 +27,27 @@ need() # PACKAGE FILE-OR-COMMAND
 	esac
 }
 
+# The release of clang that Debian's package clang stands for: its runtime has the number in its name.
+clang_release()
+{
+	apt-cache depends clang 2> /dev/null | sed -n 's/.*Depends: clang-\([0-9][0-9]*\)$/\1/p' | head -n 1
+}
+
 install_missing()
 {
+	local clang
+
+	clang=$(clang_release)
+	if [ -z "$clang" ] && [ "$(id -u)" = 0 ]; then # a fresh machine has no package lists
+		apt-get -qq update
+		clang=$(clang_release)
+	fi
 	need autoconf autoconf
 	need automake automake
 	need gcc gcc
 	need libc6-dev /usr/include/stdio.h
 	need clang clang
-	need libclang-rt-14-dev '/usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-x86_64.a'
+	need "libclang-rt-${clang:-14}-dev" '/usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-x86_64.a'
 	need clang-format clang-format
 	need make make
 	need pkg-config pkg-config
