@@ -174,24 +174,55 @@ int ctl_status_of(int rc, int other)
 	return rc == -ENOMEM ? CTL_NO_MEMORY : rc == -EIO ? CTL_FAILED : other;
 }
 
+/* Prints what there is so far, and forgets it. How many errors there were. */
+static size_t print_faults(struct faults *faults)
+{
+	size_t errors = faults->errors;
+
+	faults->colour = isatty(STDERR_FILENO) && !getenv("NO_COLOR");
+	faults_print(faults, stderr);
+	faults_done(faults);
+	return errors;
+}
+
+static bool has_objects(const struct files_report *report)
+{
+	for (int kind = 0; kind < KIND_COUNT; kind++) {
+		if (report->objects[kind] > 0)
+			return true;
+	}
+	return false;
+}
+
+/* Errors of the input come before the answers: they may be why these are not as expected. Where
+ * nothing could be read at all, an answer about it would only be another error. */
+static int check_input(struct ctl *ctl, size_t *ret_errors)
+{
+	*ret_errors = print_faults(&ctl->cluster.faults);
+	return *ret_errors > 0 && ctl->manifests.n > 0 && !has_objects(&ctl->cluster.report)
+		       ? CTL_UNUSABLE
+		       : CTL_OK;
+}
+
 static int run_command(struct ctl *ctl, const struct command *command, int argc, char *argv[])
 {
-	struct faults *faults = &ctl->cluster.faults;
 	int status = command->reads ? load_objects(ctl, argc, argv) : CTL_OK;
+	size_t errors = 0;
 
+	if (status == CTL_OK)
+		status = check_input(ctl, &errors);
 	if (status == CTL_OK)
 		status = command->run(ctl, argc, argv);
 	if (fflush(stdout) != 0) {
 		print_line(stderr, "netpolctl: cannot write: %s", strerror(errno));
 		return CTL_FAILED;
 	}
-	faults->colour = isatty(STDERR_FILENO) && !getenv("NO_COLOR");
-	faults_print(faults, stderr);
+	errors += print_faults(&ctl->cluster.faults);
 	if (status == CTL_NO_MEMORY) {
 		print_line(stderr, "netpolctl: out of memory");
 		return CTL_FAILED;
 	}
-	return faults->errors > 0 ? CTL_UNUSABLE : status;
+	return errors > 0 ? CTL_UNUSABLE : status;
 }
 
 int ctl_main(int argc, char *argv[], const char *version)

@@ -63,6 +63,18 @@ expect 2 'not two' "$netpold" --check --dry-run -f "$examples"
 expect 2 'err, warning, notice or debug' "$netpold" --log-level loud --check -f "$examples"
 expect 2 'expected a command' "$netpolctl"
 expect 2 'expected explain' "$netpolctl" explode -f "$examples"
+# A wrong -f is told first and once, not once for each flow.
+for command in "test $examples/flows" 'graph' 'explain shop/web shop/db tcp/5432'; do
+	# shellcheck disable=SC2086 # words
+	expect 2 "^$tmp/none.yaml: error: No such file" "$netpolctl" $command -f "$tmp/none.yaml"
+	if [ "$(wc -l < "$tmp/err")" = 1 ] && [ ! -s "$tmp/out" ]; then ok; else fail "$command with a wrong -f says more"; fi
+done
+printf 'kind: Pod\n' > "$tmp/wrong.yaml"
+expect 2 'no such pod' "$netpolctl" test -f "$examples/policies.yaml" -f "$tmp/wrong.yaml" "$examples/flows"
+case $(head -n 1 "$tmp/err") in
+*wrong.yaml*) ok ;;
+*) fail "an error of the input is not told first" ;;
+esac
 expect 1 'is netpold running.*-f PATH' "$netpolctl" explain --control "$tmp/none" a/b c/d tcp/1
 cat > "$tmp/twice.json" << EOF
 {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {"containers": [
