@@ -13,6 +13,7 @@ _netpold()
 	fi
 	case $option in
 	--established) mapfile -t COMPREPLY < <(compgen -W 'cut keep' -- "$cur") ;;
+	--table-owner) mapfile -t COMPREPLY < <(compgen -W 'self none' -- "$cur") ;;
 	--log-level) mapfile -t COMPREPLY < <(compgen -W 'err warning notice debug' -- "$cur") ;;
 	--local-node-egress) mapfile -t COMPREPLY < <(compgen -W 'policy allow' -- "$cur") ;;
 	--unknown-pods | --pod-tunnels) mapfile -t COMPREPLY < <(compgen -W 'allow drop' -- "$cur") ;;
@@ -31,7 +32,7 @@ _netpold()
 	--context | --node | --commit-interval | --api-progress-deadline | --metrics | --pod-networks | --allowed-sources) COMPREPLY=() ;;
 	*)
 		# --help has no room for these.
-		mapfile -t COMPREPLY < <(compgen -W "--lockdown --cni-plugin-results --control-group --established --pod-networks --state-directory
+		mapfile -t COMPREPLY < <(compgen -W "--lockdown --cni-plugin-results --control-group --established --table-owner --pod-networks --state-directory
 			--local-node-egress --strict --pod-tunnels --allowed-sources --api-progress-deadline
 			$("$1" --help 2> /dev/null | sed -n 's/^  \(    \|-., \)\(--[a-z-]*\).*/\2/p')" -- "$cur")
 		;;

@@ -23,6 +23,8 @@ struct apply {
 	bool known;   /* the kernel has what render_committed() was last told */
 	bool missed; /* while nobody listened, others may have changed our tables: read them soon */
 	VEC(struct nft_refused) refused;
+	bool cannot_own;       /* the kernel has no table flags owner and persist (nft/owner.h) */
+	bool not_owned;        /* it has, but a table was made without them, and cannot get them */
 	bool no_bridge_family; /* the kernel has no place for the bridge table: it is left out */
 
 	/* For status and metrics. */
@@ -33,9 +35,10 @@ struct apply {
 	char problem[ERR_TEXT_MAX];   /* why the kernel is behind; empty: it is not */
 };
 
-/* `render` must live as long, and `apply` stay where it is. 0, or what nft_kernel_open() returned,
- * with err. */
-int apply_open(struct apply *apply, struct render *render, struct err *err);
+/* `own`: where the kernel can, this process owns our tables, those of an earlier run from now on.
+ * `render` must live as long, and
+ * `apply` stay where it is. 0, or what nft_kernel_open() returned, with err. */
+int apply_open(struct apply *apply, struct render *render, bool own, struct err *err);
 void apply_close(struct apply *apply);
 
 /* Someone else has changed our tables, or may have: the next commit reads them first. */

@@ -44,6 +44,7 @@ struct settings {
 	char *control_group;             /* whose members may ask there, too; NULL: nobody */
 	char *user;                      /* to become; NULL: nobody else */
 	unsigned commit_interval_ms;
+	bool share_tables;                /* others may change our tables, too */
 	bool keep_established;            /* a change of policy leaves standing connections alone */
 	unsigned api_progress_deadline_s; /* API_PROGRESS_DEADLINE_MS where none is set */
 	bool drop_unknown_pods;

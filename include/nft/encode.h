@@ -6,7 +6,19 @@
 
 #include "nft/batch.h"
 
-int nft_build_table(struct nft_batch *batch, enum nft_table table);
+/* NFT_TABLE_F_PERSIST, since Linux 6.9, is not in Debian 12's linux/netfilter/nf_tables.h. */
+#define NFT_TABLE_PERSIST (1u << 2)
+
+/* `own`: with the flags owner and persist, so that the socket that sends this owns the table and it
+ * stays when that is closed. A table with persist alone, whose owner is gone, is taken over. */
+int nft_build_table(struct nft_batch *batch, enum nft_table table, bool own);
+/* A table that is there keeps its flags. */
+int nft_build_table_if_absent(struct nft_batch *batch, enum nft_table table);
+/* A table with these flags, and behind it a message that every kernel refuses: the batch changes
+ * nothing, and whether the first message is refused says whether the kernel has the flags. */
+int nft_build_owner_probe(struct nft_batch *batch);
+/* Of the flags of a table: persist without owner, as when its owner is gone. */
+bool nft_table_is_orphan(uint32_t flags);
 int nft_build_table_delete(struct nft_batch *batch, enum nft_table table);
 
 /* The chain itself, without its rules. */

@@ -59,7 +59,8 @@ int nft_kernel_apply(struct nft_kernel *kernel, const struct nft_plan *plan, str
 /* Was the last transaction refused because the kernel has no tables of the family bridge? */
 bool nft_kernel_lacks_family(const struct nft_kernel *kernel);
 
-/* Removes our tables, whatever is in them. 0 also when there are none. */
+/* Removes our tables, whatever is in them. 0 also when there are none; -EPERM: nft_owner_check().
+ */
 int nft_kernel_cleanup(struct nft_kernel *kernel, struct err *err);
 
 /* Is there a chain at the forward hook in our table, of this run or an earlier one? 0 or a negative

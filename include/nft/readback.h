@@ -18,7 +18,8 @@ struct nft_found {
 	/* There is something that is not repaired in place but with nft_plan_rebuild(); and what.
 	 */
 	bool foreign[NFT_TABLE_COUNT];
-	char what[NFT_FOREIGN_MAX]; /* "": nothing */
+	char what[NFT_FOREIGN_MAX];      /* "": nothing */
+	uint32_t owner[NFT_TABLE_COUNT]; /* the port of the socket that owns it; 0: none does */
 };
 
 /* Reads it. 0, and nft_found_done() is the caller's; -EAGAIN: others change rulesets all the time;

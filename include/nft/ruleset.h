@@ -222,6 +222,11 @@ struct ruleset {
 	struct nft_set_before *sets_before;
 	struct nft_set *touched;         /* sets in the kernel whose elements have changed */
 	bool in_kernel[NFT_TABLE_COUNT]; /* the table is there */
+
+	/* See nft/owner.h. Wanted: tables are made with the flags owner and persist. */
+	bool own;
+	/* Read back: the table has persist alone. */
+	bool orphan[NFT_TABLE_COUNT];
 };
 
 void ruleset_done(struct ruleset *ruleset);

@@ -31,6 +31,9 @@ void render_free(struct render *render);
  */
 int render_configure(struct render *render, const struct render_options *options);
 
+/* Tables are made so that nobody else may change them. */
+void render_own_tables(struct render *render, bool own);
+
 /* The UDP ports that this host takes encapsulated packets at. 0 or -ENOMEM, as render_error(). */
 int render_tunnel_ports(struct render *render, const uint16_t ports[], size_t n);
 

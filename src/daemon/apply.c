@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "nft/owner.h"
 #include "nft/readback.h"
 
 /* A kernel that refuses more than this one by one refuses something that all of them have. */
@@ -19,7 +20,26 @@
 /* Larger transactions are not listened to while they are sent. */
 #define UNWATCHED_BYTES (256u << 10)
 
-int apply_open(struct apply *a, struct render *render, struct err *err)
+/* Before the first commit, which may be long in coming: from here on nobody else can flush what an
+ * earlier run has left. */
+static int take_ownership(struct apply *a, struct err *err)
+{
+	bool supported;
+	int rc = nft_owner_supported(&a->kernel, &supported, err);
+
+	if (rc < 0)
+		return rc;
+	a->cannot_own = !supported;
+	render_own_tables(a->render, supported);
+	rc = supported ? nft_owner_adopt(&a->kernel, err) : 0;
+	if (rc == -ENOMEM)
+		return rc;
+	if (rc < 0) /* the first commit tries again, and says so */
+		log_debug("nft", "%s", err->text);
+	return 0;
+}
+
+int apply_open(struct apply *a, struct render *render, bool own, struct err *err)
 {
 	int rc;
 
@@ -27,7 +47,10 @@ int apply_open(struct apply *a, struct render *render, struct err *err)
 	rc = nft_kernel_open(&a->kernel, err);
 	if (rc < 0)
 		return rc;
-	rc = nft_kernel_open(&a->reader, err);
+	if (own)
+		rc = take_ownership(a, err);
+	if (rc == 0)
+		rc = nft_kernel_open(&a->reader, err);
 	if (rc < 0) {
 		nft_kernel_close(&a->kernel);
 		return rc;
@@ -73,6 +96,20 @@ int apply_finds_tables(struct apply *a, bool *ret_found, struct err *err)
 	return 0;
 }
 
+/* Is a table somebody else's, and whose? Those that nobody owns and that stay so are noted. */
+static int check_owners(struct apply *a, const struct nft_found *found, bool anew, bool own,
+			struct err *err)
+{
+	a->not_owned = false;
+	for (int t = 0; t < NFT_TABLE_COUNT; t++) {
+		if (found->owner[t] && found->owner[t] != a->kernel.portid)
+			return nft_owner_error((enum nft_table)t, found->owner[t], err);
+		a->not_owned |= own && !anew && found->ruleset.in_kernel[t] && !found->foreign[t] &&
+				!found->owner[t] && !found->ruleset.orphan[t];
+	}
+	return 0;
+}
+
 /* From what the kernel really has. `anew`: not in place, that has been refused. */
 static int plan_from_kernel(struct apply *a, const struct ruleset *wanted, bool anew,
 			    struct nft_plan *plan, struct err *err)
@@ -83,12 +120,13 @@ static int plan_from_kernel(struct apply *a, const struct ruleset *wanted, bool 
 	if (rc < 0)
 		return rc;
 	a->readbacks++;
-	if (found.what[0])
+	rc = check_owners(a, &found, anew, wanted->own, err);
+	if (rc == 0 && found.what[0])
 		log_warning("nft", "not ours, in a table of ours: %s: writing the table anew",
 			    found.what);
-	if (anew)
+	if (rc == 0 && anew)
 		rc = nft_plan_rebuild(plan, found.ruleset.in_kernel, &found.ruleset, wanted);
-	else
+	else if (rc == 0)
 		rc = nft_plan_repair(plan, &found, wanted);
 	nft_found_done(&found);
 	return rc;

@@ -18,6 +18,7 @@
 #include "daemon/notify.h"
 #include "established.h"
 #include "internal.h"
+#include "nft/owner.h"
 
 static void on_end(evutil_socket_t signal, short what, void *ctx)
 {
@@ -129,7 +130,7 @@ static int start_source(struct daemon *d)
 static int start_kernel(struct daemon *d)
 {
 	struct err err = {0};
-	int rc = apply_open(&d->apply, d->render, &err);
+	int rc = apply_open(&d->apply, d->render, !d->settings->share_tables, &err);
 
 	if (rc < 0)
 		log_err("nft", "%s", err.text);
@@ -305,7 +306,9 @@ int daemon_cleanup(const struct settings *settings)
 	if (rc == 0)
 		rc = nft_kernel_open(&kernel, &err);
 	if (rc == 0) {
-		rc = nft_kernel_cleanup(&kernel, &err);
+		rc = nft_owner_check(&kernel, &err);
+		if (rc == 0)
+			rc = nft_kernel_cleanup(&kernel, &err);
 		nft_kernel_close(&kernel);
 	}
 	if (rc < 0) {

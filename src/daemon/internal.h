@@ -206,6 +206,9 @@ void closed_tell(struct daemon *d);
  * Before each answer that depends on them. */
 void conditions_check(struct daemon *d);
 
+/* table_owner.c: what follows from who owns our tables. */
+void table_owner_check(struct daemon *d);
+
 /* interfaces.c: findings about pods that policies select, at interfaces that policy does not reach.
  * After each change of the graph or of what the node has seen. */
 void interfaces_check(struct daemon *d);

@@ -9,6 +9,8 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "nft/kernel.h"
+#include "nft/owner.h"
+#include "nft/readback.h"
 #include "render/lockdown.h"
 
 struct networks {
@@ -88,23 +90,34 @@ static int find_networks(const struct settings *settings, struct networks *ret)
 	return rc;
 }
 
-static int load(struct nft_kernel *kernel, const struct networks *networks, struct err *err)
+/* With the flags that the daemon wants: a table that is made without them does not get them any
+ * more. */
+static int load(struct nft_kernel *kernel, const struct networks *networks, bool own,
+		struct err *err)
 {
-	struct ruleset nothing = {0}, ruleset = {0};
+	struct ruleset ruleset = {0};
 	struct nft_plan plan = {0};
+	struct nft_found found = {0};
 	int rc = render_lockdown(&ruleset, networks->all.v, networks->all.n);
 
+	if (rc == 0 && own)
+		rc = nft_owner_supported(kernel, &ruleset.own, err);
 	if (rc == 0)
-		rc = nft_plan_full(&plan, &nothing, &ruleset);
+		rc = nft_owner_check(kernel, err);
+	if (rc == 0)
+		rc = nft_readback(kernel, &found, err);
+	if (rc == 0)
+		rc = nft_plan_repair(&plan, &found, &ruleset);
 	if (rc == 0)
 		rc = nft_kernel_apply(kernel, &plan, err);
 	nft_plan_done(&plan);
+	nft_found_done(&found);
 	ruleset_done(&ruleset);
 	return rc;
 }
 
 /* What is there may be more than a lockdown: the rules of a daemon. */
-static int load_unless_there(const struct networks *networks, struct err *err)
+static int load_unless_there(const struct networks *networks, bool own, struct err *err)
 {
 	struct nft_kernel kernel;
 	bool has = false;
@@ -118,7 +131,7 @@ static int load_unless_there(const struct networks *networks, struct err *err)
 	else if (has)
 		log_notice("netpold", "there are rules of an earlier run: they stay as they are");
 	else
-		rc = load(&kernel, networks, err);
+		rc = load(&kernel, networks, own, err);
 	if (rc == 0 && !has)
 		log_notice("netpold",
 			   "locked: nothing is forwarded from pods or to them until netpold has "
@@ -135,7 +148,7 @@ int lockdown(const struct settings *settings)
 	bool unusable = rc == -EINVAL;
 
 	if (rc == 0) {
-		rc = load_unless_there(&networks, &err);
+		rc = load_unless_there(&networks, !settings->share_tables, &err);
 		if (rc < 0)
 			log_err("nft", "%s", err.text[0] ? err.text : strerror(-rc));
 	} else if (rc == -ENOMEM) {

@@ -190,6 +190,7 @@ int reconcile_now(struct daemon *d)
 	d->dirty = d->dirty_since;
 	note_latency(d, changed);
 	tell_bridge_family(d);
+	table_owner_check(d);
 	closed_tell(d);
 	conditions_check(d);
 	interfaces_check(d);

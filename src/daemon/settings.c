@@ -109,6 +109,12 @@ static int parse_cni_plugin_results(struct settings *s, const char *value)
 	return value[0] == '/' ? set_text(&s->cni_plugin_results, value) : -EINVAL;
 }
 
+static int parse_table_owner(struct settings *s, const char *value)
+{
+	s->share_tables = strcmp(value, "none") == 0;
+	return s->share_tables || strcmp(value, "self") == 0 ? 0 : -EINVAL;
+}
+
 static int parse_established(struct settings *s, const char *value)
 {
 	s->keep_established = strcmp(value, "keep") == 0;
@@ -228,6 +234,7 @@ static const struct setting settings_table[] = {
 	{"state-directory", 0, "DIR", "a path that begins with /, or off", false,
 	 parse_state_directory, NULL},
 	{"established", 0, "WHAT", "cut or keep", false, parse_established, NULL},
+	{"table-owner", 0, "WHO", "self or none", false, parse_table_owner, NULL},
 	{"unknown-pods", 0, "WHAT", "allow or drop", false, take_unknown_pods,
 	 "packets of pods not known yet: allow [allow], drop"},
 	{"local-node-egress", 0, "WHAT", "policy or allow", false, parse_local_node_egress, NULL},

@@ -21,23 +21,65 @@
 
 /* A message has at most this many bytes of elements, and is what a transaction is not cut below. An
  * attribute's length is 16 bits, and wraps silently. */
-#define ELEMS_BYTES_MAX   4000
-#define ELEM_BYTES_MAX    512
-#define SMALL_MESSAGE     4096
-#define RULE_MESSAGE      65536
+#define ELEMS_BYTES_MAX     4000
+#define ELEM_BYTES_MAX      512
+#define SMALL_MESSAGE       4096
+#define RULE_MESSAGE        65536
 
-#define BYTEORDER_HOST    1
-#define BYTEORDER_NETWORK 2
+#define BYTEORDER_HOST      1
+#define BYTEORDER_NETWORK   2
 
-int nft_build_table(struct nft_batch *batch, enum nft_table table)
+#define TABLE_OWNER_PERSIST (NFT_TABLE_F_OWNER | NFT_TABLE_PERSIST)
+
+#define PROBE_TABLE         "netpold-probe"
+
+static int build_table(struct nft_batch *batch, enum nft_table table, const char *name,
+		       const uint32_t *flags)
 {
 	struct nlmsghdr *message = nft_batch_open(batch, NFT_MSG_NEWTABLE, NLM_F_CREATE,
 						  NFT_SUBJECT_TABLE, table, "", SMALL_MESSAGE);
 
 	if (!message)
 		return -ENOMEM;
-	mnl_attr_put_strz(message, NFTA_TABLE_NAME, NFT_TABLE_NAME);
-	mnl_attr_put_u32(message, NFTA_TABLE_FLAGS, 0);
+	mnl_attr_put_strz(message, NFTA_TABLE_NAME, name);
+	if (flags)
+		mnl_attr_put_u32(message, NFTA_TABLE_FLAGS, htonl(*flags));
+	return nft_batch_close(batch, message);
+}
+
+int nft_build_table(struct nft_batch *batch, enum nft_table table, bool own)
+{
+	uint32_t flags = own ? TABLE_OWNER_PERSIST : 0;
+
+	return build_table(batch, table, NFT_TABLE_NAME, &flags);
+}
+
+/* nft_table_is_orphan() of nf_tables_api.c, and no other flag. */
+bool nft_table_is_orphan(uint32_t flags)
+{
+	return flags == NFT_TABLE_PERSIST;
+}
+
+/* nf_tables_updtable() refuses other flags than the table has, and takes none for no change. */
+int nft_build_table_if_absent(struct nft_batch *batch, enum nft_table table)
+{
+	return build_table(batch, table, NFT_TABLE_NAME, NULL);
+}
+
+int nft_build_owner_probe(struct nft_batch *batch)
+{
+	uint32_t flags = TABLE_OWNER_PERSIST;
+	struct nlmsghdr *message;
+	int rc = build_table(batch, NFT_TABLE_POLICY, PROBE_TABLE, &flags);
+
+	if (rc < 0)
+		return rc;
+	message = nft_batch_open(batch, NFT_MSG_DELCHAIN, 0, NFT_SUBJECT_CHAIN, NFT_TABLE_POLICY,
+				 "", SMALL_MESSAGE);
+	if (!message)
+		return -ENOMEM;
+	mnl_attr_put_strz(message, NFTA_CHAIN_TABLE, PROBE_TABLE);
+	mnl_attr_put_strz(message, NFTA_CHAIN_NAME, "none");
 	return nft_batch_close(batch, message);
 }
 

@@ -206,7 +206,7 @@ int nft_isolate(const struct ruleset *ruleset, const struct nft_refused refused[
 {
 	int rc = 0;
 
-	*ret = (struct ruleset){0};
+	*ret = (struct ruleset){.own = ruleset->own};
 	for (const struct nft_set *set = ruleset->sets; set && rc == 0; set = set->hh.next) {
 		if (!is_refused(refused, n, set->table, true, set->name))
 			rc = copy_set(ret, set);

@@ -413,7 +413,7 @@ int nft_kernel_cleanup(struct nft_kernel *k, struct err *err)
 
 		rc = open_envelope(k, &batch);
 		if (rc == 0)
-			rc = nft_build_table(&batch, (enum nft_table)table);
+			rc = nft_build_table_if_absent(&batch, (enum nft_table)table);
 		if (rc == 0)
 			rc = nft_build_table_delete(&batch, (enum nft_table)table);
 		if (rc == 0)

@@ -266,8 +266,11 @@ static int plan_tables(struct nft_plan *plan, const struct ruleset *from, const 
 	for (int table = 0; table < NFT_TABLE_COUNT && rc == 0; table++) {
 		bool wanted = table == NFT_TABLE_POLICY || to->chains[table];
 
-		if (wanted && !from->in_kernel[table])
-			rc = BUILD(plan, NFT_PLAN_TABLES, nft_build_table, (enum nft_table)table);
+		/* An orphan becomes ours with the first transaction (nf_tables_updtable() of
+		 * nf_tables_api.c); a table without flags stays as it is. */
+		if (wanted && (!from->in_kernel[table] || (to->own && from->orphan[table])))
+			rc = BUILD(plan, NFT_PLAN_TABLES, nft_build_table, (enum nft_table)table,
+				   to->own);
 	}
 	return rc;
 }
@@ -366,7 +369,7 @@ int nft_plan_rebuild(struct nft_plan *plan, const bool rotten[NFT_TABLE_COUNT],
 			continue;
 		rc = BUILD(plan, NFT_PLAN_TABLES, nft_build_table_delete, (enum nft_table)table);
 		kept.chains[table] = NULL;
-		kept.in_kernel[table] = false;
+		kept.in_kernel[table] = kept.orphan[table] = false;
 	}
 	return rc == 0 ? plan_full(plan, &kept, rotten, new) : rc;
 }

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "decode.h"
+#include "nft/encode.h"
 #include "request.h"
 
 /* A whole listing takes milliseconds; who changes rulesets faster than that for so long? */
@@ -68,6 +69,19 @@ static int parse_result(int rc)
 	return errno == ENOMEM ? -ENOMEM : rc;
 }
 
+/* When the owner's socket is closed, the kernel takes the flag owner off (nft_rcv_nl_event() of
+ * nf_tables_api.c). */
+static void take_flags(struct reading *r, const struct nftnl_table *object)
+{
+	uint32_t flags = nftnl_table_get_u32(object, NFTNL_TABLE_FLAGS);
+
+	r->found->ruleset.orphan[r->table] = nft_table_is_orphan(flags);
+	if (flags & NFT_TABLE_F_OWNER)
+		r->found->owner[r->table] = nftnl_table_get_u32(object, NFTNL_TABLE_OWNER);
+	if (flags & ~(NFT_TABLE_F_OWNER | NFT_TABLE_PERSIST)) /* dormant */
+		note_foreign(r, "flags", "of the table");
+}
+
 static int take_table(void *ctx, const struct nlmsghdr *message)
 {
 	struct reading *r = ctx;
@@ -81,9 +95,7 @@ static int take_table(void *ctx, const struct nlmsghdr *message)
 	rc = parse_result(nftnl_table_nlmsg_parse(message, object));
 	if (rc == 0 && strcmp(nftnl_table_get_str(object, NFTNL_TABLE_NAME), NFT_TABLE_NAME) == 0) {
 		r->found->ruleset.in_kernel[r->table] = true;
-		/* Dormant, or somebody's own. */
-		if (nftnl_table_get_u32(object, NFTNL_TABLE_FLAGS) != 0)
-			note_foreign(r, "flags", "of the table");
+		take_flags(r, object);
 		if (nftnl_table_get_data(object, NFTNL_TABLE_USERDATA, &len))
 			note_foreign(r, "comment", "of the table");
 	}

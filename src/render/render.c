@@ -149,6 +149,11 @@ void render_free(struct render *r)
 	free(r);
 }
 
+void render_own_tables(struct render *r, bool own)
+{
+	r->ruleset.own = own;
+}
+
 struct graph_listener render_listener(struct render *r)
 {
 	return (struct graph_listener){

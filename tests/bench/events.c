@@ -131,7 +131,7 @@ int main(int argc, char *argv[])
 	listener = render_listener(b.render);
 	if (offline_load(&b.cluster, paths, 1, argv[2], &listener) < 0 || b.cluster.faults.errors)
 		measure_fail("cannot load the cluster");
-	if (b.commit && apply_open(&b.apply, b.render, &err) < 0)
+	if (b.commit && apply_open(&b.apply, b.render, true, &err) < 0)
 		measure_fail(err.text);
 	commit(&b);
 	measure_first();

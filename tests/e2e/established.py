@@ -156,7 +156,7 @@ class Node:
         self.mode = mode
         self.directory = f"/run/{mode}/manifests"
         self.write(*LOOSE)
-        self.options = harness.Options(self.directory, *options)
+        self.options = harness.Options(self.directory, "--table-owner", "none", *options)  # for flushed()
         self.options.enforce = "later"
         self.lab = cluster.Cluster(cluster.read_pods(self.options), [], f"/run/{mode}", mode == "bridged")
         self.lab.build(self.options)

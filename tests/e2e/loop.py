@@ -77,7 +77,8 @@ class Daemon:
         self.at = 0
         self.process = subprocess.Popen(
             [harness.NETPOLD, "-f", manifests, "--node", harness.NODE, "--control", CONTROL, "--metrics", "%s:%d" % METRICS,
-             "--log-level", "debug", "--cni-results", results], stderr=self.log)
+             "--log-level", "debug", "--cni-results", results,
+             "--table-owner", "none"], stderr=self.log)
 
     def processor(self):
         """Seconds of it that have been used."""

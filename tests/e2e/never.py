@@ -87,7 +87,7 @@ class Options:
     netpold = os.path.abspath(os.path.join(os.environ.get("top_builddir", "."), "netpold"))
     netpolctl = os.path.abspath(os.path.join(os.environ.get("top_builddir", "."), "netpolctl"))
     enforce = "daemon"
-    netpold_options = ["--commit-interval", "10"]
+    netpold_options = ["--commit-interval", "10", "--table-owner", "none"]  # others must be able to do harm
 
     def __init__(self, *manifests):
         self.manifests = list(manifests)

@@ -8,6 +8,9 @@ import sys
 
 def canonical(text):
     text = re.sub(r"(?m)^\s*#.*$|^(delete )?table \S+ \S+$", "", text)
+    # Who owns a table is no part of what it means; nft before 1.1 prints persist, which it does not know, as nothing.
+    text = re.sub(r"(?m)^(table \S+ \S+ \{) # progname .*$", r"\1", text)
+    text = re.sub(r"(?m)^\tflags *(owner|persist|owner, ?persist)?\n", "", text)
     text = re.sub(r"counter packets \d+ bytes \d+", "counter", text)
     # nft has names for protocols from the machine's /etc/protocols, or none.
     text = text.replace("meta l4proto { ipencap, ipv6, gre }", "meta l4proto { 4, 41, 47 }")

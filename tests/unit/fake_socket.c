@@ -29,6 +29,7 @@ int __wrap_socket(int domain, int type, int protocol)
 	assert_int_equal(domain, AF_NETLINK);
 	assert_int_equal(protocol, NETLINK_NETFILTER);
 	assert_true(type & SOCK_CLOEXEC);
+	fake_socket.sockets++;
 	errno = fake_socket.socket_error;
 	return fake_socket.socket_error ? -1 : FAKE_FD;
 }

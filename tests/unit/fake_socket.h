@@ -27,6 +27,7 @@ struct fake_datagram {
 /* What the system calls do and have seen. */
 struct fake_socket {
 	int socket_error;
+	size_t sockets;      /* that have been opened */
 	int send_errors[16]; /* of the next calls of sendmsg(), 0: none; then none */
 	size_t sends;
 	bool force_refused; /* SO_SNDBUFFORCE */

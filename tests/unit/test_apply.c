@@ -32,7 +32,7 @@ static int setup(void **state)
 	assert_int_equal(cluster_put_yaml(&cluster, yaml, strlen(yaml), &faults, &err, NULL), 0);
 	assert_int_equal(graph_sync(cluster.graph), 0);
 	assert_int_equal(render_error(cluster.render), 0);
-	return apply_open(&apply, cluster.render, &err);
+	return apply_open(&apply, cluster.render, false, &err);
 }
 
 static int teardown(void **state)

@@ -4,6 +4,7 @@
 
 #include "fake_socket.h"
 #include "nft/kernel.h"
+#include "nft/owner.h"
 #include "unit.h"
 
 static size_t count_messages(const struct nft_plan *plan)
@@ -157,6 +158,48 @@ static void no_answer_is_an_error(void **state)
 	assert_int_equal(kernel_world_apply(w), -EAGAIN);
 }
 
+/* Closing it would leave the tables without an owner. */
+static void whatever_fails_the_socket_stays(void **state)
+{
+	struct kernel_world *w = *state;
+
+	fake_socket_enqueue(ENOBUFS);
+	assert_int_equal(kernel_world_apply(w), -ENOBUFS);
+	fake_socket.silent = true;
+	assert_int_equal(kernel_world_apply(w), -EAGAIN);
+	fake_socket.silent = false;
+	fake_socket.refused[0] = 2;
+	fake_socket.refusal = -EPERM;
+	assert_int_equal(kernel_world_apply(w), -EPERM);
+	fake_socket.refused[0] = 0;
+	assert_int_equal(kernel_world_apply(w), 0);
+	assert_int_equal(fake_socket.sockets, 1);
+	assert_int_equal(w->kernel.portid, FAKE_PORT_ID);
+}
+
+/* The transaction has BEGIN, the table, and what is refused in any case. */
+static void flags_are_supported_where_the_table_is_not_refused(void **state)
+{
+	static const struct {
+		size_t refused;
+		int refusal, rc;
+		bool supported;
+	} rows[] = {{3, -ENOENT, 0, true},        {2, -EOPNOTSUPP, 0, false},
+		    {2, -EINVAL, 0, false},       {2, -EPERM, -EPERM, false},
+		    {2, -ENOMEM, -ENOMEM, false}, {0, 0, 0, false}};
+	struct kernel_world *w = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		bool supported = !rows[i].supported;
+
+		fake_socket.refused[0] = rows[i].refused;
+		fake_socket.refused[1] = rows[i].refused == 2 ? 3 : 0;
+		fake_socket.refusal = rows[i].refusal;
+		assert_int_equal(nft_owner_supported(&w->kernel, &supported, &w->err), rows[i].rc);
+		assert_int_equal(supported, rows[i].supported);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -172,6 +215,8 @@ int main(void)
 		KERNEL_TEST(what_is_left_from_before_is_no_answer),
 		KERNEL_TEST(an_answer_that_is_lost_is_no_refusal),
 		KERNEL_TEST(no_answer_is_an_error),
+		KERNEL_TEST(whatever_fails_the_socket_stays),
+		KERNEL_TEST(flags_are_supported_where_the_table_is_not_refused),
 	};
 
 	return cmocka_run_group_tests_name("kernel", tests, NULL, NULL);

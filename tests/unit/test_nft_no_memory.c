@@ -10,6 +10,7 @@
 
 #include "failing.h"
 #include "nft/kernel.h"
+#include "nft/owner.h"
 #include "nft/plan.h"
 #include "nft/readback.h"
 #include "sample.h"
@@ -147,6 +148,40 @@ static void commits_survive(void **state)
 	assert_true(has(&before));
 }
 
+/* Whose the tables are, and that they are ours. */
+static int own(void)
+{
+	struct nft_kernel kernel;
+	struct err err = {0};
+	bool supported = false;
+	int rc = nft_kernel_open(&kernel, &err);
+
+	if (rc < 0)
+		return rc;
+	rc = nft_owner_supported(&kernel, &supported, &err);
+	if (rc == 0 && supported)
+		rc = nft_owner_adopt(&kernel, &err);
+	if (rc == 0)
+		rc = nft_owner_check(&kernel, &err);
+	nft_kernel_close(&kernel);
+	return rc;
+}
+
+static int is_as_before(int rc)
+{
+	(void)rc;
+	return has(&before) ? 0 : -EIO;
+}
+
+static void owners_survive(void **state)
+{
+	(void)state;
+	before.own = true;
+	assert_int_equal(bring(&before), 0);
+	before.own = false; /* who owns it is no part of what has() compares */
+	failing_survives(own, is_as_before);
+}
+
 static bool write_text(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -194,7 +229,8 @@ static int drop_rulesets(void **state)
 int main(void)
 {
 	const struct CMUnitTest plans[] = {cmocka_unit_test(plans_survive)};
-	const struct CMUnitTest commits[] = {cmocka_unit_test(commits_survive)};
+	const struct CMUnitTest commits[] = {cmocka_unit_test(owners_survive),
+					     cmocka_unit_test(commits_survive)};
 	const char *only = getenv("NETPOLD_ONLY");
 	int failed;
 

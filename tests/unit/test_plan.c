@@ -2,6 +2,7 @@
 /* Plans, carried out on an nf_tables that is as strict as the kernel's and needs no root. What
  * comes of them is read from the messages themselves: encoding and decoding are held together here
  * too. */
+#include <arpa/inet.h>
 #include <libmnl/libmnl.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
@@ -275,6 +276,78 @@ static void no_interval_is_cut_in_two(void **state)
 	ruleset_done(&ruleset);
 }
 
+/* The flags that each message of a part wants for its table. */
+static void assert_table_flags(const struct nft_batch *part, uint32_t flags)
+{
+	for (size_t i = 0; i < part->messages.n; i++) {
+		const struct nlmsghdr *message =
+			(const void *)(part->bytes + part->messages.v[i].offset);
+		const struct nlattr *attr;
+		bool found = false;
+
+		mnl_attr_for_each(attr, message, sizeof(struct nfgenmsg))
+		{
+			if (mnl_attr_get_type(attr) != NFTA_TABLE_FLAGS)
+				continue;
+			found = true;
+			assert_int_equal(ntohl(mnl_attr_get_u32(attr)), flags);
+		}
+		assert_true(found);
+	}
+}
+
+static void tables_are_made_with_both_flags_or_none(void **state)
+{
+	struct ruleset wanted = {0};
+
+	(void)state;
+	sample_random(3, &wanted);
+	for (int own = 0; own < 2; own++) {
+		struct nft_plan plan = {0};
+
+		wanted.own = own;
+		assert_int_equal(nft_plan_full(&plan, &(struct ruleset){0}, &wanted), 0);
+		assert_true(plan.parts[NFT_PLAN_TABLES].messages.n > 0);
+		assert_table_flags(&plan.parts[NFT_PLAN_TABLES], own ? 6 : 0);
+		nft_plan_done(&plan);
+	}
+	ruleset_done(&wanted);
+}
+
+/* One message for the table, and nothing for what is in it. */
+static void an_orphan_is_adopted_as_it_is(void **state)
+{
+	static const struct {
+		bool own, in_kernel, orphan;
+		size_t messages;
+	} rows[] = {{true, true, true, 1},
+		    {true, true, false, 0},
+		    {true, false, false, 1},
+		    {false, true, true, 0},
+		    {false, true, false, 0}};
+	struct ruleset wanted = {0};
+
+	(void)state;
+	sample_random(3, &wanted);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct ruleset found = wanted; /* to be looked at */
+		struct nft_plan plan = {0};
+
+		for (int table = 0; table < NFT_TABLE_COUNT; table++)
+			found.in_kernel[table] = true;
+		found.in_kernel[NFT_TABLE_POLICY] = rows[i].in_kernel;
+		found.orphan[NFT_TABLE_POLICY] = rows[i].orphan;
+		wanted.own = rows[i].own;
+		assert_int_equal(nft_plan_full(&plan, &found, &wanted), 0);
+		assert_int_equal(plan.parts[NFT_PLAN_TABLES].messages.n, rows[i].messages);
+		assert_table_flags(&plan.parts[NFT_PLAN_TABLES], 6);
+		for (int part = NFT_PLAN_TABLES + 1; part < NFT_PLAN_PARTS; part++)
+			assert_int_equal(plan.parts[part].messages.n, 0);
+		nft_plan_done(&plan);
+	}
+	ruleset_done(&wanted);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -285,6 +358,8 @@ int main(void)
 		cmocka_unit_test(an_element_that_comes_and_goes_is_no_change),
 		cmocka_unit_test(one_element_is_one_message),
 		cmocka_unit_test(no_interval_is_cut_in_two),
+		cmocka_unit_test(tables_are_made_with_both_flags_or_none),
+		cmocka_unit_test(an_orphan_is_adopted_as_it_is),
 	};
 
 	return cmocka_run_group_tests_name("plan", tests, NULL, NULL);
