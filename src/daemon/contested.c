@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/task.h"
 #include "local.h"
 
 /* The part of these findings. */
@@ -63,6 +64,7 @@ static void check_claim(void *ctx, const struct addr *addr, const struct claim *
 	char object[OBJECT_NAME_MAX + 8], why[OBJECT_NAME_MAX + 80];
 	struct contested *c = ctx;
 
+	task_step();
 	if (pod->object->terminating || (claim->owner && claim->owner->object->terminating) ||
 	    c->rc < 0)
 		return;
@@ -116,10 +118,14 @@ void contested_check(struct daemon *d)
 	findings_mark(&d->findings, PART);
 	graph_each_contested(d->graph, check_claim, &c);
 	for (const struct observed_addr *seen = graph_next_observed(d->graph, NULL);
-	     seen && c.rc == 0; seen = graph_next_observed(d->graph, seen))
+	     seen && c.rc == 0; seen = graph_next_observed(d->graph, seen)) {
 		c.rc = check_nodes(d, seen);
-	for (const struct local_pod *local = d->local; local && c.rc == 0; local = local->hh.next)
+		task_step();
+	}
+	for (const struct local_pod *local = d->local; local && c.rc == 0; local = local->hh.next) {
 		c.rc = local->unseen ? check_unseen(d, local) : 0;
+		task_step();
+	}
 	if (c.rc == 0) /* without memory those of before stay */
 		findings_sweep(&d->findings, PART);
 }

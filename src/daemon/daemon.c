@@ -41,8 +41,8 @@ static void on_hup(evutil_socket_t signal, short what, void *ctx)
 	d->arrived_us = clock_monotonic_us();
 	log_notice("netpold", "SIGHUP: reading %s the kernel's tables again",
 		   d->follow ? "the manifests and" : "what the API server did not have, and");
-	look_at_host(d);
-	findings_log(&d->findings);
+	d->log_findings = true;
+	look_now(d);
 	apply_retry_refused(&d->apply);
 	apply_doubt(&d->apply);
 	reconcile_soon(d);

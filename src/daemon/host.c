@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/task.h"
 #include "internal.h"
 
 struct host_addrs {
@@ -102,8 +103,10 @@ static int update_attached(struct daemon *d)
 	int rc = 0;
 
 	all = attach_all(d->attach, &n);
-	for (size_t i = 0; i < n && rc == 0; i++)
+	for (size_t i = 0; i < n && rc == 0; i++) {
 		rc = add_attached(&list, &all[i]);
+		task_step();
+	}
 	if (rc == 0)
 		rc = render_attached(d->render, list.all.v, list.all.n);
 	vec_free(&list.all);
@@ -113,14 +116,18 @@ static int update_attached(struct daemon *d)
 int host_update(struct daemon *d)
 {
 	bool pending = ruleset_changed(render_ruleset(d->render)); /* that has its own time */
-	int rc = update_addrs(d);
+	uint64_t generation = attach_generation(d->attach) + 1;
+	bool changed = d->host_generation != generation;
+	int rc = changed ? update_addrs(d) : 0;
 
-	if (rc == 0)
+	if (rc == 0 && changed)
 		rc = update_tunnels(d);
 	if (rc == 0)
 		rc = update_ipvs(d);
-	if (rc == 0)
+	if (rc == 0 && changed)
 		rc = update_attached(d);
+	if (rc == 0)
+		d->host_generation = generation;
 	if (rc == 0 && !pending && ruleset_changed(render_ruleset(d->render)))
 		reconcile_urgent(d);
 	return rc;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/task.h"
 #include "local.h"
 
 /* The part of these findings. */
@@ -91,6 +92,7 @@ void interfaces_check(struct daemon *d)
 	for (size_t i = 0; i < n && rc == 0; i++) {
 		if (is_selected(d, all[i].result))
 			rc = set(d, &all[i]);
+		task_step();
 	}
 	if (rc == 0) /* without memory those of before stay */
 		findings_sweep(&d->findings, PART);

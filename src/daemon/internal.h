@@ -109,12 +109,15 @@ struct daemon {
 
 	/* This node. */
 	struct attach *attach;
+	uint64_t host_generation; /* of what is attached, as of host_update(), and one; 0: never */
 	bool ipvs; /* Services are forwarded by IPVS */
 	struct event *attach_readable[ATTACH_FDS], *attach_due, *look;
 	struct local_pod *local; /* pods of this node, by name */
 	struct sysctls sysctls;
 	size_t unseen;     /* interfaces that policy does not reach, when last checked */
 	int64_t looked_ms; /* when the host was last looked at, CLOCK_MONOTONIC */
+	struct job look_job;
+	bool looking, log_findings; /* the job has begun; the log gets all findings when it ends */
 	size_t unknown;    /* closed, because no source knows them */
 	bool told_closed;  /* some pods are, by policies that are too complicated */
 
@@ -141,6 +144,7 @@ struct daemon {
 	bool nodes_changed;              /* since their networks were saved */
 	struct enforced_waiter *waiters; /* for a pod to be enforced */
 	size_t n_waiters;
+	VEC(struct evhttp_request *) status_requests; /* that wait for a look at the host */
 	int64_t started_ms;            /* CLOCK_REALTIME */
 	struct histogram iterations;   /* of the loop: processor time of each */
 	uint64_t longest_iteration_us; /* of these */
@@ -225,11 +229,16 @@ void sysctls_follow(struct daemon *d);
 /* look.c: looks at this host for what is in the way of enforcing: findings of the part "host". */
 int look_start(struct daemon *d);
 void look_stop(struct daemon *d);
+/* Within a job. */
 void look_at_host(struct daemon *d);
+/* By a job of its own: at once and to the end, where nothing else waits and it is short. */
+void look_now(struct daemon *d);
+/* Has it begun, and is not through? */
+bool look_goes_on(const struct daemon *d);
 /* Within a second. */
 void look_soon(struct daemon *d);
 void look_in(struct daemon *d, int64_t ms);
-/* Now, but not more often than once in a second. */
+/* As look_now(), but not more often than once in a second. */
 void look_again(struct daemon *d);
 
 /* An object of the API server that cannot be understood. */
@@ -311,6 +320,8 @@ int server_make_directory(struct daemon *d);
 int server_open_control(struct daemon *d);
 int server_open_metrics(struct daemon *d);
 void server_close(struct daemon *d);
+/* Those who wait for what a look at the host has found. */
+void server_answer_status(struct daemon *d);
 void server_reply(struct evhttp_request *request, int code, const char *reason, const char *type,
 		  struct evbuffer *body);
 void server_reply_text(struct evhttp_request *request, int code, const char *reason,

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-
+#include "base/task.h"
 #include "local.h"
 
 /* After a pod's device has been found: how long until the host is looked at again. Who asks for
@@ -29,6 +29,7 @@ static void count_results(const struct daemon *d, struct preflight_host *host)
 	for (const struct local_pod *local = d->local; local; local = local->hh.next) {
 		const struct pod *pod = local->pod;
 
+		task_step();
 		if (pod->n_addrs == 0 || pod->host_network || pod->terminating || pod_finished(pod))
 			continue;
 		host->pods++;
@@ -92,8 +93,10 @@ static int gather_pods(const struct daemon *d, struct pods *pods, struct preflig
 	const struct attachment *all = attach_all(d->attach, &n);
 	int rc = 0;
 
-	for (size_t i = 0; i < n && rc == 0; i++)
+	for (size_t i = 0; i < n && rc == 0; i++) {
 		rc = add_attachment(pods, host, &all[i]);
+		task_step();
+	}
 	for (size_t i = 0; i < n_uplinks && rc == 0; i++)
 		rc = vec_push(&pods->interfaces, uplinks[i]);
 	host->bridges = pods->bridges;
@@ -131,17 +134,40 @@ void look_at_host(struct daemon *d)
 	vec_free(&pods.addrs);
 }
 
+/* With 10,000 rules of others, or as many pods, it takes longer than an iteration may. */
+static void run_look(struct daemon *d, struct job *job)
+{
+	(void)job;
+	d->looking = true;
+	look_at_host(d);
+	d->looking = false;
+	if (d->log_findings)
+		findings_log(&d->findings);
+	d->log_findings = false;
+	server_answer_status(d);
+}
+
+void look_now(struct daemon *d)
+{
+	work_add(d, &d->look_job);
+}
+
+bool look_goes_on(const struct daemon *d)
+{
+	return d->looking;
+}
+
 void look_again(struct daemon *d)
 {
 	if (d->ready && clock_monotonic_ms() - d->looked_ms >= LOOK_MS)
-		look_at_host(d);
+		look_now(d);
 }
 
 static void on_look(evutil_socket_t fd, short what, void *ctx)
 {
 	(void)fd;
 	(void)what;
-	look_at_host(ctx);
+	look_now(ctx);
 }
 
 void look_in(struct daemon *d, int64_t ms)
@@ -157,6 +183,7 @@ void look_soon(struct daemon *d)
 
 int look_start(struct daemon *d)
 {
+	d->look_job.run = run_look;
 	d->look = evtimer_new(d->base, on_look, d);
 	return d->look ? sysctls_start(d) : -ENOMEM;
 }

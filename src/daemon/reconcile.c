@@ -40,13 +40,13 @@ static void become_ready(struct daemon *d)
 {
 	struct graph_counts counts = graph_counts(d->graph);
 
-	d->ready = true;
 	log_notice(
 		"netpold",
 		"the kernel is up to date: pods here %zu, isolated for ingress %zu, for egress %zu",
 		counts.endpoints, counts.isolated[DIR_INGRESS], counts.isolated[DIR_EGRESS]);
+	look_at_host(d); /* first: nobody is told that all is well before */
+	d->ready = true;
 	state_committed(d);
-	look_at_host(d);
 	notify_send("READY=1\nSTATUS=Enforcing");
 }
 

@@ -77,11 +77,8 @@ static void on_metrics(struct evhttp_request *request, void *ctx)
 		evbuffer_free(body);
 }
 
-static void on_status(struct evhttp_request *request, void *ctx)
+static void reply_status(struct daemon *d, struct evhttp_request *request)
 {
-	struct daemon *d = ctx;
-
-	look_at_host(d);
 	conditions_check(d);
 	json_t *json = status_json(d);
 	char *text = json_line(json);
@@ -95,6 +92,29 @@ static void on_status(struct evhttp_request *request, void *ctx)
 		evbuffer_free(body);
 	free(text);
 	json_decref(json);
+}
+
+/* A request whose connection has gone meanwhile is freed by evhttp_send_reply(). */
+void server_answer_status(struct daemon *d)
+{
+	for (size_t i = 0; i < d->status_requests.n; i++)
+		reply_status(d, d->status_requests.v[i]);
+	d->status_requests.n = 0;
+}
+
+/* With what is found on the host now; while other work is not through, with what was found before.
+ */
+static void on_status(struct evhttp_request *request, void *ctx)
+{
+	struct daemon *d = ctx;
+
+	if ((work_waits(d) && !look_goes_on(d)) || vec_push(&d->status_requests, request) < 0) {
+		reply_status(d, request);
+		return;
+	}
+	connections_hold(&d->control, request);
+	if (!look_goes_on(d))
+		look_now(d);
 }
 
 static void on_other(struct evhttp_request *request, void *ctx)
@@ -211,6 +231,7 @@ int server_open_metrics(struct daemon *d)
 void server_close(struct daemon *d)
 {
 	enforced_stop(d);
+	vec_free(&d->status_requests); /* their connections are closed next */
 	if (d->control.listener)
 		(void)unlink(d->settings->control);
 	server_stop(&d->control);

@@ -108,14 +108,8 @@ static const struct rtnl_kind neigh_kind = {
 
 static bool is_noted(const struct join *join, const struct join_note *note)
 {
-	for (size_t i = 0; i < join->notes.n; i++) {
-		const struct join_note *known = &join->notes.v[i];
-
-		if (known->kind == note->kind && known->result == note->result &&
-		    known->other == note->other && strcmp(known->what, note->what) == 0)
-			return true;
-	}
-	return false;
+	return join->notes.n > 0 &&
+	       bsearch(note, join->notes.v, join->notes.n, sizeof(*note), join_note_compare);
 }
 
 static void say_note(const struct join_note *note)
@@ -257,8 +251,10 @@ static int gather(const struct attach *attach, struct results *results)
 	int rc = 0;
 
 	for (size_t i = 0; i < MULTUS_DIR; i++) {
-		while (rc == 0 && (result = cni_dir_next(attach->dirs[i], result)))
+		while (rc == 0 && (result = cni_dir_next(attach->dirs[i], result))) {
 			rc = vec_push(&results->all, result);
+			task_step();
+		}
 	}
 	results->n_own = results->all.n;
 	if (results->n_own > 0)
@@ -266,6 +262,7 @@ static int gather(const struct attach *attach, struct results *results)
 	while (rc == 0 && (result = cni_dir_next(attach->dirs[MULTUS_DIR], result))) {
 		if (is_further(results, result))
 			rc = vec_push(&results->all, result);
+		task_step();
 	}
 	return rc;
 }

@@ -150,16 +150,15 @@ static bool any_interface(const struct parse *p, const uint8_t *data, size_t len
 
 static bool any_index(const struct parse *p, const uint8_t *data, size_t len, bool is)
 {
+	char name[IF_NAMESIZE] = "";
 	unsigned index = 0;
 
 	if (len != sizeof(index))
 		return true;
 	memcpy(&index, data, sizeof(index));
-	for (size_t i = 0; i < p->host->n_interfaces; i++) {
-		if ((if_nametoindex(p->host->interfaces[i]) == index) == is)
-			return true;
-	}
-	return false;
+	if (if_indextoname(index, name))
+		return any_interface(p, (const uint8_t *)name, sizeof(name), is);
+	return !is && p->host->n_interfaces > 0; /* there is no such interface */
 }
 
 static bool any_addr(const struct parse *p, const struct reg *reg, const uint8_t *data, size_t len,

@@ -17,12 +17,17 @@ struct sighting {
 	uint8_t mac[MAC_BYTES];
 };
 
+struct taken {
+	unsigned index;
+	struct cni_result *result; /* who has it; NULL: one without a result */
+};
+
 struct builder {
 	const struct links *links;
 	const struct neigh *neigh;
 	struct join *join;
 	VEC(struct cni_result *) results; /* those that count, newest first */
-	VEC(unsigned) taken;              /* indexes of interfaces that results have, in order */
+	VEC(struct taken) taken;          /* interfaces that somebody has, by index */
 	VEC(struct sighting) sightings;
 	bool no_memory;
 };
@@ -38,6 +43,27 @@ static int note(struct builder *b, enum join_note_kind kind, struct cni_result *
 	(void)cni_result_ref(result);
 	(void)cni_result_ref(other);
 	return 0;
+}
+
+static int compare_pointers(const void *a, const void *b)
+{
+	return ((uintptr_t)a > (uintptr_t)b) - ((uintptr_t)a < (uintptr_t)b);
+}
+
+/* By the names of files, as they are said in this order; then by what makes them the same. */
+int join_note_compare(const void *x, const void *y)
+{
+	const struct join_note *a = x, *b = y;
+	int order = strcmp(a->result->file, b->result->file);
+
+	task_step();
+	if (order == 0)
+		order = (int)a->kind - (int)b->kind;
+	if (order == 0)
+		order = strcmp(a->what, b->what);
+	if (order == 0)
+		order = compare_pointers(a->result, b->result);
+	return order != 0 ? order : compare_pointers(a->other, b->other);
 }
 
 static int compare_pods(const struct cni_result *a, const struct cni_result *b)
@@ -132,7 +158,7 @@ static size_t place_of(const struct builder *b, unsigned index)
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
-		if (b->taken.v[middle] < index)
+		if (b->taken.v[middle].index < index)
 			low = middle + 1;
 		else
 			high = middle;
@@ -144,18 +170,19 @@ static bool is_taken(const struct builder *b, unsigned index)
 {
 	size_t at = place_of(b, index);
 
-	return at < b->taken.n && b->taken.v[at] == index;
+	return at < b->taken.n && b->taken.v[at].index == index;
 }
 
-static int take(struct builder *b, unsigned index)
+static int take(struct builder *b, unsigned index, struct cni_result *result)
 {
 	size_t at = place_of(b, index);
+	struct taken one = {.index = index, .result = result};
 
-	if (vec_push(&b->taken, index) < 0)
+	if (vec_push(&b->taken, one) < 0)
 		return -ENOMEM;
 	memmove(&b->taken.v[at + 1], &b->taken.v[at],
 		(b->taken.n - 1 - at) * sizeof(b->taken.v[0]));
-	b->taken.v[at] = index;
+	b->taken.v[at] = one;
 	return 0;
 }
 
@@ -174,15 +201,6 @@ static void set_link(const struct builder *b, struct attachment *a, const struct
 								     : ATTACH_FOREIGN;
 }
 
-static struct cni_result *holder(const struct builder *b, unsigned index)
-{
-	for (size_t i = 0; i < b->join->attachments.n; i++) {
-		if (b->join->attachments.v[i].index == index)
-			return b->join->attachments.v[i].result;
-	}
-	return NULL;
-}
-
 /* The interface that the plugin named: the first that is there, is no bridge, and is not another's.
  * Never the host's way out, whatever a plugin says. */
 static int claim_link(struct builder *b, struct attachment *a)
@@ -195,13 +213,14 @@ static int claim_link(struct builder *b, struct attachment *a)
 		    links_is_uplink(b->links, link->index))
 			continue;
 		if (is_taken(b, link->index)) {
-			rc = note(b, JOIN_NOTE_LINK, a->result, holder(b, link->index), link->name);
+			rc = note(b, JOIN_NOTE_LINK, a->result,
+				  b->taken.v[place_of(b, link->index)].result, link->name);
 			if (rc < 0)
 				return rc;
 			continue;
 		}
 		set_link(b, a, link);
-		return take(b, link->index);
+		return take(b, link->index, a->result);
 	}
 	return 0;
 }
@@ -245,6 +264,7 @@ static int index_addrs(struct join *join)
 			if (vec_push(&join->addrs, one) < 0)
 				return -ENOMEM;
 		}
+		task_step();
 	}
 	if (join->addrs.n > 0)
 		qsort(join->addrs.v, join->addrs.n, sizeof(join->addrs.v[0]), by_addr_and_place);
@@ -362,7 +382,7 @@ static int take_sighting(struct builder *b, const struct sighting *one)
 	if (a->kind != ATTACH_NONE || is_taken(b, one->index))
 		return 0;
 	set_link(b, a, links_by_index(b->links, one->index));
-	return take(b, one->index);
+	return take(b, one->index, a->result);
 }
 
 /* What was seen, in an order of its own: the first of an address counts. New attachments come
@@ -392,7 +412,7 @@ static int find_by_mac(struct builder *b, struct attachment *a)
 		if (!port || is_taken(b, port->index))
 			continue;
 		set_link(b, a, port);
-		return take(b, port->index);
+		return take(b, port->index, a->result);
 	}
 	return 0;
 }
@@ -437,6 +457,7 @@ static int finish(struct builder *b)
 	for (size_t i = 0; i < join->attachments.n; i++) {
 		struct attachment *a = &join->attachments.v[i];
 
+		task_step();
 		if (a->kind == ATTACH_NONE && a->n_addrs == 0) {
 			drop_attachment(a);
 			continue;
@@ -476,7 +497,12 @@ static int build(struct builder *b)
 	rc = take_sightings(b);
 	if (rc == 0)
 		rc = finish(b);
-	return rc == 0 ? join_unseen(b->join, b->results.v, b->results.n, b->links) : rc;
+	if (rc == 0)
+		rc = join_unseen(b->join, b->results.v, b->results.n, b->links);
+	if (b->join->notes.n > 0)
+		qsort(b->join->notes.v, b->join->notes.n, sizeof(b->join->notes.v[0]),
+		      join_note_compare);
+	return rc;
 }
 
 int join_build(struct cni_result *const *results, size_t n, const struct links *links,
@@ -509,6 +535,7 @@ void join_done(struct join *join)
 	for (size_t i = 0; i < join->notes.n; i++) {
 		cni_result_put(join->notes.v[i].result);
 		cni_result_put(join->notes.v[i].other);
+		task_step();
 	}
 	for (size_t i = 0; i < join->unseen.n; i++)
 		cni_result_put(join->unseen.v[i].result);

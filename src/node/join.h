@@ -27,7 +27,10 @@ struct join_addr {
 	size_t at; /* in attachments */
 };
 
-/* Both ordered: by ns, name and uid, then by the first address; by address. */
+/* For qsort(3) and bsearch(3): 0 for what is the same of the same results. */
+int join_note_compare(const void *x, const void *y);
+
+/* In order: by ns, name and uid, then by the first address; by address; as above. */
 struct join {
 	VEC(struct attachment) attachments;
 	VEC(struct join_addr) addrs;

@@ -4,10 +4,13 @@
  * away, Open vSwitch forwards them itself; and a further network of a pod is not what its policies
  * are about, whoever carries it. */
 #include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
+#include "base/task.h"
 #include "base/vec.h"
 #include "join.h"
 
@@ -56,13 +59,35 @@ static int add_own(struct join *join, struct cni_result *result, const struct li
 	return 0;
 }
 
-static bool counts(struct cni_result *const *results, size_t n, const struct cni_result *result)
+static int by_pointer(const void *x, const void *y)
 {
-	for (size_t i = 0; i < n; i++) {
-		if (results[i] == result)
-			return true;
+	const struct cni_result *a = *(struct cni_result *const *)x;
+	const struct cni_result *b = *(struct cni_result *const *)y;
+
+	task_step();
+	return ((uintptr_t)a > (uintptr_t)b) - ((uintptr_t)a < (uintptr_t)b);
+}
+
+/* Further networks of containers whose results count: of those that are gone there are some, too.
+ */
+static int add_uncovered(struct join *join, struct cni_result *const *results, size_t n)
+{
+	AUTO_FREE struct cni_result **sorted = malloc((n + 1) * sizeof(*sorted));
+	int rc = sorted ? 0 : -ENOMEM;
+
+	if (rc == 0 && n > 0) {
+		memcpy(sorted, results, n * sizeof(*sorted));
+		qsort(sorted, n, sizeof(*sorted), by_pointer);
 	}
-	return false;
+	for (size_t i = 0; i < join->notes.n && n > 0 && rc == 0; i++) {
+		const struct join_note *note = &join->notes.v[i];
+
+		if (note->kind == JOIN_NOTE_UNCOVERED &&
+		    bsearch(&note->other, sorted, n, sizeof(*sorted), by_pointer))
+			rc = add(join, note->result, note->what, true, "");
+		task_step();
+	}
+	return rc;
 }
 
 static int by_pod_and_name(const void *x, const void *y)
@@ -70,6 +95,7 @@ static int by_pod_and_name(const void *x, const void *y)
 	const struct attach_unseen *a = x, *b = y;
 	int order = strcmp(a->result->ns, b->result->ns);
 
+	task_step();
 	if (order == 0)
 		order = strcmp(a->result->name, b->result->name);
 	if (order == 0)
@@ -82,16 +108,14 @@ int join_unseen(struct join *join, struct cni_result *const *results, size_t n,
 {
 	int rc = 0;
 
-	for (size_t i = 0; i < n && rc == 0; i++)
-		rc = add_own(join, results[i], links);
-	for (size_t i = 0; i < join->notes.n && rc == 0; i++) {
-		const struct join_note *note = &join->notes.v[i];
-
-		/* Of containers that are gone there are results, too. */
-		if (note->kind == JOIN_NOTE_UNCOVERED && counts(results, n, note->other))
-			rc = add(join, note->result, note->what, true, "");
-	}
 	for (size_t i = 0; i < n && rc == 0; i++) {
+		rc = add_own(join, results[i], links);
+		task_step();
+	}
+	if (rc == 0)
+		rc = add_uncovered(join, results, n);
+	for (size_t i = 0; i < n && rc == 0; i++) {
+		task_step();
 		for (size_t k = 0; k < results[i]->n_others && rc == 0; k++)
 			rc = add(join, results[i], results[i]->others[k], true, "");
 	}

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/task.h"
 #include "foreign_rule.h"
 
 #define READ_BYTES 32768
@@ -123,6 +124,7 @@ static int take_chain(const struct nlmsghdr *message, void *ctx)
 	struct base base;
 	const char *table, *type;
 
+	task_step();
 	if (!chain)
 		return stop();
 	errno = 0;
@@ -154,6 +156,7 @@ static int take_rule(const struct nlmsghdr *message, void *ctx)
 	CLEANUP(free_rule) struct nftnl_rule *rule = nftnl_rule_alloc();
 	struct foreign_rule parsed;
 
+	task_step();
 	if (!rule)
 		return stop();
 	errno = 0;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/task.h"
 #include "internal.h"
 
 struct pod_key {
@@ -129,10 +130,14 @@ int render_attached(struct render *r, const struct render_unknown list[], size_t
 	}
 	if (n > 0)
 		memcpy(copy, list, n * sizeof(copy[0]));
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		add(r, value_of(&list[i]));
-	for (size_t i = 0; i < r->n_attached; i++)
+		task_step();
+	}
+	for (size_t i = 0; i < r->n_attached; i++) {
 		drop(r, value_of(&r->attached[i]));
+		task_step();
+	}
 	free(r->attached);
 	r->attached = copy;
 	r->n_attached = n;

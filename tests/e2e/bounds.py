@@ -18,12 +18,7 @@ import harness
 import flows
 import probes
 
-def sanitized():
-    with open(harness.NETPOLD, "rb") as program:
-        return b"libasan.so" in program.read()
-
-
-MEGABYTES = int(os.environ.get("MEGABYTES", "3072" if sanitized() else "768"))
+MEGABYTES = int(os.environ.get("MEGABYTES", "3072" if harness.is_sanitized() else "768"))
 DIRECTORY = "/run/bounds/manifests"
 ADDRESSES = {"good/server": "10.1.1.1", "good/client": "10.1.1.2", "evil/a": "10.1.1.3"}
 SEED = int(os.environ.get("SEED", random.SystemRandom().randrange(1 << 32)))

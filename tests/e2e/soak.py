@@ -84,12 +84,6 @@ def sample(agent):
     return resident, len(os.listdir(f"/proc/{agent.process.pid}/fd"))
 
 
-def is_sanitized():
-    """Such a program keeps what was freed for a while."""
-    with open(harness.NETPOLD, "rb") as file:
-        return b"__asan_init" in file.read()
-
-
 def churn(cluster, luck):
     """Goes on for so long; the samples, and how it went."""
     going, samples = Churn(cluster, luck), []
@@ -118,7 +112,7 @@ def judge(samples, check):
     for what, at, limit in (("resident memory", 0, lambda kb: kb * GROWTH + SLACK), ("descriptors", 1, lambda n: n + 1)):
         before, after = (statistics.median(one[at] for one in part) for part in (middle, end))
         print(f"{what}: {before:.0f} in the middle, {after:.0f} at the end, {max(one[at] for one in samples)} at most")
-        if at == 0 and is_sanitized():
+        if at == 0 and harness.is_sanitized():
             print("resident memory is not judged: built with sanitizers")
         else:
             check(f"{what} does not grow", after <= limit(before), f"{before:.0f}, then {after:.0f}")
