@@ -15,6 +15,9 @@
 #define YAML_DEPTH_MAX 100
 #define YAML_NODES_MAX 4000000 /* aliases count with all that they stand for */
 
+/* So many documents of one file may be no YAML. */
+#define YAML_BROKEN_MAX 100
+
 struct yaml_lines;
 
 /* One document. `lines` is for yaml_line_of() and lives as long as the call. Returns 0 or a
@@ -24,10 +27,10 @@ typedef int (*yaml_document_fn)(void *ctx, const json_t *root, struct yaml_lines
 #define YAML_FIELD_MAX 512
 #define YAML_VALUE_MAX 128
 
-/* What is wrong with a document or a file; texts may be "". */
+/* What is wrong with a document; texts may be "". */
 struct yaml_failure {
 	unsigned line;              /* 0: unknown */
-	bool again;                 /* a file's, in a document that has failed before */
+	bool again;                 /* it is no YAML, and has failed before */
 	unsigned context_line;      /* where that began which is no YAML; 0: unknown */
 	char field[YAML_FIELD_MAX]; /* "spec.ingress[0]", keys as they were written */
 	char value[YAML_VALUE_MAX]; /* as it was written */
@@ -36,15 +39,16 @@ struct yaml_failure {
 
 struct yaml_reader {
 	yaml_document_fn document;
-	/* A document that is YAML and nothing that JSON can hold, or holds a key twice; it is left
-	 * out. NULL: that ends the parse. 0, or a negative errno which ends the parse. */
+	/* A document that is no YAML, or nothing that JSON can hold, or nested too deeply, or holds
+	 * a key twice; it is left out. NULL: that ends the parse. 0, or a negative errno which ends
+	 * the parse. */
 	int (*invalid)(void *ctx, const struct yaml_failure *failure);
 	void *ctx;
 };
 
-/* Calls `document` for each document that is not empty. One that is no YAML ends the parse: what
- * follows cannot be trusted to be what was meant; and so does one that is nested too deeply.
- * 0; -EINVAL with *failure; -ENOMEM; or what the reader's functions returned. */
+/* Calls `document` for each document that is not empty, and `invalid` for the others. Behind one
+ * that is no YAML it goes on at the next line that separates documents; behind YAML_BROKEN_MAX of
+ * them it ends. 0; -EINVAL with *failure; -ENOMEM; or what the reader's functions returned. */
 int yaml_read(const char *data, size_t len, const struct yaml_reader *reader,
 	      struct yaml_failure *failure);
 

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -307,6 +308,16 @@ static void put_antispoofing(struct daemon *d, FILE *out)
 	antispoof_each(d, put_spoofing_pod, out);
 }
 
+/* Counts what malloc(3) has given out: what is resident also has what was freed and not given back.
+ */
+static void put_memory(FILE *out)
+{
+	struct mallinfo2 info = mallinfo2();
+
+	put(out, "heap_used_bytes", "gauge", "Memory of the heap that is in use.",
+	    (double)(info.uordblks + info.hblkhd));
+}
+
 static int put_all(struct daemon *d, FILE *out)
 {
 	int rc;
@@ -320,6 +331,7 @@ static int put_all(struct daemon *d, FILE *out)
 	put_counts(d, out);
 	put_kernel(d, out);
 	put_loop(d, out);
+	put_memory(out);
 	rc = put_pods(d, out);
 	put_connections(d, out);
 	put_antispoofing(d, out);

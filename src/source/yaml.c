@@ -13,6 +13,7 @@
 #include "base/task.h"
 #include "base/vec.h"
 #include "source/json_load.h"
+#include "yaml_documents.h"
 #include "yaml_lines.h"
 #include "yaml_scalar.h"
 
@@ -45,18 +46,26 @@ struct builder {
 	struct yaml_lines lines;
 	size_t nodes;
 	const struct yaml_reader *reader;
-	struct yaml_failure failure; /* of the document, where `failed`; of the file */
-	bool failed;
-	bool skip;     /* the rest of a document that has failed */
-	bool complete; /* root is a whole document, not yet handed out */
+	const char *data;
+	size_t len;
+	struct yaml_place from;      /* where the parser has begun */
+	unsigned document_line;      /* of the document that is being read, from 0 */
+	struct yaml_failure failure; /* of the document */
+	unsigned problem_line;       /* where it is no YAML, from 0 */
+	bool failed;                 /* it is YAML, and not JSON */
+	bool broken;                 /* it is no YAML */
+	bool skip;                   /* the rest of a document that has failed */
+	bool complete;               /* root is a whole document, not yet handed out */
 };
 
-/* Ends the file. */
+/* Ends this parser: what follows in the document is not looked at. */
 __attribute__((format(printf, 3, 4))) static int give_up(struct builder *b, unsigned line,
 							 const char *fmt, ...)
 {
 	va_list ap;
 
+	b->broken = true;
+	b->problem_line = line - 1;
 	b->failure.line = line;
 	va_start(ap, fmt);
 	(void)vsnprintf(b->failure.text, sizeof(b->failure.text), fmt, ap); /* bounded */
@@ -429,6 +438,8 @@ static int hand_out(struct builder *b)
 {
 	int rc = 0;
 
+	if (b->skip) /* said already */
+		forget_document(b);
 	b->lines.root = b->root;
 	if (b->complete && b->root && !json_is_null(b->root))
 		rc = b->reader->document(b->reader->ctx, b->root, &b->lines);
@@ -468,11 +479,13 @@ static int tell_failure(struct builder *b)
 
 static int on_event(struct builder *b, const yaml_event_t *event)
 {
-	unsigned line = (unsigned)event->start_mark.line + 1;
+	unsigned line = b->from.line + (unsigned)event->start_mark.line + 1;
 	int rc;
 
-	if (event->type == YAML_DOCUMENT_START_EVENT || event->type == YAML_STREAM_END_EVENT)
+	if (event->type == YAML_DOCUMENT_START_EVENT || event->type == YAML_STREAM_END_EVENT) {
+		b->document_line = line - 1;
 		return hand_out(b);
+	}
 	if (b->skip)
 		return 0;
 	b->complete = event->type == YAML_DOCUMENT_END_EVENT;
@@ -480,6 +493,21 @@ static int on_event(struct builder *b, const yaml_event_t *event)
 	if (b->lines.first == 0 && !b->complete && event->type != YAML_STREAM_START_EVENT)
 		b->lines.first = line;
 	return rc == -EINVAL && b->failed && b->reader->invalid ? tell_failure(b) : rc;
+}
+
+/* libyaml reads ahead and says only which byte it is. */
+static int reader_error(struct builder *b, const char *problem, size_t offset)
+{
+	size_t at = b->from.at + offset;
+	struct yaml_place place = b->from, next = place;
+
+	for (;;) {
+		yaml_go_to_line(b->data, b->len, &next, place.line + 1);
+		if (next.at > at || next.at <= place.at)
+			break;
+		place = next;
+	}
+	return give_up(b, place.line + 1, "not YAML: %s at byte %zu of the file", problem, at);
 }
 
 static int parser_error(struct builder *b)
@@ -491,11 +519,11 @@ static int parser_error(struct builder *b)
 		return -ENOMEM;
 	b->failure = (struct yaml_failure){.again = b->skip};
 	if (p->context)
-		b->failure.context_line = (unsigned)p->context_mark.line + 1;
+		b->failure.context_line = b->from.line + (unsigned)p->context_mark.line + 1;
 	if (p->error == YAML_READER_ERROR)
-		return give_up(b, (unsigned)p->problem_mark.line + 1, "not YAML: %s at byte %zu",
-			       problem, p->problem_offset);
-	return give_up(b, (unsigned)p->problem_mark.line + 1, "not YAML: %s%s%s", problem,
+		return reader_error(b, problem, p->problem_offset);
+	return give_up(b, b->from.line + (unsigned)p->problem_mark.line + 1,
+		       "not YAML: %s at column %zu%s%s", problem, p->problem_mark.column + 1,
 		       p->context ? ", " : "", p->context ? p->context : "");
 }
 
@@ -517,21 +545,71 @@ static int parse(struct builder *b)
 	return rc;
 }
 
+/* What is from there on, up to `end`. */
+static int read_from(struct builder *b, const struct yaml_place *from, size_t end)
+{
+	int rc = -ENOMEM;
+
+	b->from = *from;
+	b->document_line = from->line;
+	b->skip = b->failed = b->broken = false;
+	if (yaml_parser_initialize(&b->parser)) {
+		yaml_parser_set_input_string(&b->parser, (const unsigned char *)b->data + from->at,
+					     end - from->at);
+		rc = parse(b);
+		forget_document(b);
+		b->lines.first = 0;
+		yaml_parser_delete(&b->parser);
+	}
+	return rc;
+}
+
+/* The parser cannot go on behind an error. The document that it was reading is the one between two
+ * separators; where what it met is behind that (a quote that does not end, a byte that it read
+ * ahead to), only the document alone tells whether it is one. *from: where to go on. */
+static int pass_by(struct builder *b, struct yaml_place *from)
+{
+	struct yaml_place document = *from;
+	int rc = -EINVAL;
+
+	yaml_go_to_line(b->data, b->len, &document, b->document_line);
+	*from = document;
+	if (yaml_go_to_document(b->data, b->len, from) && b->problem_line >= from->line)
+		rc = b->skip ? 0 : read_from(b, &document, from->at);
+	return rc == -EINVAL && b->broken ? b->reader->invalid(b->reader->ctx, &b->failure) : rc;
+}
+
+static int read_all(struct builder *b)
+{
+	struct yaml_place from = {0};
+	unsigned failures = 0;
+	int rc;
+
+	while ((rc = read_from(b, &from, b->len)) == -EINVAL && b->broken && b->reader->invalid) {
+		if (failures++ >= YAML_BROKEN_MAX)
+			return give_up(b, b->failure.line,
+				       "not YAML, as %d documents before it: the rest of the file "
+				       "is left out",
+				       YAML_BROKEN_MAX);
+		rc = pass_by(b, &from);
+		if (rc < 0 || from.at >= b->len)
+			break;
+	}
+	return rc;
+}
+
 int yaml_read(const char *data, size_t len, const struct yaml_reader *reader,
 	      struct yaml_failure *failure)
 {
 	struct builder *b = calloc(1, sizeof(*b));
-	int rc = -ENOMEM;
+	int rc;
 
 	if (!b)
 		return -ENOMEM;
 	b->reader = reader;
-	if (yaml_parser_initialize(&b->parser)) {
-		yaml_parser_set_input_string(&b->parser, (const unsigned char *)data, len);
-		rc = parse(b);
-		forget_document(b);
-		yaml_parser_delete(&b->parser);
-	}
+	b->data = data;
+	b->len = len;
+	rc = read_all(b);
 	*failure = b->failure;
 	free(b);
 	return rc;

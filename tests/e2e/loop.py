@@ -176,15 +176,22 @@ def many_files(probe):
     starts(probe, f"{PODS // 10} files with faults", f"{SCRATCH}/files")
 
 
-def many_results(probe):
-    """As many results of CNI plugins as are read, with a link for some and a route for each."""
-    os.makedirs(f"{SCRATCH}/results")
+def links():
+    """250, with routes to as many addresses as results are read."""
+    if subprocess.run(["ip", "link", "show", "veth0"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode == 0:
+        return
     for number in range(250):
         subprocess.run(["ip", "link", "add", f"veth{number}", "type", "veth", "peer", "name", f"peer{number}"], check=True)
         subprocess.run(["ip", "link", "set", f"veth{number}", "up"], check=True)
     batch = "".join(f"route add 10.{200 + number // 60000}.{number % 60000 // 250}.{number % 250 + 1} dev veth{number % 250}\n"
                     for number in range(RESULTS))
     subprocess.run(["ip", "-batch", "-"], input=batch, text=True, check=True)
+
+
+def many_results(probe):
+    """As many results of CNI plugins as are read, with a link for some and a route for each."""
+    os.makedirs(f"{SCRATCH}/results")
+    links()
 
     def result(number):
         address = f"10.{200 + number // 60000}.{number % 60000 // 250}.{number % 250 + 1}"
@@ -207,6 +214,7 @@ def others_rules(probe):
                     for number in range(min(PODS, 20000)))
     ruleset = f"add table ip others\nadd chain ip others forward {{ type filter hook forward priority 10; }}\n{rules}"
     harness.write(f"{SCRATCH}/some/here.json", [local(number) for number in range(LOCAL)])
+    links()
     daemon = Daemon(f"{SCRATCH}/some")
     measure(daemon, "some pods", probe, lambda: None)
     subprocess.run(["nft", "-f", "-"], input=ruleset, text=True, check=True)

@@ -268,7 +268,7 @@ static void a_fault_leaves_the_rest_readable(void **state)
 
 	(void)state;
 	write_file("a.yaml", POD("a") "---\nkind: Pod\n---\n" POD("B") "---\n" POD("c"));
-	write_file("b.yaml", POD("b") "---\na:\n  - b\n - c\n---\n" POD("never"));
+	write_file("b.yaml", POD("b") "---\na:\n  - b\n - c\n---\n" POD("later"));
 	write_file("c.json",
 		   "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"d\"}}\n"
 		   "{\"a\":tru}\n"
@@ -276,7 +276,8 @@ static void a_fault_leaves_the_rest_readable(void **state)
 	load(&l, ".", NULL);
 	assert_int_equal(l.rc, 0);
 	assert_string_equal(l.events, "Pod default/a ./a.yaml:1\nPod default/c ./a.yaml:11\n"
-				      "Pod default/b ./b.yaml:1\nPod default/d ./c.json:1\n"
+				      "Pod default/b ./b.yaml:1\nPod default/later ./b.yaml:9\n"
+				      "Pod default/d ./c.json:1\n"
 				      "Pod default/e ./c.json:3\nsynced");
 	assert_int_equal(l.faults.errors, 4);
 	unload(&l);

@@ -242,7 +242,8 @@ static const struct document documents[] = {
 	{"a document with text behind it is not handed out", "{a: 1} b\n", NULL, "not YAML", 0, 0},
 	{"what was whole before the bad one is handed out", "a: 1\n---\nb:\n  - c\n - d\n", NULL,
 	 "did not find", 5, "{\"a\":1}"},
-	{"what follows a bad one is not read", "a: [\n---\nb: 1\n", NULL, "not YAML", 0, 0},
+	{"what follows a bad one is not read, where none may be bad", "a: [\n---\nb: 1\n", NULL,
+	 "not YAML", 0, 0},
 	{"a flow that does not end is not handed out", "a: {b: 1\n", NULL, "not YAML", 0, 0},
 	{"a quote that does not end is not handed out", "a: \"b\n", NULL, "not YAML", 0, 0},
 	{"tabs do not indent", "a:\n\tb: 1\n", NULL, "cannot start any token", 2, 0},
@@ -383,6 +384,164 @@ static int parse(const char *yaml, struct err *err, unsigned *line)
 
 	free(c.text);
 	return rc;
+}
+
+/* What a reader hears that goes on: documents, and why others are none. */
+struct heard {
+	char text[4096];
+	size_t failures;
+};
+
+static int hear_document(void *ctx, const json_t *root, struct yaml_lines *lines)
+{
+	struct heard *heard = ctx;
+	char *text = json_dumps(root, JSON_COMPACT | JSON_ENCODE_ANY);
+	size_t used = strlen(heard->text);
+
+	(void)lines;
+	(void)snprintf(heard->text + used, sizeof(heard->text) - used, "%s\n", text);
+	free(text);
+	return 0;
+}
+
+static int hear_invalid(void *ctx, const struct yaml_failure *failure)
+{
+	struct heard *heard = ctx;
+	size_t used = strlen(heard->text);
+
+	heard->failures++;
+	(void)snprintf(heard->text + used, sizeof(heard->text) - used, "%u: %s%s\n", failure->line,
+		       failure->text, failure->again ? " (again)" : "");
+	return 0;
+}
+
+struct resumed {
+	const char *name, *yaml;
+	size_t len; /* 0: to its NUL */
+	const char *heard;
+};
+
+#define NO_FLOW \
+	"not YAML: did not find expected ',' or ']' at column 1, while parsing a flow sequence\n"
+#define NO_QUOTE \
+	"not YAML: found unexpected end of stream at column 1, while scanning a quoted scalar\n"
+#define NO_TOKEN                                                                                 \
+	"not YAML: found character that cannot start any token at column 1, while scanning for " \
+	"the next token\n"
+
+static const struct resumed resumed[] = {
+	{"behind a flow that does not end", "a: [\n---\nb: 1\n", 0,
+	 "2: not YAML: did not find expected node content at column 1, while parsing a flow "
+	 "node\n{\"b\":1}\n"},
+	{"behind a quote that does not end", "a: \"b\nc\n---\nd: 1\n", 0,
+	 "3: " NO_QUOTE "{\"d\":1}\n"},
+	{"behind a list cut short, which looked whole", "a:\n  - b\n - c\n---\nd: 1\n", 0,
+	 "3: not YAML: did not find expected key at column 2, while parsing a block "
+	 "mapping\n{\"d\":1}\n"},
+	{"behind what is wrong beside the separator", "a: 1\n--- @\n---\nb: 1\n", 0,
+	 "{\"a\":1}\n2: not YAML: found character that cannot start any token at column 5, while "
+	 "scanning for the next token\n{\"b\":1}\n"},
+	{"behind each of several", "@\n---\na: 1\n---\n@\n---\n@\n---\nb: 1\n", 0,
+	 "1: " NO_TOKEN "{\"a\":1}\n5: " NO_TOKEN "7: " NO_TOKEN "{\"b\":1}\n"},
+	{"at separators with comments, and not at what looks like one",
+	 "@\n----\n---a\n ---\n--- # b\nc: 1\n", 0, "1: " NO_TOKEN "{\"c\":1}\n"},
+	{"at a separator that YAML sees in a block of text, as kubectl does",
+	 "a: |\n  @\n---\n@: |\n---\nb: 1\n", 0, "{\"a\":\"@\\n\"}\n4: " NO_TOKEN "{\"b\":1}\n"},
+	{"and not at an indented one", "a: [\n ---\nb: @\n", 0,
+	 "3: not YAML: did not find expected ',' or ']' at column 2, while parsing a flow "
+	 "sequence\n"},
+	{"with any line breaks", "@\r\n---\r\na: 1\r\n---\r@\r---\rb: 1\r", 0,
+	 "1: " NO_TOKEN "{\"a\":1}\n5: " NO_TOKEN "{\"b\":1}\n"},
+	{"behind a byte that is none of UTF-8, before which all is read",
+	 "a: 1\n---\nb: 2\n---\nc: \xff\n---\nd: 4\n", 0,
+	 "{\"a\":1}\n{\"b\":2}\n5: not YAML: invalid leading UTF-8 octet at byte 21 of the "
+	 "file\n{\"d\":4}\n"},
+	{"behind a NUL", "a: 1\n---\nb: \0\n---\nc: 1\n", 23,
+	 "{\"a\":1}\n3: not YAML: control characters are not allowed at byte 12 of the "
+	 "file\n{\"c\":1}\n"},
+	{"with the directives of a document", "@\n...\n%YAML 1.1\n---\na: 1\n---\nb: 1\n", 0,
+	 "1: " NO_TOKEN "{\"b\":1}\n"},
+	{"with lines counted on", "@\n---\na: 1\na: 2\n---\n@\n", 0,
+	 "1: " NO_TOKEN "4: set twice, before in line 3: expected each key once\n6: " NO_TOKEN},
+	{"a document that has failed before", "a: .inf\nb: [\n---\nc: 1\n", 0,
+	 "1: expected a finite number (quote it if it is text)\n{\"c\":1}\n"},
+};
+
+static void reading_goes_on(void **state)
+{
+	const struct resumed *row = *state;
+	struct heard heard = {0};
+	struct yaml_reader reader = {
+		.document = hear_document, .invalid = hear_invalid, .ctx = &heard};
+	struct yaml_failure failure;
+	size_t len = row->len ? row->len : strlen(row->yaml);
+
+	assert_int_equal(yaml_read(row->yaml, len, &reader, &failure), 0);
+	assert_string_equal(heard.text, row->heard);
+}
+
+static size_t count_failures(const char *document, size_t n, int *ret_rc)
+{
+	char *yaml = repeat("", document, n, "");
+	struct heard heard = {0};
+	struct yaml_reader reader = {
+		.document = hear_document, .invalid = hear_invalid, .ctx = &heard};
+	struct yaml_failure failure;
+
+	*ret_rc = yaml_read(yaml, strlen(yaml), &reader, &failure);
+	free(yaml);
+	return heard.failures;
+}
+
+static void a_file_ends_behind_a_hundred_documents_that_are_none(void **state)
+{
+	char *deep = repeat("", "[", YAML_DEPTH_MAX + 1, "\n---\na: 1\n---\n");
+	int rc;
+
+	(void)state;
+	assert_int_equal(count_failures(deep, 3, &rc), 3);
+	assert_int_equal(rc, 0);
+	free(deep);
+	assert_int_equal(count_failures("@\n---\n", YAML_BROKEN_MAX, &rc), YAML_BROKEN_MAX);
+	assert_int_equal(rc, 0);
+	assert_int_equal(count_failures("@\n---\n", 100000, &rc), YAML_BROKEN_MAX);
+	assert_int_equal(rc, -EINVAL);
+}
+
+/* No document that a file has beside a broken one is another than it would be alone: each of a few
+ * texts behind each. */
+static void what_is_broken_changes_no_other(void **state)
+{
+	static const char *const texts[] = {
+		"a: 1\n",       "a: [\n",    "a: \"b\n",  "a: |\n  b\n", "- a\n b\n",
+		"a: {b: 1}}\n", "a: \xff\n", "a: b: c\n", "\ta: 1\n",    "*x\n",
+		"a: .inf\n",    "...\n",     "# c\n",     "a: 'b\n\n",   "a: 1\n b: 2\n",
+		"!!x! a\n",     "? [\n",     "a: \001\n",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		for (size_t k = 0; k < ARRAY_LEN(texts); k++) {
+			char *both = NULL;
+			struct heard one = {0}, other = {0};
+			struct yaml_reader reader = {
+				.document = hear_document, .invalid = hear_invalid, .ctx = &one};
+			struct yaml_failure failure;
+
+			assert_true(asprintf(&both, "---\n%s", texts[k]) > 0);
+			assert_int_equal(yaml_read(both, strlen(both), &reader, &failure), 0);
+			free(both);
+			reader.ctx = &other;
+			assert_true(asprintf(&both, "%s---\n%s---\nlast: 1\n", texts[i], texts[k]) >
+				    0);
+			assert_int_equal(yaml_read(both, strlen(both), &reader, &failure), 0);
+			assert_non_null(strstr(other.text, "{\"last\":1}"));
+			if (one.failures == 0 && one.text[0])
+				assert_non_null(strstr(other.text, one.text));
+			assert_true(one.failures == 0 || other.failures > 0);
+			free(both);
+		}
+	}
 }
 
 static void a_hundred_levels_are_enough_and_more_are_refused(void **state)
@@ -571,6 +730,8 @@ static void what_the_callback_returns_ends_the_parse(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_file_ends_behind_a_hundred_documents_that_are_none),
+		cmocka_unit_test(what_is_broken_changes_no_other),
 		cmocka_unit_test(a_hundred_levels_are_enough_and_more_are_refused),
 		cmocka_unit_test(very_deep_nesting_ends_soon),
 		cmocka_unit_test(aliases_that_explode_are_refused),
@@ -581,6 +742,7 @@ int main(void)
 	int failed = RUN_ROWS("scalars", scalars, reads_scalar);
 
 	failed += RUN_ROWS("documents", documents, reads_document);
+	failed += RUN_ROWS("reading goes on", resumed, reading_goes_on);
 	failed += RUN_ROWS("lines", line_rows, knows_its_line);
 	failed += cmocka_run_group_tests_name("limits", tests, NULL, NULL);
 	return failed;
