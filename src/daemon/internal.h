@@ -110,7 +110,7 @@ struct daemon {
 	/* This node. */
 	struct attach *attach;
 	uint64_t host_generation; /* of what is attached, as of host_update(), and one; 0: never */
-	bool ipvs; /* Services are forwarded by IPVS */
+	bool ipvs;                /* Services are forwarded by IPVS */
 	struct event *attach_readable[ATTACH_FDS], *attach_due, *look;
 	struct local_pod *local; /* pods of this node, by name */
 	struct sysctls sysctls;
@@ -118,8 +118,8 @@ struct daemon {
 	int64_t looked_ms; /* when the host was last looked at, CLOCK_MONOTONIC */
 	struct job look_job;
 	bool looking, log_findings; /* the job has begun; the log gets all findings when it ends */
-	size_t unknown;    /* closed, because no source knows them */
-	bool told_closed;  /* some pods are, by policies that are too complicated */
+	size_t unknown;             /* closed, because no source knows them */
+	bool told_closed;           /* some pods are, by policies that are too complicated */
 
 	/* The kernel. */
 	struct event *commit, *touches;
@@ -145,11 +145,11 @@ struct daemon {
 	struct enforced_waiter *waiters; /* for a pod to be enforced */
 	size_t n_waiters;
 	VEC(struct evhttp_request *) status_requests; /* that wait for a look at the host */
-	int64_t started_ms;            /* CLOCK_REALTIME */
-	struct histogram iterations;   /* of the loop: processor time of each */
-	uint64_t longest_iteration_us; /* of these */
-	bool ending;                   /* the loop is left */
-	int status;                    /* to exit with */
+	int64_t started_ms;                           /* CLOCK_REALTIME */
+	struct histogram iterations;                  /* of the loop: processor time of each */
+	uint64_t longest_iteration_us;                /* of these */
+	bool ending;                                  /* the loop is left */
+	int status;                                   /* to exit with */
 	bool fatal; /* out of memory in the middle of a change: only good for exiting */
 };
 
