@@ -66,9 +66,12 @@ struct nft_stmt {
 		NFT_STMT_ADDR,           /* ip saddr 10.0.0.0/8; != { ... } */
 		NFT_STMT_ADDR_SET,       /* ip saddr @name */
 		NFT_STMT_TUPLE_SET,      /* ip daddr . meta l4proto . th dport @name */
+		NFT_STMT_FLOW_SET,       /* ip saddr . ip daddr . meta l4proto . th sport . th
+					  * dport @name */
 		NFT_STMT_PROTO,          /* meta l4proto tcp; != tcp */
 		NFT_STMT_PROTOS,         /* meta l4proto { 4, 41, 47 } */
 		NFT_STMT_TCP_NOT_SYN,    /* tcp flags != syn / syn,ack */
+		NFT_STMT_SCTP_NOT_INIT,  /* meta l4proto sctp @th,96,8 != 0x1: of the first chunk */
 		NFT_STMT_PORTS,          /* tcp dport { 80, 8000-8010 } */
 		NFT_STMT_PORT_SET,       /* udp dport @name; != @name */
 		NFT_STMT_DHCP,           /* udp sport 68 udp dport 67, of IPv6 546 and 547;
@@ -125,7 +128,8 @@ struct nft_chain {
 		NFT_HOOK_FORWARD,     /* priority filter */
 		NFT_HOOK_INPUT,       /* priority NFT_INPUT_PRIORITY */
 		NFT_HOOK_POSTROUTING, /* priority NFT_POSTROUTING_PRIORITY */
-		NFT_HOOK_PREROUTING   /* NFT_PREROUTING_PRIORITY */
+		NFT_HOOK_PREROUTING,  /* NFT_PREROUTING_PRIORITY */
+		NFT_HOOK_OUTPUT       /* priority filter */
 	} hook;
 	VEC(struct nft_rule) rules;
 	/* Of a chain in the kernel (nft/readback.h), where others can write too. */
@@ -143,6 +147,10 @@ enum nft_set_type {
 	NFT_SET_TYPE_PORT_PROTO, /* inet_service . inet_proto: port first, else 15 times slower */
 	NFT_SET_TYPE_IPV4_TUPLE, /* ipv4_addr . inet_proto . inet_service */
 	NFT_SET_TYPE_IPV6_TUPLE,
+	/* ipv4_addr . ipv4_addr . inet_proto . inet_service . inet_service: source and
+	 * destination */
+	NFT_SET_TYPE_IPV4_FLOW,
+	NFT_SET_TYPE_IPV6_FLOW,
 };
 
 /* A set of known size is a table of buckets and the fastest that the kernel has (nft_hash_fast);
@@ -150,7 +158,7 @@ enum nft_set_type {
  * LINKS_MAX). */
 #define NFT_INDEX_MAX      16384
 
-#define NFT_SET_TYPE_COUNT (NFT_SET_TYPE_IPV6_TUPLE + 1)
+#define NFT_SET_TYPE_COUNT (NFT_SET_TYPE_IPV6_FLOW + 1)
 
 /* What of it a type has, the rest is zero: two keys are equal when their bytes are. */
 struct nft_key {
@@ -158,6 +166,8 @@ struct nft_key {
 	uint16_t port;     /* host order */
 	uint8_t proto;     /* IP protocol number */
 	uint8_t pad;
+	uint8_t peer[16]; /* of a flow, the destination: address and port */
+	uint16_t peer_port;
 };
 
 /* What few elements have. */

@@ -85,6 +85,37 @@ static int read_tuple(struct reader *r, struct nft_stmt *stmt)
 	return reader_take_named(r, 4, &lookup, stmt);
 }
 
+/* Is a port loaded into the register? */
+static bool loads_port(const struct reader *r, size_t ahead, uint32_t reg, uint32_t offset)
+{
+	struct payload port;
+
+	return reader_payload(r, ahead, reg, &port) && port.base == NFT_PAYLOAD_TRANSPORT_HEADER &&
+	       port.offset == offset && port.len == 2;
+}
+
+/* ip saddr . ip daddr . meta l4proto . th sport . th dport @flows: the first field is in the
+ * register. */
+static int read_flow(struct reader *r, struct nft_stmt *stmt)
+{
+	bool v4 = stmt->family == FAMILY_V4;
+	uint32_t reg = v4 ? NFT_REG32_01 : NFT_REG32_04, bytes = (uint32_t)addr_bytes(stmt->family);
+	struct payload peer;
+	struct lookup lookup;
+
+	if (stmt->dir != NFT_DIR_SOURCE || !reader_payload(r, 1, reg, &peer) ||
+	    peer.base != NFT_PAYLOAD_NETWORK_HEADER || peer.offset != (v4 ? IP_DADDR : IP6_DADDR) ||
+	    peer.len != bytes)
+		return 0;
+	reg += bytes / 4;
+	if (!reader_meta(r, 2, NFT_META_L4PROTO, reg) || !loads_port(r, 3, reg + 1, TH_SPORT) ||
+	    !loads_port(r, 4, reg + 2, TH_DPORT) || !reader_lookup(r, 5, &lookup) ||
+	    lookup.verdicts)
+		return 0;
+	stmt->kind = NFT_STMT_FLOW_SET;
+	return reader_take_named(r, 6, &lookup, stmt);
+}
+
 /* An address is in the register, or its first bytes: what is done with it. */
 static int read_addr_use(struct reader *r, struct nft_stmt *stmt, uint32_t len)
 {
@@ -103,8 +134,13 @@ static int read_addr_use(struct reader *r, struct nft_stmt *stmt, uint32_t len)
 	if (list)
 		return take_prefixes(r, 2, stmt, list);
 	stmt->negate = false;
-	if (r->arp || !reader_lookup(r, 1, &lookup))
-		return r->arp ? 0 : read_tuple(r, stmt);
+	if (r->arp)
+		return 0;
+	if (reader_payload(r, 1, stmt->family == FAMILY_V4 ? NFT_REG32_01 : NFT_REG32_04,
+			   &(struct payload){0}))
+		return read_flow(r, stmt);
+	if (!reader_lookup(r, 1, &lookup))
+		return read_tuple(r, stmt);
 	stmt->kind = lookup.verdicts ? NFT_STMT_ADDR_MAP : NFT_STMT_ADDR_SET;
 	return reader_take_named(r, 2, &lookup, stmt);
 }

@@ -11,7 +11,7 @@
 /* A base chain is one of ours, or another. */
 static enum nft_hook find_hook(enum nft_table table, uint32_t number, int32_t priority)
 {
-	for (int hook = NFT_HOOK_NONE + 1; hook <= NFT_HOOK_PREROUTING; hook++) {
+	for (int hook = NFT_HOOK_NONE + 1; hook <= NFT_HOOK_OUTPUT; hook++) {
 		if (nft_hook_number((enum nft_hook)hook) == number &&
 		    nft_hook_priority(table, (enum nft_hook)hook) == priority)
 			return (enum nft_hook)hook;

@@ -176,6 +176,16 @@ static int read_not_syn(struct reader *r)
 		       : 0;
 }
 
+/* meta l4proto sctp @th,96,8 != 0x1 */
+static int read_not_init(struct reader *r)
+{
+	const uint8_t *value = reader_cmp(r, 1, NFT_CMP_NEQ, 1);
+
+	return value && *value == SCTP_CHUNK_INIT
+		       ? reader_take(r, 2, &(struct nft_stmt){.kind = NFT_STMT_SCTP_NOT_INIT})
+		       : 0;
+}
+
 /* udp sport 68 udp dport 67 */
 static int read_dhcp(struct reader *r)
 {
@@ -207,6 +217,9 @@ static int read_transport(struct reader *r)
 	if (r->proto == IPPROTO_TCP &&
 	    reader_payload_is(r, 0, NFT_PAYLOAD_TRANSPORT_HEADER, TCP_FLAGS, 1))
 		return read_not_syn(r);
+	if (r->proto == IPPROTO_SCTP &&
+	    reader_payload_is(r, 0, NFT_PAYLOAD_TRANSPORT_HEADER, SCTP_CHUNK, 1))
+		return read_not_init(r);
 	if (r->proto == IPPROTO_UDP && reader_payload_is(r, 0, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 4))
 		return read_dhcp(r);
 	if (r->proto == IPPROTO_ICMPV6 && r->family == FAMILY_V6 &&

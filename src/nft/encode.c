@@ -116,6 +116,7 @@ static const struct {
 	[NFT_HOOK_INPUT] = {NF_INET_LOCAL_IN, NFT_INPUT_PRIORITY},
 	[NFT_HOOK_POSTROUTING] = {NF_INET_POST_ROUTING, NFT_POSTROUTING_PRIORITY},
 	[NFT_HOOK_PREROUTING] = {NF_INET_PRE_ROUTING, NFT_PREROUTING_PRIORITY},
+	[NFT_HOOK_OUTPUT] = {NF_INET_LOCAL_OUT, 0},
 };
 
 int32_t nft_hook_priority(enum nft_table table, enum nft_hook hook)
@@ -269,7 +270,7 @@ static int set_udata(struct nftnl_set *object, const struct nft_set *set)
 static struct nftnl_set *set_object(const struct nft_set *set, uint32_t id)
 {
 	struct nftnl_set *object = nftnl_set_alloc();
-	uint8_t fields[4];
+	uint8_t fields[NFT_KEY_FIELDS_MAX];
 	size_t n = nft_key_fields(set->type, fields);
 
 	if (!object)

@@ -333,6 +333,16 @@ static int build_not_syn(struct nftnl_rule *rule)
 	return rc == 0 ? add_cmp_u8(rule, NFT_CMP_NEQ, TH_SYN) : rc;
 }
 
+/* meta l4proto sctp @th,96,8 != 0x1: `sctp chunk init` takes Linux 5.14 */
+static int build_not_init(struct nftnl_rule *rule)
+{
+	int rc = add_l4proto(rule, IPPROTO_SCTP);
+
+	if (rc == 0)
+		rc = add_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, SCTP_CHUNK, 1, NFT_REG_1);
+	return rc == 0 ? add_cmp_u8(rule, NFT_CMP_NEQ, SCTP_CHUNK_INIT) : rc;
+}
+
 /* udp dport != @ports */
 static int build_port_set(struct nftnl_rule *rule, const struct nft_stmt *stmt)
 {
@@ -534,6 +544,30 @@ static int build_tuple(struct nftnl_rule *rule, enum nft_table table, const stru
 	return rc == 0 ? add_named_lookup(rule, stmt->name, false) : rc;
 }
 
+/* ip saddr . ip daddr . meta l4proto . th sport . th dport @flows */
+static int build_flow(struct nftnl_rule *rule, enum nft_table table, const struct nft_stmt *stmt)
+{
+	bool v4 = stmt->family == FAMILY_V4;
+	uint32_t bytes = (uint32_t)addr_bytes(stmt->family), reg = NFT_REG32_00 + bytes / 4;
+	int rc = stmt->implied ? 0 : add_family(rule, table, stmt->family);
+
+	if (rc == 0)
+		rc = add_payload(rule, NFT_PAYLOAD_NETWORK_HEADER, v4 ? IP_SADDR : IP6_SADDR, bytes,
+				 NFT_REG_1);
+	/* The register of four bytes that the first of sixteen begins with is that one. */
+	if (rc == 0)
+		rc = add_payload(rule, NFT_PAYLOAD_NETWORK_HEADER, v4 ? IP_DADDR : IP6_DADDR, bytes,
+				 reg);
+	reg += bytes / 4;
+	if (rc == 0)
+		rc = add_meta(rule, NFT_META_L4PROTO, reg);
+	if (rc == 0)
+		rc = add_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, TH_SPORT, 2, reg + 1);
+	if (rc == 0)
+		rc = add_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, TH_DPORT, 2, reg + 2);
+	return rc == 0 ? add_named_lookup(rule, stmt->name, false) : rc;
+}
+
 static int build_verdict(struct nftnl_rule *rule, const struct nft_verdict *verdict)
 {
 	static const int codes[] = {NF_ACCEPT, NF_DROP, NFT_RETURN, NFT_JUMP, NFT_GOTO};
@@ -584,12 +618,16 @@ int nft_build_stmt(struct nft_batch *batch, enum nft_table table, struct nftnl_r
 			       : rc;
 	case NFT_STMT_TUPLE_SET:
 		return build_tuple(rule, table, stmt);
+	case NFT_STMT_FLOW_SET:
+		return build_flow(rule, table, stmt);
 	case NFT_STMT_PROTO:
 		return add_l4proto_cmp(rule, stmt->negate ? NFT_CMP_NEQ : NFT_CMP_EQ, stmt->proto);
 	case NFT_STMT_PROTOS:
 		return build_protos(batch, table, rule, stmt);
 	case NFT_STMT_TCP_NOT_SYN:
 		return build_not_syn(rule);
+	case NFT_STMT_SCTP_NOT_INIT:
+		return build_not_init(rule);
 	case NFT_STMT_PORTS:
 		return build_ports(batch, table, rule, stmt);
 	case NFT_STMT_PORT_SET:

@@ -22,19 +22,23 @@ enum {
 };
 
 /* Offsets in the headers. */
-#define ETHER_DADDR  0
-#define ETHER_SADDR  6
-#define ETHER_TYPE   12
-#define ARP_SADDR_IP 14 /* of IPv4 over Ethernet */
-#define IP_SADDR     12
-#define IP_DADDR     16
-#define IP6_SADDR    8
-#define IP6_DADDR    24
-#define IP6_HOPLIMIT 7
-#define TH_DPORT     2
-#define TCP_FLAGS    13
-#define ICMPV6_TYPE  0
-#define ND_TARGET    8
+#define ETHER_DADDR     0
+#define ETHER_SADDR     6
+#define ETHER_TYPE      12
+#define ARP_SADDR_IP    14 /* of IPv4 over Ethernet */
+#define IP_SADDR        12
+#define IP_DADDR        16
+#define IP6_SADDR       8
+#define IP6_DADDR       24
+#define IP6_HOPLIMIT    7
+#define TH_SPORT        0
+#define TH_DPORT        2
+#define TCP_FLAGS       13
+#define SCTP_CHUNK      12 /* the type of the first: RFC 9260, 3 */
+#define ICMPV6_TYPE     0
+#define ND_TARGET       8
+
+#define SCTP_CHUNK_INIT 1
 
 /* The conntrack states as bits, which the kernel keeps to itself: NF_CT_STATE_BIT(). */
 #define CT_ESTABLISHED_RELATED ((1u << (IP_CT_ESTABLISHED + 1)) | (1u << (IP_CT_RELATED + 1)))

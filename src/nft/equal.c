@@ -35,6 +35,7 @@ static bool same_stmt(const struct nft_stmt *a, const struct nft_stmt *b)
 	switch (a->kind) {
 	case NFT_STMT_CT_ESTABLISHED:
 	case NFT_STMT_TCP_NOT_SYN:
+	case NFT_STMT_SCTP_NOT_INIT:
 	case NFT_STMT_LOCAL_SOURCE:
 	case NFT_STMT_VLAN:
 	case NFT_STMT_ETHER_GROUP:
@@ -62,6 +63,8 @@ static bool same_stmt(const struct nft_stmt *a, const struct nft_stmt *b)
 	case NFT_STMT_ADDR_MAP:
 	case NFT_STMT_TUPLE_SET:
 		return a->family == b->family && a->dir == b->dir && strcmp(a->name, b->name) == 0;
+	case NFT_STMT_FLOW_SET:
+		return a->family == b->family && strcmp(a->name, b->name) == 0;
 	case NFT_STMT_PROTO:
 		return a->proto == b->proto && a->negate == b->negate;
 	case NFT_STMT_PORT_SET:

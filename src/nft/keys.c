@@ -6,15 +6,31 @@
 
 #include "encode_expr.h"
 
-enum part { PART_IPV4, PART_IPV6, PART_INTERFACE, PART_INDEX, PART_PROTO, PART_PORT };
+enum part {
+	PART_IPV4,
+	PART_IPV6,
+	PART_INTERFACE,
+	PART_INDEX,
+	PART_PROTO,
+	PART_PORT,
+	PART_PEER_IPV4,
+	PART_PEER_IPV6,
+	PART_PEER_PORT
+};
 
 static const struct {
 	uint32_t id; /* nft's */
 	uint8_t bytes;
 } parts[] = {
-	[PART_IPV4] = {NFT_TYPE_ID_IPADDR, 4},       [PART_IPV6] = {NFT_TYPE_ID_IP6ADDR, 16},
-	[PART_INTERFACE] = {NFT_TYPE_ID_IFNAME, 16}, [PART_INDEX] = {NFT_TYPE_ID_IFINDEX, 4},
-	[PART_PROTO] = {NFT_TYPE_ID_INET_PROTO, 1},  [PART_PORT] = {NFT_TYPE_ID_INET_SERVICE, 2},
+	[PART_IPV4] = {NFT_TYPE_ID_IPADDR, 4},
+	[PART_IPV6] = {NFT_TYPE_ID_IP6ADDR, 16},
+	[PART_INTERFACE] = {NFT_TYPE_ID_IFNAME, 16},
+	[PART_INDEX] = {NFT_TYPE_ID_IFINDEX, 4},
+	[PART_PROTO] = {NFT_TYPE_ID_INET_PROTO, 1},
+	[PART_PORT] = {NFT_TYPE_ID_INET_SERVICE, 2},
+	[PART_PEER_IPV4] = {NFT_TYPE_ID_IPADDR, 4},
+	[PART_PEER_IPV6] = {NFT_TYPE_ID_IP6ADDR, 16},
+	[PART_PEER_PORT] = {NFT_TYPE_ID_INET_SERVICE, 2},
 };
 
 static const struct {
@@ -29,6 +45,12 @@ static const struct {
 	[NFT_SET_TYPE_PORT_PROTO] = {{PART_PORT, PART_PROTO}, 2},
 	[NFT_SET_TYPE_IPV4_TUPLE] = {{PART_IPV4, PART_PROTO, PART_PORT}, 3},
 	[NFT_SET_TYPE_IPV6_TUPLE] = {{PART_IPV6, PART_PROTO, PART_PORT}, 3},
+	[NFT_SET_TYPE_IPV4_FLOW] = {{PART_IPV4, PART_PEER_IPV4, PART_PROTO, PART_PORT,
+				     PART_PEER_PORT},
+				    5},
+	[NFT_SET_TYPE_IPV6_FLOW] = {{PART_IPV6, PART_PEER_IPV6, PART_PROTO, PART_PORT,
+				     PART_PEER_PORT},
+				    5},
 };
 
 /* A field that stands alone is not padded. */
@@ -80,6 +102,57 @@ uint32_t nft_set_flags(const struct nft_set *set)
 	return flags;
 }
 
+static void encode_part(enum part part, const struct nft_key *key, uint8_t *to)
+{
+	uint16_t port = part == PART_PORT ? key->port : key->peer_port;
+
+	switch (part) {
+	case PART_PORT:
+	case PART_PEER_PORT:
+		to[0] = (uint8_t)(port >> 8);
+		to[1] = (uint8_t)port;
+		break;
+	case PART_PROTO:
+		to[0] = key->proto;
+		break;
+	case PART_PEER_IPV4:
+	case PART_PEER_IPV6:
+		memcpy(to, key->peer, parts[part].bytes);
+		break;
+	case PART_IPV4:
+	case PART_IPV6:
+	case PART_INTERFACE:
+	case PART_INDEX:
+		memcpy(to, key->bytes, parts[part].bytes);
+		break;
+	}
+}
+
+static void decode_part(enum part part, const uint8_t *from, struct nft_key *key)
+{
+	switch (part) {
+	case PART_PORT:
+		key->port = (uint16_t)(from[0] << 8 | from[1]);
+		break;
+	case PART_PEER_PORT:
+		key->peer_port = (uint16_t)(from[0] << 8 | from[1]);
+		break;
+	case PART_PROTO:
+		key->proto = from[0];
+		break;
+	case PART_PEER_IPV4:
+	case PART_PEER_IPV6:
+		memcpy(key->peer, from, parts[part].bytes);
+		break;
+	case PART_IPV4:
+	case PART_IPV6:
+	case PART_INTERFACE:
+	case PART_INDEX:
+		memcpy(key->bytes, from, parts[part].bytes);
+		break;
+	}
+}
+
 size_t nft_key_encode(enum nft_set_type type, const struct nft_key *key,
 		      uint8_t to[NFT_KEY_BYTES_MAX])
 {
@@ -89,14 +162,7 @@ size_t nft_key_encode(enum nft_set_type type, const struct nft_key *key,
 	for (size_t i = 0; i < types[type].n; i++) {
 		enum part part = types[type].parts[i];
 
-		if (part == PART_PORT) {
-			to[at] = (uint8_t)(key->port >> 8);
-			to[at + 1] = (uint8_t)key->port;
-		} else if (part == PART_PROTO) {
-			to[at] = key->proto;
-		} else {
-			memcpy(to + at, key->bytes, parts[part].bytes);
-		}
+		encode_part(part, key, to + at);
 		at += padded(type, parts[part].bytes);
 	}
 	return at;
@@ -110,12 +176,7 @@ size_t nft_key_decode(enum nft_set_type type, const uint8_t *from, struct nft_ke
 	for (size_t i = 0; i < types[type].n; i++) {
 		enum part part = types[type].parts[i];
 
-		if (part == PART_PORT)
-			ret->port = (uint16_t)(from[at] << 8 | from[at + 1]);
-		else if (part == PART_PROTO)
-			ret->proto = from[at];
-		else
-			memcpy(ret->bytes, from + at, parts[part].bytes);
+		decode_part(part, from + at, ret);
 		at += padded(type, parts[part].bytes);
 	}
 	return at;

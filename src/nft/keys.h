@@ -6,8 +6,8 @@
 
 #include "nft/ruleset.h"
 
-#define NFT_KEY_BYTES_MAX  24
-#define NFT_KEY_FIELDS_MAX 3
+#define NFT_KEY_BYTES_MAX  44
+#define NFT_KEY_FIELDS_MAX 5
 
 /* nft's number of the type: fields folded six bits each. */
 uint32_t nft_key_type(enum nft_set_type type);

@@ -197,6 +197,10 @@ static void print_stmt(const struct nft_stmt *stmt, enum nft_table table, FILE *
 	case NFT_STMT_TUPLE_SET:
 		fprintf(out, "%s %s . meta l4proto . th dport @%s", family, addr, stmt->name);
 		break;
+	case NFT_STMT_FLOW_SET:
+		fprintf(out, "%s saddr . %s daddr . meta l4proto . th sport . th dport @%s", family,
+			family, stmt->name);
+		break;
 	case NFT_STMT_PROTO:
 		fprintf(out, "meta l4proto %s%s", negation, proto_word(stmt->proto));
 		break;
@@ -206,6 +210,9 @@ static void print_stmt(const struct nft_stmt *stmt, enum nft_table table, FILE *
 		break;
 	case NFT_STMT_TCP_NOT_SYN:
 		fputs("tcp flags != syn / syn,ack", out);
+		break;
+	case NFT_STMT_SCTP_NOT_INIT:
+		fputs("meta l4proto sctp @th,96,8 != 0x1", out);
 		break;
 	case NFT_STMT_PORTS:
 		fprintf(out, "%s dport ", proto_word(stmt->proto));
@@ -306,6 +313,9 @@ static void print_hook(const struct nft_chain *chain, enum nft_table table, FILE
 		fprintf(out, "\t\ttype filter hook prerouting priority %s",
 			table == NFT_TABLE_BRIDGE ? "dstnat" : "raw");
 		break;
+	case NFT_HOOK_OUTPUT:
+		fputs("\t\ttype filter hook output priority filter", out);
+		break;
 	}
 	fputs("; policy accept;\n", out);
 }
@@ -332,6 +342,10 @@ static const char *type_words(enum nft_set_type type)
 		[NFT_SET_TYPE_PORT_PROTO] = "inet_service . inet_proto",
 		[NFT_SET_TYPE_IPV4_TUPLE] = "ipv4_addr . inet_proto . inet_service",
 		[NFT_SET_TYPE_IPV6_TUPLE] = "ipv6_addr . inet_proto . inet_service",
+		[NFT_SET_TYPE_IPV4_FLOW] =
+			"ipv4_addr . ipv4_addr . inet_proto . inet_service . inet_service",
+		[NFT_SET_TYPE_IPV6_FLOW] =
+			"ipv6_addr . ipv6_addr . inet_proto . inet_service . inet_service",
 	};
 
 	return words[type];
@@ -378,6 +392,16 @@ static int format_interface(const struct nft_key *key, char *to, size_t len)
 	return snprintf(to, len, "\"%s\"", escaped);
 }
 
+static int format_flow(const struct nft_key *key, enum family family, char *to, size_t len)
+{
+	struct addr from = key_addr(key, family), peer = {.family = (uint8_t)family};
+	char a[ADDR_TEXT_MAX], b[ADDR_TEXT_MAX];
+
+	memcpy(peer.b, key->peer, sizeof(peer.b));
+	return snprintf(to, len, "%s . %s . %s . %u . %u", addr_format(&from, a),
+			addr_format(&peer, b), proto_word(key->proto), key->port, key->peer_port);
+}
+
 static int format_key(const struct nft_set *set, const struct nft_elem *elem, char *to, size_t len)
 {
 	const struct nft_key *key = &elem->key;
@@ -407,6 +431,10 @@ static int format_key(const struct nft_set *set, const struct nft_elem *elem, ch
 		addr = key_addr(key, set->type == NFT_SET_TYPE_IPV4_TUPLE ? FAMILY_V4 : FAMILY_V6);
 		return snprintf(to, len, "%s . %s . %u", addr_format(&addr, text),
 				proto_word(key->proto), key->port);
+	case NFT_SET_TYPE_IPV4_FLOW:
+	case NFT_SET_TYPE_IPV6_FLOW:
+		return format_flow(key, set->type == NFT_SET_TYPE_IPV4_FLOW ? FAMILY_V4 : FAMILY_V6,
+				   to, len);
 	}
 	return 0;
 }

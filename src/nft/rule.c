@@ -52,6 +52,7 @@ const char *nft_stmt_set(const struct nft_stmt *stmt)
 	switch (stmt->kind) {
 	case NFT_STMT_ADDR_SET:
 	case NFT_STMT_TUPLE_SET:
+	case NFT_STMT_FLOW_SET:
 	case NFT_STMT_INTERFACE_MAP:
 	case NFT_STMT_INDEX_MAP:
 	case NFT_STMT_ADDR_MAP:
@@ -67,6 +68,7 @@ const char *nft_stmt_set(const struct nft_stmt *stmt)
 	case NFT_STMT_PROTO:
 	case NFT_STMT_PROTOS:
 	case NFT_STMT_TCP_NOT_SYN:
+	case NFT_STMT_SCTP_NOT_INIT:
 	case NFT_STMT_PORTS:
 	case NFT_STMT_DHCP:
 	case NFT_STMT_LOCAL_SOURCE:

@@ -199,7 +199,11 @@ static int compare_elems(const void *left, const void *right)
 	task_step();
 	if (order == 0)
 		order = (a->proto > b->proto) - (a->proto < b->proto);
-	return order != 0 ? order : (a->port > b->port) - (a->port < b->port);
+	if (order == 0)
+		order = (a->port > b->port) - (a->port < b->port);
+	if (order == 0)
+		order = memcmp(a->peer, b->peer, sizeof(a->peer));
+	return order != 0 ? order : (a->peer_port > b->peer_port) - (a->peer_port < b->peer_port);
 }
 
 const struct nft_elem **nft_set_sorted(const struct nft_set *set)

@@ -68,6 +68,7 @@ static bool looks_up(const struct nft_stmt *stmt, const char *set)
 	switch (stmt->kind) {
 	case NFT_STMT_ADDR_SET:
 	case NFT_STMT_TUPLE_SET:
+	case NFT_STMT_FLOW_SET:
 	case NFT_STMT_INTERFACE_MAP:
 	case NFT_STMT_INDEX_MAP:
 	case NFT_STMT_ADDR_MAP:

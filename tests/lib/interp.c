@@ -70,7 +70,8 @@ static bool elem_matches(const struct nft_set *set, const struct nft_elem *elem,
 
 	return memcmp(key->bytes, lo->bytes, sizeof(key->bytes)) >= 0 &&
 	       memcmp(key->bytes, hi->bytes, sizeof(key->bytes)) <= 0 && key->proto == lo->proto &&
-	       key->port >= lo->port && key->port <= hi->port;
+	       key->port >= lo->port && key->port <= hi->port && key->peer_port == lo->peer_port &&
+	       memcmp(key->peer, lo->peer, sizeof(key->peer)) == 0;
 }
 
 static const struct nft_elem *find_elem(const struct nft_set *set, const struct nft_key *key)
@@ -112,6 +113,13 @@ static struct nft_key stmt_key(const struct nft_stmt *stmt, const struct packet 
 		key.port = packet->port;
 		key.proto = packet->proto;
 		memcpy(key.bytes, packet_addr(packet, stmt->dir)->b, sizeof(key.bytes));
+		break;
+	case NFT_STMT_FLOW_SET:
+		key.port = packet->source_port;
+		key.peer_port = packet->port;
+		key.proto = packet->proto;
+		memcpy(key.bytes, packet->from.b, sizeof(key.bytes));
+		memcpy(key.peer, packet->to.b, sizeof(key.peer));
 		break;
 	default:
 		memcpy(key.bytes, packet_addr(packet, stmt->dir)->b, sizeof(key.bytes));
@@ -174,6 +182,7 @@ static bool matches(const struct run *run, const struct nft_stmt *stmt)
 		return family && lists_addr(stmt, packet) != stmt->negate;
 	case NFT_STMT_ADDR_SET:
 	case NFT_STMT_TUPLE_SET:
+	case NFT_STMT_FLOW_SET:
 		return family && find_elem(set_named(run, stmt->name), &key);
 	case NFT_STMT_PROTO:
 		return (packet->proto == stmt->proto) != stmt->negate;
@@ -181,6 +190,8 @@ static bool matches(const struct run *run, const struct nft_stmt *stmt)
 		return memchr(stmt->types, packet->proto, stmt->n) != NULL;
 	case NFT_STMT_TCP_NOT_SYN:
 		return packet->proto == IPPROTO_TCP && !packet->syn;
+	case NFT_STMT_SCTP_NOT_INIT:
+		return packet->proto == IPPROTO_SCTP && !packet->syn;
 	case NFT_STMT_PORT_SET:
 		return packet->proto == stmt->proto &&
 		       (find_elem(set_named(run, stmt->name), &key) != NULL) != stmt->negate;

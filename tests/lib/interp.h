@@ -19,7 +19,7 @@ struct packet {
 	uint8_t icmpv6_type; /* where proto is ICMPv6 */
 	uint8_t hoplimit;
 	bool established;
-	bool syn;             /* of TCP, without ACK */
+	bool syn;             /* of TCP, without ACK; of SCTP an INIT */
 	bool from_host;       /* the source is an address of this host */
 	char in[16], out[16]; /* interfaces */
 	unsigned index[2];    /* theirs, by enum nft_dir; 0: not known */

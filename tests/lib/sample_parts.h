@@ -7,7 +7,7 @@
 
 #define LEAVES       4
 #define SPOOF_CHAINS 3
-#define SAMPLE_SETS  18 /* by name; the last has another form each time */
+#define SAMPLE_SETS  20 /* by name; the last has another form each time */
 
 /* Ends the program when it is not 0. */
 void sample_check(int rc);

@@ -139,7 +139,10 @@ static void say_transport(struct pen *pen)
 				 .proto = sample_proto(pen->state),
 				 .negate = sample_chance(pen->state, 2)};
 
-	switch (sample_pick(pen->state, 6)) {
+	switch (sample_pick(pen->state, 7)) {
+	case 5:
+		SAY(pen, .kind = NFT_STMT_SCTP_NOT_INIT);
+		break;
 	case 0:
 		SAY(pen, .kind = NFT_STMT_TCP_NOT_SYN);
 		SAY(pen, .kind = NFT_STMT_CT_ESTABLISHED);
@@ -197,6 +200,14 @@ static void say_match(struct pen *pen)
 			       family == FAMILY_V4 ? NFT_SET_TYPE_IPV4_TUPLE
 						   : NFT_SET_TYPE_IPV6_TUPLE,
 			       false, NFT_STMT_TUPLE_SET, family))
+			break;
+		say_peers(pen);
+		break;
+	case 6:
+		if (say_lookup(pen,
+			       family == FAMILY_V4 ? NFT_SET_TYPE_IPV4_FLOW
+						   : NFT_SET_TYPE_IPV6_FLOW,
+			       false, NFT_STMT_FLOW_SET, family))
 			break;
 		say_peers(pen);
 		break;

@@ -81,10 +81,12 @@ struct nft_verdict sample_verdict(uint64_t *state)
 struct nft_key sample_key(uint64_t *state, enum nft_set_type type, uint32_t n)
 {
 	struct nft_key key = {0};
-	struct addr addr = sample_addr(type == NFT_SET_TYPE_IPV4 || type == NFT_SET_TYPE_IPV4_TUPLE
-					       ? FAMILY_V4
-					       : FAMILY_V6,
-				       n);
+	struct addr addr =
+		sample_addr(type == NFT_SET_TYPE_IPV4 || type == NFT_SET_TYPE_IPV4_TUPLE ||
+					    type == NFT_SET_TYPE_IPV4_FLOW
+				    ? FAMILY_V4
+				    : FAMILY_V6,
+			    n);
 
 	switch (type) {
 	case NFT_SET_TYPE_IPV4_TUPLE:
@@ -92,6 +94,14 @@ struct nft_key sample_key(uint64_t *state, enum nft_set_type type, uint32_t n)
 		key.port = (uint16_t)(8000 + sample_pick(state, 3));
 		key.proto = sample_proto(state);
 		memcpy(key.bytes, addr.b, sizeof(key.bytes));
+		break;
+	case NFT_SET_TYPE_IPV4_FLOW:
+	case NFT_SET_TYPE_IPV6_FLOW:
+		key.port = (uint16_t)(8000 + sample_pick(state, 3));
+		key.peer_port = (uint16_t)(40000 + sample_pick(state, 3));
+		key.proto = sample_proto(state);
+		memcpy(key.bytes, addr.b, sizeof(key.bytes));
+		memcpy(key.peer, addr.b, sizeof(key.peer));
 		break;
 	case NFT_SET_TYPE_IPV4:
 	case NFT_SET_TYPE_IPV6:
@@ -176,6 +186,8 @@ static const struct sample_form sample_forms[] = {
 	{"b6_0", NFT_SET_TYPE_IPV6, true, false, NFT_TABLE_POLICY},
 	{"n4_0", NFT_SET_TYPE_IPV4_TUPLE, false, false, NFT_TABLE_POLICY},
 	{"n6_0", NFT_SET_TYPE_IPV6_TUPLE, false, false, NFT_TABLE_POLICY},
+	{"f4_0", NFT_SET_TYPE_IPV4_FLOW, false, false, NFT_TABLE_POLICY},
+	{"f6_0", NFT_SET_TYPE_IPV6_FLOW, false, false, NFT_TABLE_POLICY},
 	{"ports_0", NFT_SET_TYPE_PORT_PROTO, false, true, NFT_TABLE_POLICY},
 	{"ranges_0", NFT_SET_TYPE_PORT_PROTO, true, true, NFT_TABLE_POLICY},
 	{"pod_if", NFT_SET_TYPE_INTERFACE, false, false, NFT_TABLE_POLICY},
