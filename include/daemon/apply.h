@@ -19,6 +19,9 @@ struct apply {
 	struct nft_kernel reader; /* for questions while a commit pauses halfway on the other */
 	struct nft_watch watch;   /* of what others do to our tables */
 	struct render *render;
+	/* What the kernel had before the first commit; NULL: nobody wants that. 0 or -ENOMEM. */
+	int (*adopt)(void *ctx, const struct ruleset *kernel);
+	void *adopt_ctx;
 	bool doubted; /* since the commit that is under way began */
 	bool known;   /* the kernel has what render_committed() was last told */
 	bool missed; /* while nobody listened, others may have changed our tables: read them soon */

@@ -21,8 +21,13 @@ struct conntrack_entry {
 	struct addr from, to;
 	uint16_t from_port, to_port; /* 0: the protocol has none */
 	uint8_t proto;               /* IP protocol number */
+	uint32_t timeout_s;          /* it is remembered for so long; 0: not known */
 	const struct nf_conntrack *raw;
 };
+
+/* One that outlives the call that has shown it; conntrack_entry_done(). 0 or -ENOMEM. */
+int conntrack_entry_copy(const struct conntrack_entry *entry, struct conntrack_entry *ret);
+void conntrack_entry_done(struct conntrack_entry *entry);
 
 /* 0; -ENOMEM; or another negative errno with err: -EPERM without CAP_NET_ADMIN, -EPROTONOSUPPORT or
  * -EINVAL in a kernel without ctnetlink. */
@@ -46,7 +51,8 @@ typedef int (*conntrack_fn)(void *ctx, const struct conntrack_entry *entry);
  * errno. */
 int conntrack_read(struct conntrack *conntrack, conntrack_fn fn, void *ctx);
 
-/* 0, also when it is gone already; or a negative errno. Fine within conntrack_read(). */
+/* 0, also when it is gone already; or a negative errno. Fine within conntrack_read() and while a
+ * dump goes on. */
 int conntrack_delete(struct conntrack *conntrack, const struct conntrack_entry *entry);
 
 #endif

@@ -54,6 +54,7 @@ struct flow_end {
 	const char *const *nodes; /* END_NODE: which, interned */
 	size_t n_nodes;
 	bool has_addr;
+	bool link_local; /* END_POD: that address of it; no peer has it, nor a named egress port */
 	struct addr addr;
 };
 

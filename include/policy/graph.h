@@ -316,6 +316,12 @@ const char *graph_pod_interface(const struct graph_pod *pod);
 /* The pod's address of a family, owned or not; NULL: none. */
 const struct addr *pod_addr(const struct pod *pod, enum family family);
 
+/* The link-local address that the pod has from its hardware address, if that is known (RFC 4291,
+ * appendix A). No peer's address: policies do not name it. */
+bool pod_link_local(const struct pod *pod, struct addr *ret);
+/* The endpoint that has it; NULL: none. */
+struct graph_pod *graph_link_local_owner(const struct graph *graph, const struct addr *addr);
+
 /* Who owns an address; NULL: no pod, or one that only the node knows. */
 struct graph_pod *graph_addr_owner(const struct graph *graph, const struct addr *addr);
 

@@ -56,6 +56,24 @@ int render_unknown(struct render *render, const struct render_unknown list[], si
  * render_error(). */
 int render_attached(struct render *render, const struct render_unknown list[], size_t n);
 
+/* A connection of TCP or SCTP that has been ended: what `to` sends in the middle of it is dropped,
+ * and does not open it again the other way round. */
+struct render_cut {
+	struct addr from, to;
+	uint16_t from_port, to_port;
+	uint8_t proto; /* IP protocol number */
+	bool local;    /* `to` is this host's */
+};
+
+/* One that is there already is left as it is. 0 or -ENOMEM, as render_error(). */
+int render_cut(struct render *render, const struct render_cut *cut);
+/* What lacks in memory is noted. */
+void render_uncut(struct render *render, const struct render_cut *cut);
+/* Those of a ruleset, also of one that was read from the kernel (`local` is not known). What fn
+ * returns other than 0 ends it and is returned. */
+typedef int (*render_cut_fn)(void *ctx, const struct render_cut *cut);
+int render_each_cut(const struct ruleset *ruleset, render_cut_fn fn, void *ctx);
+
 /* To be asked when a change (or several) has gone through the graph and before the ruleset is used.
  * 0; -ENOMEM: the ruleset is not what the graph says, and only good for render_free(). */
 int render_error(const struct render *render);

@@ -124,6 +124,8 @@ static int plan_from_kernel(struct apply *a, const struct ruleset *wanted, bool 
 	if (rc == 0 && found.what[0])
 		log_warning("nft", "not ours, in a table of ours: %s: writing the table anew",
 			    found.what);
+	if (rc == 0 && a->adopt && a->commits == 0)
+		rc = a->adopt(a->adopt_ctx, &found.ruleset);
 	if (rc == 0 && anew)
 		rc = nft_plan_rebuild(plan, found.ruleset.in_kernel, &found.ruleset, wanted);
 	else if (rc == 0)

@@ -138,10 +138,26 @@ static int start_kernel(struct daemon *d)
 	return rc;
 }
 
+static int adopt(void *ctx, const struct ruleset *kernel)
+{
+	struct daemon *d = ctx;
+
+	return established_adopt(d->established, kernel);
+}
+
 static int start_established(struct daemon *d)
 {
-	return established_start(d->established, d->base, d->graph, &d->findings,
-				 d->settings->keep_established);
+	d->apply.adopt = adopt;
+	d->apply.adopt_ctx = d;
+	return established_start(d->established, d->base,
+				 &(struct established_options){
+					 .keep = d->settings->keep_established,
+					 .graph = d->graph,
+					 .render = d->render,
+					 .findings = &d->findings,
+					 .want_render = reconcile_established,
+					 .ctx = d,
+				 });
 }
 
 /* What comes after it reads what others write. */
@@ -217,7 +233,8 @@ static int run_once(struct daemon *d)
 {
 	int rc = reconcile_now(d);
 
-	established_finish(d->established);
+	while (established_finish(d->established) && rc == 0)
+		rc = reconcile_now(d);
 	if (listen_answers(d->settings->control))
 		log_warning("netpold",
 			    "a daemon answers at %s: what it enforces is what stays; end it first",

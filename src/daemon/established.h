@@ -11,6 +11,7 @@
 
 #include "daemon/findings.h"
 #include "policy/graph.h"
+#include "render/render.h"
 
 struct established;
 
@@ -18,6 +19,7 @@ struct established_counts {
 	uint64_t evaluated, deleted, passes;
 	uint64_t reassigned; /* of deleted: entries of an address that another pod has now */
 	uint64_t failures;   /* passes that could not read or delete something */
+	size_t cut;          /* of which nothing may come any more, see cuts.h */
 	bool available;      /* ctnetlink is there */
 	bool busy;           /* some are still to be looked at */
 };
@@ -27,10 +29,27 @@ struct established_counts {
 struct established *established_new(const struct graph_listener *inner);
 struct graph_listener established_listener(struct established *established);
 
-/* From here on it has a loop. `keep`: a change of policy leaves standing connections alone. 0 or
- * -ENOMEM; without ctnetlink it does nothing, which is a finding. */
-int established_start(struct established *established, struct event_base *base, struct graph *graph,
-		      struct findings *findings, bool keep);
+struct established_options {
+	bool keep; /* a change of policy leaves standing connections alone */
+	struct graph *graph;
+	struct render *render;
+	struct findings *findings;
+	/* Called when established_render() is due. */
+	void (*want_render)(void *ctx);
+	void *ctx;
+};
+
+/* From here on it has a loop. 0 or -ENOMEM; without ctnetlink it does nothing, which is a finding.
+ */
+int established_start(struct established *established, struct event_base *base,
+		      const struct established_options *options);
+
+/* Within a job: what is to be dropped of connections that end goes into the ruleset, and what need
+ * not be any more goes out (see cuts.h). 1: the ruleset has changed; 0: not; or -ENOMEM. */
+int established_render(struct established *established);
+
+/* What an earlier run has left in the kernel of these. 0 or -ENOMEM. */
+int established_adopt(struct established *established, const struct ruleset *kernel);
 
 /* While it is paused nothing is evaluated: the graph stands halfway through a change. NULL is fine.
  */
@@ -40,8 +59,8 @@ void established_pause(struct established *established, bool paused);
  * not there, so that any connection may have been made. */
 void established_committed(struct established *established, bool rules_were_absent);
 
-/* Does all that is due without a loop (--once). */
-void established_finish(struct established *established);
+/* Does all that is due without a loop (--once). true: there will be more after a commit. */
+bool established_finish(struct established *established);
 
 /* -ENOMEM: an address that changed hands could not be noted; only good for established_free(). */
 int established_error(const struct established *established);

@@ -126,7 +126,7 @@ struct daemon {
 	bool touched;        /* others have changed our tables, and that is not mended yet */
 	int64_t repaired_ms; /* the last time it was, CLOCK_MONOTONIC */
 	bool held;           /* an earlier run's rules stay, and that has been said */
-	struct job commit_job;
+	struct job commit_job, established_job;
 	bool dirty_since, touched_since; /* as below, by what came since the last commit began */
 	bool dirty;               /* the kernel may have something else than what is rendered */
 	int64_t arrived_us;       /* when what is being taken in came, CLOCK_MONOTONIC */
@@ -277,6 +277,8 @@ void reconcile_stop(struct daemon *d);
 void reconcile_soon(struct daemon *d);
 /* The same, interval or not: a pod of this node must not wait. */
 void reconcile_urgent(struct daemon *d);
+/* Of struct established_options. */
+void reconcile_established(void *daemon);
 /* Now. 0; or why not: it tries again by itself, and has said so. */
 int reconcile_now(struct daemon *d);
 

@@ -226,6 +226,25 @@ static void run_commit(struct daemon *d, struct job *job)
 		(void)reconcile_now(d); /* it arms itself again */
 }
 
+static void run_established(struct daemon *d, struct job *job)
+{
+	int rc = established_render(d->established);
+
+	(void)job;
+	if (rc < 0)
+		daemon_give_up(d);
+	else if (rc > 0)
+		reconcile_soon(d);
+}
+
+void reconcile_established(void *daemon)
+{
+	struct daemon *d = daemon;
+
+	d->established_job.run = run_established;
+	work_add(d, &d->established_job);
+}
+
 static void on_commit(evutil_socket_t fd, short what, void *ctx)
 {
 	struct daemon *d = ctx;

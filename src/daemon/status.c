@@ -207,11 +207,11 @@ static json_t *json_connections(const struct daemon *d)
 {
 	struct established_counts counts = established_counts(d->established);
 
-	return json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:b}", "available", counts.available,
+	return json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:b}", "available", counts.available,
 			 "evaluated", (json_int_t)counts.evaluated, "deleted",
 			 (json_int_t)counts.deleted, "reassigned", (json_int_t)counts.reassigned,
-			 "passes", (json_int_t)counts.passes, "failures",
-			 (json_int_t)counts.failures, "busy", counts.busy);
+			 "cut", (json_int_t)counts.cut, "passes", (json_int_t)counts.passes,
+			 "failures", (json_int_t)counts.failures, "busy", counts.busy);
 }
 
 /* Only pods of which something was dropped: mostly there are none. */

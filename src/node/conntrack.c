@@ -138,7 +138,25 @@ static bool parse_entry(const struct nf_conntrack *raw, struct conntrack_entry *
 	ret->proto = nfct_get_attr_u8(raw, ATTR_ORIG_L4PROTO);
 	ret->from_port = get_port(raw, ATTR_ORIG_PORT_SRC);
 	ret->to_port = get_port(raw, ATTR_REPL_PORT_SRC);
+	if (nfct_attr_is_set(raw, ATTR_TIMEOUT) > 0)
+		ret->timeout_s = nfct_get_attr_u32(raw, ATTR_TIMEOUT);
 	return true;
+}
+
+int conntrack_entry_copy(const struct conntrack_entry *entry, struct conntrack_entry *ret)
+{
+	struct nf_conntrack *raw = nfct_clone(entry->raw);
+
+	if (!raw)
+		return -ENOMEM;
+	*ret = *entry;
+	ret->raw = raw;
+	return 0;
+}
+
+void conntrack_entry_done(struct conntrack_entry *entry)
+{
+	nfct_destroy((struct nf_conntrack *)entry->raw); /* a copy's is its own */
 }
 
 static int handle_entry(struct conntrack *c, const struct nlmsghdr *message, conntrack_fn fn,

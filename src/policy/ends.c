@@ -85,6 +85,10 @@ static int resolve_addr(const struct graph *g, const struct addr *addr, struct f
 {
 	struct flow_end end = {.kind = END_POD, .pod = graph_addr_owner(g, addr)};
 
+	if (!end.pod) {
+		end.pod = graph_link_local_owner(g, addr);
+		end.link_local = end.pod != NULL;
+	}
 	if (end.pod)
 		return push(ret, end, addr);
 	end.n_nodes = graph_addr_nodes(g, addr, &end.nodes);

@@ -292,15 +292,17 @@ void flow_result_done(struct flow_result *result)
 
 /* Rule by rule, from the policies as written: what an explanation lists. */
 static bool rule_has_port(const struct policy_rule *rule, const struct flow_pair *pair,
-			  enum proto proto, uint16_t port)
+			  enum direction dir, enum proto proto, uint16_t port)
 {
+	bool resolved = dir == DIR_INGRESS || !pair->to.link_local;
+
 	for (size_t i = 0; i < rule->n_ports; i++) {
 		const struct policy_port *listed = &rule->ports[i];
 
 		if (listed->proto != (uint8_t)proto)
 			continue;
 		/* Both directions resolve names on the destination. */
-		if (listed->name ? pod_has_port(&pair->to, listed->name, proto, port)
+		if (listed->name ? resolved && pod_has_port(&pair->to, listed->name, proto, port)
 				 : listed->first <= port && port <= listed->last)
 			return true;
 	}
@@ -321,8 +323,8 @@ int eval_rules(struct graph *g, const struct flow_pair *pair, enum direction dir
 		struct rule_report report = {
 			.rule = ref,
 			.peer = pair_peers_answer(pair, dir, &ref->peers),
-			.port = rule_has_port(&ref->policy->rules[dir][ref->index], pair, proto,
-					      port),
+			.port = rule_has_port(&ref->policy->rules[dir][ref->index], pair, dir,
+					      proto, port),
 		};
 		rc = vec_push(&ret->rules, report);
 	}

@@ -58,6 +58,13 @@ struct node_addr {
 	UT_hash_handle hh;
 };
 
+/* By hardware addresses. */
+struct link_local {
+	struct addr addr;
+	struct graph_pod *pod;
+	UT_hash_handle hh; /* by addr */
+};
+
 struct graph {
 	struct intern *strings;
 	const char *node;        /* interned; NULL: all pods are local */
@@ -73,6 +80,7 @@ struct graph {
 	VEC(struct addr) host_addrs; /* among them: of `node`, by its host's word */
 	struct claim *claims, *contested;
 	struct observed_addr *observed;
+	struct link_local *link_locals; /* of endpoints */
 	struct posting *postings;
 	struct posting_list *posting_lists;
 	struct anchor *anchors;

@@ -45,7 +45,8 @@ static enum answer peers_answer(const struct peers *peers, const struct flow_end
 
 	if (peers->any)
 		return ANSWER_YES;
-	for (size_t i = 0; end->kind == END_POD && peers->pods && i < peers->pods->n; i++) {
+	for (size_t i = 0;
+	     end->kind == END_POD && !end->link_local && peers->pods && i < peers->pods->n; i++) {
 		if (selector_matches(peers->pods->selectors[i], end->pod))
 			return ANSWER_YES;
 	}
@@ -134,7 +135,8 @@ static const struct peers *next_peers(const struct point *point, size_t *at)
 	for (i -= class ? class->n_parts : 0; i < profile->n_named; i++, (*at)++) {
 		const struct named_port *named = &profile->named[i];
 
-		if (named->proto == point->proto &&
+		/* The sets of an egress rule have the addresses that policies name. */
+		if (named->proto == point->proto && !point->other->link_local &&
 		    pod_has_port(point->other, named->name, point->proto, point->port))
 			return &profile->rules[named->rule].peers;
 	}

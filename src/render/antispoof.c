@@ -27,16 +27,9 @@ static const struct prefix solicited = {
 	.addr = {.family = FAMILY_V6, .b = {0xff, 2, [11] = 1, [12] = 0xff}}, .len = 104};
 static const struct prefix link_scope = {.addr = {.family = FAMILY_V6, .b = {0xff, 2}}, .len = 16};
 
-bool pod_link_local(const struct pod *pod, struct addr *ret)
+bool bridged_link_local(const struct pod *pod, struct addr *ret)
 {
-	static const uint8_t unknown[sizeof(pod->mac)];
-
-	if (!pod->bridged || memcmp(pod->mac, unknown, sizeof(unknown)) == 0)
-		return false;
-	*ret = (struct addr){.family = FAMILY_V6,
-			     .b = {0xfe, 0x80, 0, 0, 0, 0, 0, 0, pod->mac[0] ^ 2, pod->mac[1],
-				   pod->mac[2], 0xff, 0xfe, pod->mac[3], pod->mac[4], pod->mac[5]}};
-	return true;
+	return pod->bridged && pod_link_local(pod, ret);
 }
 
 int pod_own_sources(const struct graph_pod *pod, enum family family, struct pod_sources *ret)
@@ -48,7 +41,7 @@ int pod_own_sources(const struct graph_pod *pod, enum family family, struct pod_
 	if (graph_pod_owns(pod, family))
 		rc = vec_push(ret, host_prefix(pod_addr(pod->object, family)));
 	if (family == FAMILY_V6 && rc == 0) {
-		if (pod_link_local(pod->object, &link_local.addr))
+		if (bridged_link_local(pod->object, &link_local.addr))
 			link_local.len = 128;
 		rc = vec_push(ret, link_local);
 	}
@@ -310,7 +303,7 @@ static int add_ethernet_rules(struct nft_chain *chain, const struct graph_pod *p
 	struct nft_stmt vlan[3] = {{.kind = NFT_STMT_VLAN}};
 	struct nft_stmt ether[3] = {{.kind = NFT_STMT_ETHER_SOURCE, .negate = true}};
 	struct addr link_local;
-	bool has_mac = pod_link_local(pod->object, &link_local);
+	bool has_mac = bridged_link_local(pod->object, &link_local);
 	int rc = 0;
 
 	for (int family = 0; family < FAMILY_COUNT && rc == 0 && has_mac; family++) {

@@ -167,6 +167,10 @@ static int write_forward(struct nft_chain *chain, const struct render_options *o
 	int rc = add_established(chain, options->pod_tunnels ? CHAIN_TO_NODE : CHAIN_TUNNELS);
 
 	chain->hook = NFT_HOOK_FORWARD;
+	if (rc == 0)
+		rc = add_midstream(chain, NFT_STMT_TCP_NOT_SYN);
+	if (rc == 0)
+		rc = add_midstream(chain, NFT_STMT_SCTP_NOT_INIT);
 	return rc == 0 ? add_dispatch(chain) : rc;
 }
 
@@ -298,6 +302,8 @@ static int put_sets(struct render *r)
 
 	if (rc == 0)
 		rc = put_set(r, SET_POD_INTERFACES, NFT_SET_TYPE_INTERFACE, false);
+	if (rc == 0)
+		rc = put_cut_sets(r);
 	for (int family = 0; family < FAMILY_COUNT && rc == 0; family++)
 		rc = put_set(r, pod_set_name((enum family)family), addr_set_type[family], false);
 	return rc;

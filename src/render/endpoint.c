@@ -146,7 +146,7 @@ static int dispatch(struct render *r, const struct graph_pod *pod, enum directio
 		key = addr_key(pod_addr(pod->object, (enum family)family));
 		rc = dispatch_key(r, addr_map_name(dir, (enum family)family), &key, chain, comment);
 	}
-	if (rc == 0 && graph_pod_device(pod) && pod_link_local(pod->object, &link_local)) {
+	if (rc == 0 && graph_pod_device(pod) && bridged_link_local(pod->object, &link_local)) {
 		key = addr_key(&link_local);
 		rc = dispatch_key(r, addr_map_name(dir, FAMILY_V6), &key, chain, comment);
 	}

@@ -38,6 +38,7 @@ struct render {
 	size_t n_attached;
 	size_t ports[DIR_COUNT]; /* of bridges, whose pods are isolated */
 	size_t unknown_ports;    /* of these, those of pods that are not known */
+	size_t local_cuts;       /* connections of pods to this host, among those that are cut */
 	bool no_bridges;         /* no table for them */
 	bool failed;             /* no memory */
 };
@@ -52,6 +53,11 @@ void drop_elem(struct render *r, struct nft_set *set, const struct nft_key *key)
 
 /* base.c: what is always there. */
 int render_base(struct render *r);
+
+/* cut.c: the sets, and the chain that drops what is in them. */
+int put_cut_sets(struct render *r);
+/* Sends there what is no first packet: NFT_STMT_TCP_NOT_SYN or NFT_STMT_SCTP_NOT_INIT. */
+int add_midstream(struct nft_chain *chain, enum nft_stmt_kind kind);
 
 /* pods.c: pods of this node, in the sets of these names. A lack of memory is noted in r->failed. */
 void add_local_pod(struct render *r, const struct graph_pod *pod);
@@ -125,7 +131,7 @@ void open_port(struct render *r, unsigned index);
 
 /* The link-local address that a bridged pod has from its hardware address, if that is known. Pods
  * on one bridge can reach each other by it, so it is a pod's address like its others. */
-bool pod_link_local(const struct pod *pod, struct addr *ret);
+bool bridged_link_local(const struct pod *pod, struct addr *ret);
 
 /* peers.c */
 extern const char *const block_prefix[FAMILY_COUNT], *const pods_prefix[FAMILY_COUNT];
@@ -171,6 +177,8 @@ struct nft_verdict allowed_verdict(enum direction dir);
 #define CHAIN_TO_NODE         "to_node"
 #define CHAIN_TUNNELS         "encapsulation"
 #define CHAIN_UNKNOWN         "unknown"
+#define CHAIN_MIDSTREAM       "midstream"
+#define CHAIN_OUTPUT          "output"
 #define SET_TUNNEL_PORTS      "tunnel_ports"
 #define SET_POD_INTERFACES    "pod_if"
 #define MAP_EGRESS_INTERFACE  "egress_if"

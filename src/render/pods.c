@@ -101,7 +101,7 @@ static void each_value(struct render *r, const struct graph_pod *pod,
 		if (graph_pod_owns(pod, (enum family)family))
 			fn(r, value_of_addr(pod_addr(pod->object, (enum family)family)));
 	}
-	if (graph_pod_device(pod) && pod_link_local(pod->object, &link_local))
+	if (graph_pod_device(pod) && bridged_link_local(pod->object, &link_local))
 		fn(r, value_of_addr(&link_local));
 }
 

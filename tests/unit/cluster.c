@@ -140,7 +140,7 @@ static bool check_port(const struct check *check, uint16_t port)
 		.port = port,
 		.icmpv6_type = ICMP6_ECHO_REQUEST,
 		.hoplimit = 63,
-		.syn = check->stretch->proto == PROTO_TCP,
+		.syn = check->stretch->proto == PROTO_TCP || check->stretch->proto == PROTO_SCTP,
 	};
 	enum nft_hook hook = hook_of(check->pair);
 
