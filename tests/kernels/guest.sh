@@ -99,6 +99,7 @@ py 600 netns/interfaces.py
 py 900 e2e/established.py
 py 600 e2e/first_packet.py
 py 600 e2e/lockdown.py
+py 600 e2e/owner.py
 py 900 e2e/cni.py
 sh_test 600 netns/life.sh
 py 600 netns/service.py
