@@ -87,7 +87,7 @@ class Options:
     netpold = os.path.abspath(os.path.join(os.environ.get("top_builddir", "."), "netpold"))
     netpolctl = os.path.abspath(os.path.join(os.environ.get("top_builddir", "."), "netpolctl"))
     enforce = "daemon"
-    netpold_options = ["--commit-interval", "10", "--table-owner", "none"]  # others must be able to do harm
+    netpold_options = ["--commit-interval", "10"]
 
     def __init__(self, *manifests):
         self.manifests = list(manifests)
@@ -247,6 +247,8 @@ class World:
         self.late = []  # pods that came later, and their results
         self.names = 0
         self.options = Options(self.directory, self.config_map)
+        # With an owner others cannot do harm, without one it is repaired: one of each.
+        self.options.netpold_options = [*Options.netpold_options, "--table-owner", "self" if bridged else "none"]
         pods = cluster.read_pods(self.options)
         ends = [{"kind": "external", "address": address} for pair in OUTSIDE.values() for address in pair]
         self.lab = cluster.Cluster(pods, ends, scratch, bridged)
@@ -392,6 +394,9 @@ spec:
                                    f"flush map inet netpold ingress_{'ip4' if self.lab.bridged else 'if'}"])
         self.relabel()  # started with a broken file, netpold holds what an earlier run enforced, and does not know more
         self.agent.wait(0)
+        if "flags owner" in self.list("inet", "netpold"):
+            self.refused(wish)
+            return
         repairs = self.agent.status()["kernel"]["repairs"]
         since = time.monotonic()
         self.traffic.holes.append((since, float("inf")))
@@ -412,6 +417,16 @@ spec:
         if wish == "flush ruleset":
             self.space.run(["nft", "-f", "-"],
                            OTHERS)
+
+    def refused(self, wish):
+        """The daemon owns its tables: this harms nobody but others."""
+        self.space.enter()
+        done = subprocess.run(["nft", "-f", "-"], input=wish + "\n", text=True, check=False, stderr=subprocess.DEVNULL)
+        if (done.returncode == 0) != (wish == "flush ruleset"):
+            self.traffic.faults.append(f"not refused, or no flush: {wish}")
+        if done.returncode == 0:
+            self.space.run(["nft", "-f", "-"], OTHERS)
+        self.happened["refused"] += 1
 
     def run(self, seconds):
         self.traffic = Traffic(self.lab)
