@@ -111,6 +111,30 @@ static void a_family_that_the_kernel_lacks_is_left_out(void **state)
 	assert_int_equal(nft_kernel_cleanup(&apply.kernel, &err), 0);
 }
 
+/* Where the kernel has the flags, and where it has not: everything is enforced in either case. */
+static void tables_have_an_owner_where_the_kernel_can(void **state)
+{
+	static const struct {
+		size_t refused; /* the table, or what is refused in any case */
+		int refusal;
+		bool own;
+	} rows[] = {{3, -ENOENT, true}, {2, -EOPNOTSUPP, false}};
+	struct err err = {0};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		apply_close(&apply);
+		fake_socket.refused[0] = rows[i].refused;
+		fake_socket.refusal = rows[i].refusal;
+		assert_int_equal(apply_open(&apply, cluster.render, true, &err), 0);
+		fake_socket.refused[0] = 0;
+		assert_int_equal(apply.cannot_own, !rows[i].own);
+		assert_int_equal(render_ruleset(cluster.render)->own, rows[i].own);
+		assert_int_equal(commit(&err), 0);
+		assert_false(apply.not_owned);
+	}
+}
+
 static void commits_are_counted_by_how_long_they_took(void **state)
 {
 	struct err err = {0};
@@ -140,6 +164,7 @@ int main(void)
 		TEST(what_is_refused_is_isolated_with_its_pods),
 		TEST(a_refused_batch_names_whom_it_was_about),
 		TEST(a_family_that_the_kernel_lacks_is_left_out),
+		TEST(tables_have_an_owner_where_the_kernel_can),
 		TEST(commits_are_counted_by_how_long_they_took),
 	};
 
