@@ -78,6 +78,7 @@ struct nft_stmt {
 					  * NFT_DIR_DESTINATION: to the client */
 		NFT_STMT_LOCAL_SOURCE,   /* fib saddr type local */
 		NFT_STMT_INTERFACE,      /* iifname "veth1" */
+		NFT_STMT_INTERFACE_KIND, /* meta iifkind "veth" */
 		NFT_STMT_INTERFACE_SET,  /* iifname @name */
 		NFT_STMT_INTERFACE_MAP,  /* iifname vmap @name */
 		NFT_STMT_INDEX_MAP,      /* iif vmap @name */

@@ -92,13 +92,13 @@ static int find_networks(const struct settings *settings, struct networks *ret)
 
 /* With the flags that the daemon wants: a table that is made without them does not get them any
  * more. */
-static int load(struct nft_kernel *kernel, const struct networks *networks, bool own,
-		struct err *err)
+static int load_once(struct nft_kernel *kernel, const struct lockdown_options *options, bool own,
+		     struct err *err)
 {
 	struct ruleset ruleset = {0};
 	struct nft_plan plan = {0};
 	struct nft_found found = {0};
-	int rc = render_lockdown(&ruleset, networks->all.v, networks->all.n);
+	int rc = render_lockdown(&ruleset, options);
 
 	if (rc == 0 && own)
 		rc = nft_owner_supported(kernel, &ruleset.own, err);
@@ -116,8 +116,23 @@ static int load(struct nft_kernel *kernel, const struct networks *networks, bool
 	return rc;
 }
 
+/* A kernel without the family bridge gets the rest. */
+static int load(struct nft_kernel *kernel, struct lockdown_options options, bool own,
+		struct err *err)
+{
+	int rc = load_once(kernel, &options, own, err);
+
+	if (rc == 0 || rc == -ENOMEM || !nft_kernel_lacks_family(kernel))
+		return rc;
+	log_warning("nft", "the kernel has no nf_tables family bridge: between pods of one bridge "
+			   "nothing is locked but what br_netfilter shows");
+	options.no_bridges = true;
+	*err = (struct err){0};
+	return load_once(kernel, &options, own, err);
+}
+
 /* What is there may be more than a lockdown: the rules of a daemon. */
-static int load_unless_there(const struct networks *networks, bool own, struct err *err)
+static int load_unless_there(const struct lockdown_options *options, bool own, struct err *err)
 {
 	struct nft_kernel kernel;
 	bool has = false;
@@ -131,11 +146,13 @@ static int load_unless_there(const struct networks *networks, bool own, struct e
 	else if (has)
 		log_notice("netpold", "there are rules of an earlier run: they stay as they are");
 	else
-		rc = load(&kernel, networks, own, err);
+		rc = load(&kernel, *options, own, err);
 	if (rc == 0 && !has)
 		log_notice("netpold",
-			   "locked: nothing is forwarded from pods or to them until netpold has "
-			   "read their policies; netpold --cleanup removes this");
+			   "locked: nothing is forwarded from pods or to them%s until netpold has "
+			   "read their policies; netpold --cleanup removes this",
+			   options->local_node_allow ? ""
+						     : ", and nothing of them reaches the node");
 	nft_kernel_close(&kernel);
 	return rc;
 }
@@ -148,7 +165,13 @@ int lockdown(const struct settings *settings)
 	bool unusable = rc == -EINVAL;
 
 	if (rc == 0) {
-		rc = load_unless_there(&networks, !settings->share_tables, &err);
+		struct lockdown_options options = {
+			.networks = networks.all.v,
+			.n = networks.all.n,
+			.local_node_allow = settings->local_node_allow,
+		};
+
+		rc = load_unless_there(&options, !settings->share_tables, &err);
 		if (rc < 0)
 			log_err("nft", "%s", err.text[0] ? err.text : strerror(-rc));
 	} else if (rc == -ENOMEM) {

@@ -300,6 +300,18 @@ static int read_port_map(struct reader *r)
 	return reader_take_named(r, 3 + swaps, &lookup, &stmt);
 }
 
+/* meta iifkind "veth" */
+static int read_interface_kind(struct reader *r)
+{
+	struct nft_stmt stmt = {.kind = NFT_STMT_INTERFACE_KIND};
+	const uint8_t *name = reader_cmp(r, 1, NFT_CMP_EQ, IFNAMSIZ);
+
+	if (!name || !reader_meta(r, 0, NFT_META_IIFKIND, NFT_REG32_00))
+		return 0;
+	memcpy(stmt.name, name, IFNAMSIZ - 1);
+	return reader_take(r, 2, &stmt);
+}
+
 /* iifname "veth1"; iifname @interfaces; iifname vmap @interfaces */
 static int read_interface(struct reader *r)
 {
@@ -461,9 +473,10 @@ static int read_counter(struct reader *r)
 static int read_stmt(struct reader *r)
 {
 	static int (*const readers[])(struct reader *) = {
-		read_family,    reader_network,   read_proto,        read_port_map,
-		read_interface, read_index,       read_ethernet,     read_nd_target,
-		read_counter,   read_established, read_local_source, read_verdict,
+		read_family,         reader_network,   read_proto,        read_port_map,
+		read_interface,      read_index,       read_ethernet,     read_nd_target,
+		read_counter,        read_established, read_local_source, read_verdict,
+		read_interface_kind,
 	};
 	size_t before = r->at;
 	int rc = 0;

@@ -521,6 +521,16 @@ static int build_interface(struct nftnl_rule *rule, const struct nft_stmt *stmt)
 	return rc == 0 ? add_cmp(rule, NFT_CMP_EQ, name, sizeof(name)) : rc;
 }
 
+/* meta iifkind "veth": since Linux 5.6 */
+static int build_interface_kind(struct nftnl_rule *rule, const struct nft_stmt *stmt)
+{
+	char name[IFNAMSIZ] = {0};
+	int rc = add_meta(rule, NFT_META_IIFKIND, NFT_REG_1);
+
+	memcpy(name, stmt->name, strnlen(stmt->name, sizeof(name) - 1));
+	return rc == 0 ? add_cmp(rule, NFT_CMP_EQ, name, sizeof(name)) : rc;
+}
+
 /* th dport . meta l4proto vmap @ports: fields take registers of four bytes, one after the other. */
 static int build_port_map(struct nftnl_rule *rule, const char *set)
 {
@@ -638,6 +648,8 @@ int nft_build_stmt(struct nft_batch *batch, enum nft_table table, struct nftnl_r
 		return build_local_source(rule);
 	case NFT_STMT_INTERFACE:
 		return build_interface(rule, stmt);
+	case NFT_STMT_INTERFACE_KIND:
+		return build_interface_kind(rule, stmt);
 	case NFT_STMT_INTERFACE_SET:
 	case NFT_STMT_INTERFACE_MAP:
 		rc = add_meta(rule, interface_key(stmt->dir), NFT_REG_1);

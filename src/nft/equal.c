@@ -73,6 +73,7 @@ static bool same_stmt(const struct nft_stmt *a, const struct nft_stmt *b)
 	case NFT_STMT_PORTS:
 		return a->proto == b->proto && a->n == b->n && same_ports(a, b);
 	case NFT_STMT_INTERFACE:
+	case NFT_STMT_INTERFACE_KIND:
 	case NFT_STMT_INTERFACE_SET:
 	case NFT_STMT_INTERFACE_MAP:
 	case NFT_STMT_INDEX_MAP:

@@ -234,6 +234,10 @@ static void print_stmt(const struct nft_stmt *stmt, enum nft_table table, FILE *
 		fprintf(out, "%s ", interface_words[stmt->dir]);
 		print_quoted(stmt->name, out);
 		break;
+	case NFT_STMT_INTERFACE_KIND:
+		fputs("meta iifkind ", out);
+		print_quoted(stmt->name, out);
+		break;
 	case NFT_STMT_INTERFACE_MAP:
 		fprintf(out, "%s vmap @%s", interface_words[stmt->dir], stmt->name);
 		break;

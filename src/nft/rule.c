@@ -73,6 +73,7 @@ const char *nft_stmt_set(const struct nft_stmt *stmt)
 	case NFT_STMT_DHCP:
 	case NFT_STMT_LOCAL_SOURCE:
 	case NFT_STMT_INTERFACE:
+	case NFT_STMT_INTERFACE_KIND:
 	case NFT_STMT_VLAN:
 	case NFT_STMT_ETHER_SOURCE:
 	case NFT_STMT_ETHER_FRAME:

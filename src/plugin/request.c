@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "base/utf8.h"
 #include "base/vec.h"
 
 #define DEFAULT_SOCKET    "/run/netpold/control.sock"
@@ -61,18 +60,15 @@ static bool is_identifier(const char *text)
 	return true;
 }
 
-/* As dev_valid_name() of the kernel; and UTF-8, as the result goes into a file of JSON. */
+/* As dev_valid_name() of the kernel. */
 static bool is_interface(const char *text)
 {
-	size_t len = strlen(text), step;
-	uint32_t c;
+	size_t len = strlen(text);
 
 	if (len == 0 || len >= IFNAMSIZ || strcmp(text, ".") == 0 || strcmp(text, "..") == 0)
 		return false;
-	for (size_t i = 0; i < len; i += step) {
-		step = utf8_decode(text + i, &c);
-		if (step == 0 || text[i] == '/' || text[i] == ':' ||
-		    isspace((unsigned char)text[i]))
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] == '/' || text[i] == ':' || isspace((unsigned char)text[i]))
 			return false;
 	}
 	return true;

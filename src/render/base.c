@@ -116,6 +116,15 @@ static int add_dhcp(struct nft_chain *chain)
 		       : rc;
 }
 
+int add_node_services(struct nft_chain *chain)
+{
+	int rc = add_discovery(chain, NFT_VERDICT_ACCEPT);
+
+	if (rc == 0)
+		rc = add_dhcp(chain);
+	return rc == 0 ? add_node_dns(chain) : rc;
+}
+
 /* Established packets first, so that all the rest is paid once per connection; but for
  * - a SYN: conntrack takes one that comes with the ports of an old connection for a part of it
  *   (sIG of tcp_conntracks[], net/netfilter/nf_conntrack_proto_tcp.c), and helpers may expect one;
@@ -184,11 +193,7 @@ static int write_input(struct nft_chain *chain, const struct render_options *opt
 	if (options->local_node_allow)
 		return rc;
 	if (rc == 0)
-		rc = add_discovery(chain, NFT_VERDICT_ACCEPT);
-	if (rc == 0)
-		rc = add_dhcp(chain);
-	if (rc == 0)
-		rc = add_node_dns(chain);
+		rc = add_node_services(chain);
 	if (rc == 0)
 		rc = add_interface_lookup(chain, DIR_EGRESS);
 	for (int family = 0; family < FAMILY_COUNT && rc == 0; family++)
@@ -332,7 +337,7 @@ static int put_chains(struct render *r)
 		rc = r->options.ipvs
 			     ? put_chain(r, CHAIN_POSTROUTING, write_postrouting)
 			     : ruleset_drop_chain(&r->ruleset, NFT_TABLE_POLICY, CHAIN_POSTROUTING);
-	return rc == 0 ? put_chain(r, "input", write_input) : rc;
+	return rc == 0 ? put_chain(r, CHAIN_INPUT, write_input) : rc;
 }
 
 int render_base(struct render *r)

@@ -70,6 +70,8 @@ const char *node_set_name(enum family family);
 /* What IPv6 needs on a link, whatever the policies say: a rule for neighbor and one for listener
  * discovery. */
 int add_discovery(struct nft_chain *chain, enum nft_verdict_kind verdict);
+/* What a pod may send to its node in any case: discovery, DHCP, DNS at a link-local address. */
+int add_node_services(struct nft_chain *chain);
 
 /* profile.c */
 void listen_profile(void *ctx, struct profile *profile, bool exists);
@@ -172,6 +174,7 @@ enum nft_dir peer_dir(enum direction dir);
 struct nft_verdict allowed_verdict(enum direction dir);
 
 #define CHAIN_FORWARD         "forward"
+#define CHAIN_INPUT           "input"
 #define CHAIN_TO_POD          "to_pod"
 #define CHAIN_POSTROUTING     "postrouting"
 #define CHAIN_TO_NODE         "to_node"

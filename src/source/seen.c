@@ -58,22 +58,18 @@ int seen_mark(struct seen_set *set, const char *ns, const char *name)
 	return -ENOMEM;
 }
 
-int seen_drop(struct seen_set *set, const char *ns, const char *name, seen_fn fn, void *ctx)
+bool seen_forget(struct seen_set *set, const char *ns, const char *name)
 {
 	struct seen_name *seen;
 	struct key key;
-	int rc;
 
 	make_key(&key, ns, name);
 	HASH_FIND(hh, set->names, key.text, key.len, seen);
 	if (!seen)
-		return 0;
-	rc = fn(ctx, ns, name);
-	if (rc < 0)
-		return rc;
+		return false;
 	HASH_DEL(set->names, seen);
 	free(seen);
-	return 0;
+	return true;
 }
 
 int seen_sweep(struct seen_set *set, seen_fn fn, void *ctx)

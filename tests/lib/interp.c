@@ -205,6 +205,8 @@ static bool matches(const struct run *run, const struct nft_stmt *stmt)
 		return packet->proto == stmt->proto && lists_port(stmt, packet);
 	case NFT_STMT_INTERFACE:
 		return strcmp(packet_interface(packet, stmt->dir), stmt->name) == 0;
+	case NFT_STMT_INTERFACE_KIND: /* of the lockdown: packets here do not say */
+		return false;
 	case NFT_STMT_VLAN:
 		return packet->ethernet && packet->vlan;
 	case NFT_STMT_ETHER_SOURCE:

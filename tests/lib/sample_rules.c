@@ -138,8 +138,13 @@ static void say_transport(struct pen *pen)
 	struct nft_stmt ports = {.kind = NFT_STMT_PORT_SET,
 				 .proto = sample_proto(pen->state),
 				 .negate = sample_chance(pen->state, 2)};
+	struct nft_stmt kind = {.kind = NFT_STMT_INTERFACE_KIND};
 
-	switch (sample_pick(pen->state, 7)) {
+	switch (sample_pick(pen->state, 8)) {
+	case 6:
+		(void)snprintf(kind.name, sizeof(kind.name), "veth");
+		sample_say(pen, &kind);
+		break;
 	case 5:
 		SAY(pen, .kind = NFT_STMT_SCTP_NOT_INIT);
 		break;
