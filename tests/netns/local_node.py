@@ -21,6 +21,7 @@ PORT, OTHER = 10250, 22
 NODE = ["192.168.0.1", "fd01::1"]
 LOCAL_DNS = ["169.254.20.10", "fe80::1"]  # fe80::1 is the gateway of all pods of the lab
 SERVICE = ["10.96.0.1", "fd96::1"]
+CLUSTER_DNS = ["10.96.0.10", "fd96::10"]  # the ClusterIP, which NodeLocal DNSCache has on a device of the node, too
 PODS = {"free": ["10.1.1.1", "fd00:1:1::1"], "closed": ["10.1.1.2", "fd00:1:1::2"], "open": ["10.1.1.3", "fd00:1:1::3"]}
 SYN = 2
 
@@ -31,6 +32,8 @@ def objects(allowed=True):
             "status": {"addresses": [{"type": "InternalIP", "address": address} for address in NODE]}}
     blocks = [{"ipBlock": {"cidr": f"{address}/{32 if '.' in address else 128}"}} for address in NODE]
     rules = [{"to": blocks, "ports": [{"protocol": "TCP", "port": PORT}, {"protocol": "UDP", "port": PORT}]}]
+    rules.append({"to": [{"ipBlock": {"cidr": cluster.host(address)}} for address in CLUSTER_DNS],
+                  "ports": [{"protocol": "TCP", "port": 53}, {"protocol": "UDP", "port": 53}]})
     if allowed:
         rules.append({"to": [{"podSelector": {"matchLabels": {"app": "free"}}}], "ports": [{"port": 80}]})
     return [node, *(harness.pod(name, {"app": name}, addresses) for name, addresses in PODS.items()),
@@ -44,7 +47,7 @@ class Scene:
         self.directory = f"/run/{mode}{''.join(options)}"
         self.policies()
         chosen = harness.Options(self.directory, *options)
-        ends = [{"kind": "node", "nodes": [harness.NODE], "address": address} for address in [*NODE, LOCAL_DNS[0]]]
+        ends = [{"kind": "node", "nodes": [harness.NODE], "address": address} for address in [*NODE, *CLUSTER_DNS, LOCAL_DNS[0]]]
         os.makedirs(self.directory + "-lab")
         self.lab = cluster.Cluster(cluster.read_pods(chosen), ends, self.directory + "-lab", mode == "bridged")
         self.lab.build(chosen)
@@ -146,6 +149,23 @@ def always(scene):
         scene.ping("from the node", node, PODS["closed"][number], True)
 
 
+def node_local_dns(scene, policy):
+    """NodeLocal DNSCache as its manifest has it: it answers at a link-local address and at the ClusterIP, and has both
+    untracked. What goes to the ClusterIP stays on the node, so a rule must name that address; a selector of CoreDNS's
+    pods does not."""
+    pods, node = scene.pods, scene.node
+    node.run(["nft", "-f", "-"], """table inet nodelocal {
+        chain prerouting { type filter hook prerouting priority raw; meta l4proto { tcp, udp } th dport 53 notrack; }
+        chain output { type filter hook output priority raw; meta l4proto { tcp, udp } th sport 53 notrack; }
+    }\n""")
+    for cluster_ip, dns in zip(CLUSTER_DNS, LOCAL_DNS):
+        for call in (scene.udp, scene.tcp):
+            call("NodeLocal DNSCache, link-local", pods["closed"], node, dns, 53, True)
+            call("NodeLocal DNSCache, ClusterIP, by a rule", pods["open"], node, cluster_ip, 53, True)
+            call("NodeLocal DNSCache, ClusterIP", pods["closed"], node, cluster_ip, 53, not policy)
+    node.run(["nft", "delete table inet nodelocal"])
+
+
 def segment(source, target, ports, flags, sequence):
     """A TCP header without options."""
     header = struct.pack("!HHIIBBHHH", *ports, sequence, 0, 5 << 4, flags, 1024, 0, 0)
@@ -185,10 +205,12 @@ def run(mode, check):
     scene = Scene(mode, check, "--established", "keep")
     own_node(scene, True)
     always(scene)
+    node_local_dns(scene, True)
     used_again(scene)
     scene.end()
     scene = Scene(mode, check, "--local-node-egress", "allow")
     own_node(scene, False)
+    node_local_dns(scene, False)
     scene.end()
 
 
