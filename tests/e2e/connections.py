@@ -143,7 +143,10 @@ class Udp(Connection):
         self.client.connect(place(through or target, through_port or port))
         self.client.send(b"hello")
         self.server.settimeout(harness.PATIENCE)
-        _, peer = self.server.recvfrom(64)
+        try:
+            _, peer = self.server.recvfrom(64)
+        except TimeoutError as err:
+            raise TimeoutError(self.name) from err
         self.server.connect(peer)
         if not stand([self]):
             raise TimeoutError(self.name)
