@@ -108,7 +108,8 @@ END
 	echo "== Linux $(cat "$kernels/$(suite "$1")/version")"
 	boot "$1" "$results"
 	if [ ! -e "$results/done" ]; then
-		tail -n 20 "$results/qemu" "$results/console" "$results/log" 2> /dev/null
+		# The last one has not come to its end.
+		tail -n 20 "$results/qemu" "$results/console" "$results/log" "$(ls -t "$results"/*.log | head -n 1)" 2> /dev/null
 		echo "FAIL machine $((SECONDS - began)) it did not come to its end" | tee -a "$results/table"
 	fi
 	[ ! -e "$results/failures" ] || cat "$results/failures"
@@ -121,5 +122,4 @@ for version in "$@"; do
 	run "$version"
 	columns+=("$logs/$version")
 done
-exec_table=$here/kernels/table.py
-python3 -B "$exec_table" "${columns[@]}"
+python3 -B "$here/kernels/table.py" "${columns[@]}"

@@ -56,6 +56,10 @@ void nft_kernel_close(struct nft_kernel *kernel);
  * after a read-back. */
 int nft_kernel_apply(struct nft_kernel *kernel, const struct nft_plan *plan, struct err *err);
 
+/* Asks what the kernel would refuse of a batch that begins with BEGIN and has no END; nothing of it
+ * happens. 0, with kernel->refusals; or a negative errno with err. */
+int nft_kernel_try(struct nft_kernel *kernel, const struct nft_batch *batch, struct err *err);
+
 /* Was the last transaction refused because the kernel has no tables of the family bridge? */
 bool nft_kernel_lacks_family(const struct nft_kernel *kernel);
 

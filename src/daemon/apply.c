@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "nft/features.h"
 #include "nft/owner.h"
 #include "nft/readback.h"
 
@@ -204,6 +205,16 @@ static int name_pods(const struct ruleset *wanted, const struct nft_refused *ref
 	return rc;
 }
 
+static int refused_wholly(const struct nft_refusal *first, struct err *err)
+{
+	bool table = first->message.subject == NFT_SUBJECT_TABLE;
+
+	return err_set(err, -EINVAL, "the kernel refuses %s%s%s: %s",
+		       table ? "table " : "the transaction",
+		       table ? nft_table_word(first->message.table) : "",
+		       table ? " " NFT_TABLE_NAME : "", strerror(-first->code));
+}
+
 /* The first refusal is the cause, those behind it may only follow from it. */
 static int isolate(struct apply *a, struct err *err)
 {
@@ -219,6 +230,9 @@ static int isolate(struct apply *a, struct err *err)
 		a->no_bridge_family = true;
 		return render_without_bridges(a->render);
 	}
+	if (first->message.subject == NFT_SUBJECT_BATCH ||
+	    first->message.subject == NFT_SUBJECT_TABLE)
+		return refused_wholly(first, err);
 	memset(&refused, 0, sizeof(refused));
 	refused.table = first->message.table;
 	refused.set = first->message.subject == NFT_SUBJECT_SET;
@@ -226,9 +240,7 @@ static int isolate(struct apply *a, struct err *err)
 	nft_refused_describe(wanted, &refused, whom, sizeof(whom));
 	if (name_pods(wanted, &refused, pods, sizeof(pods)) < 0)
 		return -ENOMEM;
-	if (first->message.subject == NFT_SUBJECT_BATCH ||
-	    first->message.subject == NFT_SUBJECT_TABLE ||
-	    !nft_refused_can_be_left_out(wanted, &refused) || already_refused(a, &refused) ||
+	if (!nft_refused_can_be_left_out(wanted, &refused) || already_refused(a, &refused) ||
 	    a->refused.n >= ISOLATED_MAX)
 		return err_set(err, -EINVAL, "the kernel refuses %s %s (%.100s): %s%s%.200s",
 			       refused.set ? "set" : "chain", refused.name, whom,
@@ -283,14 +295,45 @@ static void retry_changed(struct apply *a)
 	}
 }
 
+/* An answer that names a chain or nothing at all does not say that the kernel was built without it.
+ */
+static void add_missing(const struct apply *a, struct err *err)
+{
+	char text[ERR_TEXT_MAX];
+
+	for (int i = 0; i < NFT_FEATURE_COUNT; i++) {
+		if (!(a->missing & 1u << i))
+			continue;
+		memcpy(text, err->text, sizeof(text));
+		(void)err_set(err, err->code, "%.300s; this kernel has no %s", text,
+			      nft_feature_name((enum nft_feature)i));
+	}
+}
+
+/* Something has been refused: does the kernel lack what it takes? Where it cannot be asked, only
+ * what was refused is known. */
+static void find_missing(struct apply *a, int rc, bool refused, struct err *err)
+{
+	struct err unknown;
+
+	if (rc == 0 && a->refused.n == 0)
+		a->missing = 0;
+	if (!refused || nft_features_missing(&a->kernel, &a->missing, &unknown) < 0)
+		return;
+	if (rc < 0)
+		add_missing(a, err);
+}
+
 int apply_commit(struct apply *a, bool *ret_changed, struct err *err)
 {
 	int64_t began_us = clock_monotonic_us();
+	uint64_t refusals = a->refusals;
 	int rc;
 
 	a->missed = a->doubted = false;
 	retry_changed(a);
 	rc = attempt_all(a, ret_changed, err);
+	find_missing(a, rc, rc == -EINVAL || a->refusals > refusals, err);
 
 	if (rc < 0) {
 		a->failures++;

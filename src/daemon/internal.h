@@ -213,6 +213,10 @@ void conditions_check(struct daemon *d);
 /* table_owner.c: what follows from who owns our tables. */
 void table_owner_check(struct daemon *d);
 
+/* kernel_features.c: findings about what the kernel was built without, after a commit that returned
+ * this. */
+void kernel_features_tell(struct daemon *d, int commit);
+
 /* interfaces.c: findings about pods that policies select, at interfaces that policy does not reach.
  * After each change of the graph or of what the node has seen. */
 void interfaces_check(struct daemon *d);

@@ -5,7 +5,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/utsname.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -131,33 +130,6 @@ static void note_latency(struct daemon *d, bool changed)
 	d->waiting_us = d->dirty_since ? d->arrived_us : 0;
 }
 
-/* Bridged pods are found by their addresses all the same; what only the family bridge sees is open.
- */
-static void tell_bridge_family(struct daemon *d)
-{
-	struct utsname host;
-
-	if (!d->apply.no_bridge_family)
-		return;
-	if (uname(&host) < 0)
-		host.release[0] = '\0';
-	/* Without memory it is told after the next commit. */
-	(void)findings_setf(
-		&d->findings,
-		&(struct finding){
-			.part = "nft",
-			.id = "no-bridge-family",
-			.open = true,
-			.subject = "",
-			.todo = "Use a kernel with CONFIG_NF_TABLES_BRIDGE, or a CNI plugin that "
-				"routes, such as ptp.",
-		},
-		"Kernel %s has no nf_tables family bridge: pods on a bridge can use the addresses "
-		"of others, and broadcast and multicast pass between them whatever policy says; "
-		"all else is enforced.",
-		host.release);
-}
-
 int reconcile_now(struct daemon *d)
 {
 	bool held;
@@ -178,6 +150,7 @@ int reconcile_now(struct daemon *d)
 	d->dirty_since = d->touched_since = false;
 	rc = apply_commit(&d->apply, &changed, &err);
 	d->last_commit_ms = clock_monotonic_ms();
+	kernel_features_tell(d, rc);
 	if (rc < 0) {
 		follow_up_failure(d, rc, &err);
 		return rc;
@@ -189,7 +162,6 @@ int reconcile_now(struct daemon *d)
 	d->failures_in_row = 0;
 	d->dirty = d->dirty_since;
 	note_latency(d, changed);
-	tell_bridge_family(d);
 	table_owner_check(d);
 	closed_tell(d);
 	conditions_check(d);

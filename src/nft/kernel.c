@@ -212,6 +212,21 @@ static int commit(struct nft_kernel *k, struct nft_batch *batch, struct err *err
 	return 0;
 }
 
+/* Without its END a batch is judged and then undone (nfnetlink_rcv_batch()), as by nft --check. */
+int nft_kernel_try(struct nft_kernel *k, const struct nft_batch *batch, struct err *err)
+{
+	struct replies replies = {0};
+	int rc;
+
+	k->refusals.n = 0;
+	rc = send_batch(k, batch);
+	if (rc == 0)
+		rc = read_replies(k, batch, &replies);
+	if (rc == 0 && replies.lost)
+		rc = -ENOBUFS;
+	return rc < 0 ? err_set(err, rc, "nf_tables cannot be asked: %s", strerror(-rc)) : 0;
+}
+
 /* The messages of some parts of a plan, as one transaction. */
 static int open_envelope(struct nft_kernel *k, struct nft_batch *batch)
 {

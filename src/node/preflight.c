@@ -11,6 +11,10 @@
 #include "base/cleanup.h"
 #include "preflight_nft.h"
 
+/* The oldest kernel that is tested. */
+#define KERNEL_MAJOR 5
+#define KERNEL_MINOR 10
+
 const char *preflight_level_name(enum preflight_level level)
 {
 	switch (level) {
@@ -179,6 +183,25 @@ static int check_cni_results(const struct preflight_host *host, struct preflight
 		host->cni_results);
 }
 
+/* Comments of chains came with 5.10 (NFTA_CHAIN_USERDATA); what is older ignores the attribute. */
+static int check_kernel(const struct preflight_host *host, struct preflight *preflight)
+{
+	char release[PREFLIGHT_SUBJECT_MAX];
+	unsigned major = 0, minor = 0;
+
+	if (read_text(host->proc, "sys/kernel/osrelease", release, sizeof(release)) <= 0)
+		return 0;
+	release[strcspn(release, "\n")] = '\0';
+	if (sscanf(release, "%u.%u", &major, &minor) != 2 || major > KERNEL_MAJOR ||
+	    (major == KERNEL_MAJOR && minor >= KERNEL_MINOR))
+		return 0;
+	return preflight_add(
+		preflight, "kernel-old", PREFLIGHT_WARNING, release, "Use Linux 5.10 or later.",
+		"Kernel %s is older than 5.10 and not supported: without comments of chains every "
+		"repair writes all chains anew, and listings do not say whose they are.",
+		release);
+}
+
 static int check_conntrack(const struct preflight_host *host, struct preflight *preflight)
 {
 	if (is_there(host->proc, "sys/net/netfilter/nf_conntrack_max"))
@@ -260,8 +283,8 @@ static int by_level(const void *x, const void *y)
 int preflight_run(const struct preflight_host *host, struct preflight *ret_preflight)
 {
 	static int (*const checks[])(const struct preflight_host *, struct preflight *) = {
-		check_cni_results, check_bridges, check_forwarding, check_conntrack,
-		check_ipvs,        check_legacy,  preflight_nft,
+		check_cni_results, check_bridges, check_forwarding, check_kernel,
+		check_conntrack,   check_ipvs,    check_legacy,     preflight_nft,
 	};
 	struct preflight preflight = {0};
 	int rc = 0;

@@ -83,6 +83,7 @@ export -f lab dry_run_loads once kernel_log
 export examples
 
 set_up
+try lacking 300 bash "$top_srcdir/tests/kernels/lacking.sh"
 try dry-run 60 bash -c dry_run_loads
 try once 60 bash -c once
 try lab-routed 300 bash -c lab

@@ -127,10 +127,18 @@ static bool is_table_of(const struct nlmsghdr *message, uint8_t family)
 	       header->nfgen_family == family;
 }
 
+/* As text with its NUL, as attributes have it. */
+static bool has_expr(const struct nlmsghdr *message, const char *name)
+{
+	return name && message->nlmsg_type == (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWRULE) &&
+	       memmem(message, message->nlmsg_len, name, strlen(name) + 1);
+}
+
 static bool is_refused(const struct nlmsghdr *message, size_t place)
 {
 	return is_table_of(message, fake_socket.refused_family) ||
-	       place == fake_socket.refused[0] || place == fake_socket.refused[1] ||
+	       has_expr(message, fake_socket.refused_expr) || place == fake_socket.refused[0] ||
+	       place == fake_socket.refused[1] ||
 	       (fake_socket.refused_set &&
 		message->nlmsg_type == (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWSET) &&
 		memmem(message, message->nlmsg_len, fake_socket.refused_set,

@@ -36,8 +36,9 @@ struct fake_socket {
 	/* Which message of the next transactions is refused, from 1 as BEGIN; 0: none. And with
 	 * what. */
 	size_t refused[2];
-	const char *refused_set; /* how the name of a set begins that is never made; NULL: none */
-	uint8_t refused_family;  /* of tables that are never made; 0: none */
+	const char *refused_set;  /* how the name of a set begins that is never made; NULL: none */
+	const char *refused_expr; /* an expression that no rule may have; NULL: none */
+	uint8_t refused_family;   /* of tables that are never made; 0: none */
 	int refusal;
 	bool silent;       /* nothing is answered to a transaction */
 	int request_error; /* to a question; -EINTR: a list that is interrupted */

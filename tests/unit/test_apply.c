@@ -7,6 +7,7 @@
 #include <linux/netfilter.h>
 
 #include "fake_socket.h"
+#include "nft/features.h"
 #include "unit.h"
 
 static const char yaml[] =
@@ -135,6 +136,60 @@ static void tables_have_an_owner_where_the_kernel_can(void **state)
 	}
 }
 
+/* What the kernel refuses then has no name of its own. */
+static void without_the_family_inet_it_is_said(void **state)
+{
+	struct err err = {0};
+
+	(void)state;
+	fake_socket.refused_family = NFPROTO_INET;
+	fake_socket.refusal = -EOPNOTSUPP;
+	assert_int_equal(commit(&err), -EINVAL);
+	assert_string_equal(err.text,
+			    "the kernel refuses table inet netpold: Operation not supported; this "
+			    "kernel has no family inet (CONFIG_NF_TABLES_INET)");
+	assert_int_equal(apply.missing, 1u << NFT_FEATURE_INET);
+	fake_socket.refused_family = 0;
+	assert_int_equal(commit(&err), 0);
+	assert_int_equal(apply.missing, 0);
+}
+
+/* A module that cannot be loaded: rules are refused as if a chain were missing. */
+static void an_expression_that_the_kernel_lacks_is_named(void **state)
+{
+	static const struct {
+		const char *expr, *text;
+		enum nft_feature feature;
+	} rows[] = {
+		{"ct", "this kernel has no expression ct (CONFIG_NFT_CT", NFT_FEATURE_CT},
+		{"counter", "this kernel has no expression counter (", NFT_FEATURE_COUNTER},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct err err = {0};
+
+		fake_socket.refused_expr = rows[i].expr;
+		fake_socket.refusal = -ENOENT;
+		assert_int_equal(commit(&err), -EINVAL);
+		assert_non_null(strstr(err.text, rows[i].text));
+		assert_int_equal(apply.missing, 1u << rows[i].feature);
+	}
+}
+
+/* Refused for what it is, it says nothing about the kernel. */
+static void a_refusal_of_content_does_not_blame_the_kernel(void **state)
+{
+	struct err err = {0};
+
+	(void)state;
+	fake_socket.refused_set = "ingress_if";
+	fake_socket.refusal = -EEXIST;
+	assert_int_equal(commit(&err), -EINVAL);
+	assert_int_equal(apply.missing, 0);
+	assert_null(strstr(err.text, "this kernel"));
+}
+
 static void commits_are_counted_by_how_long_they_took(void **state)
 {
 	struct err err = {0};
@@ -165,6 +220,9 @@ int main(void)
 		TEST(a_refused_batch_names_whom_it_was_about),
 		TEST(a_family_that_the_kernel_lacks_is_left_out),
 		TEST(tables_have_an_owner_where_the_kernel_can),
+		TEST(without_the_family_inet_it_is_said),
+		TEST(an_expression_that_the_kernel_lacks_is_named),
+		TEST(a_refusal_of_content_does_not_blame_the_kernel),
 		TEST(commits_are_counted_by_how_long_they_took),
 	};
 

@@ -74,6 +74,16 @@ struct host_row {
 
 static const struct host_row hosts[] = {
 	{"a host in order", FINE, "", "", false, false},
+	{"the oldest kernel", FINE "proc/sys/kernel/osrelease=5.10.0-32-amd64| ", "", "", false,
+	 false},
+	{"a kernel too old", FINE "proc/sys/kernel/osrelease=5.9.16| ", "", "warning kernel-old ",
+	 false, false},
+	{"a kernel of long ago", FINE "proc/sys/kernel/osrelease=4.19.0-27-amd64| ", "",
+	 "warning kernel-old ", false, false},
+	{"a kernel of tomorrow", FINE "proc/sys/kernel/osrelease=10.0.0-rc1| ", "", "", false,
+	 false},
+	{"a kernel without a number", FINE "proc/sys/kernel/osrelease=mine| ", "", "", false,
+	 false},
 	{"a bridge in order", BRIDGED, "cni0", "", false, false},
 	{"a bridge without br_netfilter", FINE, "cni0", "error br-netfilter-missing ", false,
 	 false},
@@ -152,8 +162,8 @@ static void make_host(const char *files)
 static bool is_ours(const char *id)
 {
 	return strncmp(id, "br-", 3) == 0 || strcmp(id, "forwarding-off") == 0 ||
-	       strcmp(id, "conntrack-missing") == 0 || strcmp(id, "ipvs-conntrack-off") == 0 ||
-	       strcmp(id, "iptables-legacy") == 0;
+	       strcmp(id, "conntrack-missing") == 0 || strcmp(id, "kernel-old") == 0 ||
+	       strcmp(id, "ipvs-conntrack-off") == 0 || strcmp(id, "iptables-legacy") == 0;
 }
 
 static void check(const struct host_row *row)

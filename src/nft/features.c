@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "nft/features.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "nft/encode.h"
+
+static const struct {
+	const char *name;
+	enum nft_table table;
+	const char *chain;       /* that is tried; NULL: the table itself */
+	enum nft_stmt_kind kind; /* what is in it */
+} features[NFT_FEATURE_COUNT] = {
+	[NFT_FEATURE_INET] = {.name = "family inet (CONFIG_NF_TABLES_INET)",
+			      .table = NFT_TABLE_POLICY},
+	[NFT_FEATURE_BRIDGE] = {.name = "family bridge (CONFIG_NF_TABLES_BRIDGE)",
+				.table = NFT_TABLE_BRIDGE},
+	[NFT_FEATURE_CT] = {.name = "expression ct (CONFIG_NFT_CT, module nft_ct)",
+			    .table = NFT_TABLE_POLICY,
+			    .chain = "try_ct",
+			    .kind = NFT_STMT_CT_ESTABLISHED},
+	[NFT_FEATURE_FIB] = {.name = "expression fib (CONFIG_NFT_FIB_INET, module nft_fib_inet)",
+			     .table = NFT_TABLE_POLICY,
+			     .chain = "try_fib",
+			     .kind = NFT_STMT_LOCAL_SOURCE},
+	[NFT_FEATURE_COUNTER] = {.name = "expression counter (CONFIG_NFT_COUNTER, module "
+					 "nft_counter)",
+				 .table = NFT_TABLE_POLICY,
+				 .chain = "try_counter",
+				 .kind = NFT_STMT_COUNTER},
+};
+
+const char *nft_feature_name(enum nft_feature feature)
+{
+	return features[feature].name;
+}
+
+/* A chain with a rule of one statement. */
+static int try_statement(struct nft_batch *batch, enum nft_feature feature)
+{
+	struct nft_chain *chain = nft_chain_new(features[feature].chain, "");
+	struct nft_stmt stmt = {.kind = features[feature].kind};
+	struct nft_rule rule = {0};
+	int rc = chain ? nft_rule_add(&rule, &stmt) : -ENOMEM;
+
+	if (rc == 0)
+		rc = nft_build_chain(batch, features[feature].table, chain);
+	if (rc == 0)
+		rc = nft_build_rule(batch, features[feature].table, chain->name, &rule);
+	nft_rule_done(&rule);
+	nft_chain_free(chain);
+	return rc;
+}
+
+static int build(struct nft_batch *batch)
+{
+	int rc = nft_batch_begin(batch, 0);
+
+	for (int i = 0; i < NFT_FEATURE_COUNT && rc == 0; i++)
+		rc = features[i].chain ? try_statement(batch, (enum nft_feature)i)
+				       : nft_build_table(batch, features[i].table);
+	return rc;
+}
+
+/* nf_tables_newtable(): EOPNOTSUPP; nft_expr_type_get(): ENOENT where there is no such module.
+ * Refused for another reason it may still be there. */
+static bool is_lacking(enum nft_feature feature, const struct nft_refusal *refusal)
+{
+	const struct nft_message *message = &refusal->message;
+
+	if (refusal->code != -EOPNOTSUPP && refusal->code != -EAFNOSUPPORT &&
+	    refusal->code != -ENOENT)
+		return false;
+	return message->table == features[feature].table &&
+	       (features[feature].chain ? strcmp(message->name, features[feature].chain) == 0
+					: message->subject == NFT_SUBJECT_TABLE);
+}
+
+static unsigned missing(const struct nft_kernel *kernel)
+{
+	unsigned found = 0;
+
+	for (int i = 0; i < NFT_FEATURE_COUNT; i++) {
+		for (size_t j = 0; j < kernel->refusals.n; j++) {
+			if (is_lacking((enum nft_feature)i, &kernel->refusals.v[j]))
+				found |= 1u << i;
+		}
+	}
+	return found & (1u << NFT_FEATURE_INET) ? 1u << NFT_FEATURE_INET : found;
+}
+
+int nft_features_missing(struct nft_kernel *kernel, unsigned *ret_missing, struct err *err)
+{
+	struct nft_batch batch = {.seq = kernel->seq};
+	int rc = build(&batch);
+
+	kernel->seq = batch.seq;
+	rc = rc < 0 ? err_set(err, rc, "no memory for a question")
+		    : nft_kernel_try(kernel, &batch, err);
+	if (rc == 0)
+		*ret_missing = missing(kernel);
+	nft_batch_done(&batch);
+	return rc;
+}
