@@ -6,13 +6,15 @@
 # run here.
 # The environment: top_builddir, a build (default: the current directory); KERNELS_DIR, where kernels are kept;
 # KERNELS_UPDATE=1, newer ones are looked for; TESTS, names of tests/kernels/guest.sh, which are run instead of all;
-# KERNELS_QUICK=1, a choice of them; KERNELS_SECONDS, for all of one kernel; KERNELS_LOGS, where logs are left.
+# KERNELS_QUICK=1, a choice of them; KERNELS_SECONDS, after which a kernel begins no other test; KERNELS_LOGS, where logs are
+# left.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 top_srcdir=$(cd "$here/.." && pwd)
 top_builddir=$(cd "${top_builddir:-.}" && pwd)
 kernels=${KERNELS_DIR:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/netpold-kernels}
-seconds=${KERNELS_SECONDS:-2400}
+seconds=${KERNELS_SECONDS:-7200}
+TEST_SECONDS=1000 # for the one that is under way, and to end
 
 skip()
 {
@@ -88,10 +90,10 @@ boot() # VERSION RESULTS
 	tree=$kernels/$(suite "$1")
 	read -r release package < "$tree/version"
 	make_initramfs "$tree" "$release" "$work/initramfs.cpio"
-	timeout -k 10 "$seconds" qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot \
+	timeout -k 10 $((seconds + TEST_SECONDS)) qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot \
 		-machine pc -accel tcg,thread=multi -cpu max,la57=off -smp 2 -m 3072 \
 		-kernel "$tree/vmlinuz" -initrd "$work/initramfs.cpio" \
-		-append 'console=ttyS0 quiet loglevel=4 panic=-1 mitigations=off nokaslr audit=0 apparmor=0 random.trust_cpu=on' \
+		-append 'console=ttyS0 quiet loglevel=4 panic=-1 mitigations=off nokaslr audit=0 apparmor=0 rcupdate.rcu_expedited=1 random.trust_cpu=on' \
 		-device virtio-rng-pci -serial "file:$2/console" \
 		-virtfs local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap \
 		-virtfs local,path="$2",mount_tag=results,security_model=none < /dev/null > "$2/qemu" 2>&1
@@ -103,7 +105,7 @@ run() # VERSION
 	rm -rf "$results"
 	mkdir -p "$results"
 	cat > "$results/settings" << END
-export top_srcdir='$top_srcdir' top_builddir='$top_builddir' TESTS='${TESTS:-}' KERNELS_QUICK='${KERNELS_QUICK:-}'
+export top_srcdir='$top_srcdir' top_builddir='$top_builddir' TESTS='${TESTS:-}' KERNELS_QUICK='${KERNELS_QUICK:-}' BUDGET=$seconds
 END
 	echo "== Linux $(cat "$kernels/$(suite "$1")/version")"
 	boot "$1" "$results"

@@ -90,6 +90,9 @@ install_extras()
 	need procps /bin/kill
 	need valgrind valgrind
 	need containernetworking-plugins /usr/lib/cni/ptp
+	need qemu-system-x86 qemu-system-x86_64
+	need kmod depmod
+	need cpio cpio
 	[ ${#missing[@]} -gt 0 ] && [ "$(id -u)" = 0 ] || return 0
 	say "installing ${missing[*]}"
 	apt-get -qq install -y --no-install-recommends "${missing[@]}" > "$work/apt.log" 2>&1 ||
@@ -139,6 +142,25 @@ check() # NAME DIRECTORY VARIABLE=VALUE...
 	fi
 }
 
+# Other kernels than this one, emulated: each test of each counts. Without qemu, or where apt has no kernels, skipped.
+kernels() # VERSION...
+{
+	local counts status
+	say "kernels: $*"
+	env top_builddir="$work/gcc" KERNELS_QUICK=1 KERNELS_SECONDS=240 "$top/tests/kernels.sh" "$@" 2>&1 | tee "$work/log"
+	status=${PIPESTATUS[0]}
+	counts=$(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed, \([0-9]*\) skipped$/\1 \2 \3/p' "$work/log" | tail -n 1)
+	if [ "$status" = 77 ]; then
+		skipped=$((skipped + 1))
+		return
+	fi
+	read -r pass fail skip <<< "${counts:-0 1 0}"
+	passed=$((passed + pass))
+	failed=$((failed + fail))
+	skipped=$((skipped + skip))
+	[ "$fail" = 0 ] || broken="$broken, kernels"
+}
+
 build() # DIRECTORY CONFIGURE-ARGUMENTS...
 {
 	mkdir -p "$1" && cd "$1" || return 1
@@ -157,6 +179,7 @@ install_extras
 step "autoreconf" autoreconf -fi
 step "build with gcc" warning_free "$work/gcc" CC=gcc
 check "gcc" "$work/gcc"
+kernels 6.1 5.10
 step "build with the sanitizers" warning_free "$work/sanitizers" CC=gcc --enable-sanitizers
 # The same, with less of what is random: slower by itself.
 check "sanitizers" "$work/sanitizers" CLUSTERS=3000 LABS=6 NEVER_SECONDS=8 E2E_SECONDS=1 SOAK_SECONDS=8 CASES=8 QUICK=1

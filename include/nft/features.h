@@ -23,4 +23,8 @@ const char *nft_feature_name(enum nft_feature feature);
  * or a negative errno with err; kernel->refusals are then of this question. */
 int nft_features_missing(struct nft_kernel *kernel, unsigned *ret_missing, struct err *err);
 
+/* The same, and says it in `err`, which says what was refused: an answer that names a chain or
+ * nothing at all does not tell. Where the kernel cannot be asked, both stay as they are. */
+void nft_features_explain(struct nft_kernel *kernel, unsigned *missing, struct err *err);
+
 #endif

@@ -295,33 +295,15 @@ static void retry_changed(struct apply *a)
 	}
 }
 
-/* An answer that names a chain or nothing at all does not say that the kernel was built without it.
- */
-static void add_missing(const struct apply *a, struct err *err)
-{
-	char text[ERR_TEXT_MAX];
-
-	for (int i = 0; i < NFT_FEATURE_COUNT; i++) {
-		if (!(a->missing & 1u << i))
-			continue;
-		memcpy(text, err->text, sizeof(text));
-		(void)err_set(err, err->code, "%.300s; this kernel has no %s", text,
-			      nft_feature_name((enum nft_feature)i));
-	}
-}
-
-/* Something has been refused: does the kernel lack what it takes? Where it cannot be asked, only
- * what was refused is known. */
+/* Something has been refused: does the kernel lack what it takes? */
 static void find_missing(struct apply *a, int rc, bool refused, struct err *err)
 {
-	struct err unknown;
+	struct err none = {0};
 
 	if (rc == 0 && a->refused.n == 0)
 		a->missing = 0;
-	if (!refused || nft_features_missing(&a->kernel, &a->missing, &unknown) < 0)
-		return;
-	if (rc < 0)
-		add_missing(a, err);
+	if (refused)
+		nft_features_explain(&a->kernel, &a->missing, rc < 0 ? err : &none);
 }
 
 int apply_commit(struct apply *a, bool *ret_changed, struct err *err)

@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "nft/features.h"
 #include "nft/kernel.h"
 #include "nft/owner.h"
 #include "nft/readback.h"
@@ -98,6 +99,7 @@ static int load_once(struct nft_kernel *kernel, const struct lockdown_options *o
 	struct ruleset ruleset = {0};
 	struct nft_plan plan = {0};
 	struct nft_found found = {0};
+	unsigned missing = 0;
 	int rc = render_lockdown(&ruleset, options);
 
 	if (rc == 0 && own)
@@ -110,6 +112,8 @@ static int load_once(struct nft_kernel *kernel, const struct lockdown_options *o
 		rc = nft_plan_repair(&plan, &found, &ruleset);
 	if (rc == 0)
 		rc = nft_kernel_apply(kernel, &plan, err);
+	if (rc == -EINVAL)
+		nft_features_explain(kernel, &missing, err);
 	nft_plan_done(&plan);
 	nft_found_done(&found);
 	ruleset_done(&ruleset);

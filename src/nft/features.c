@@ -60,7 +60,7 @@ static int build(struct nft_batch *batch)
 
 	for (int i = 0; i < NFT_FEATURE_COUNT && rc == 0; i++)
 		rc = features[i].chain ? try_statement(batch, (enum nft_feature)i)
-				       : nft_build_table(batch, features[i].table);
+				       : nft_build_table_if_absent(batch, features[i].table);
 	return rc;
 }
 
@@ -78,7 +78,7 @@ static bool is_lacking(enum nft_feature feature, const struct nft_refusal *refus
 					: message->subject == NFT_SUBJECT_TABLE);
 }
 
-static unsigned missing(const struct nft_kernel *kernel)
+static unsigned lacking(const struct nft_kernel *kernel)
 {
 	unsigned found = 0;
 
@@ -100,7 +100,23 @@ int nft_features_missing(struct nft_kernel *kernel, unsigned *ret_missing, struc
 	rc = rc < 0 ? err_set(err, rc, "no memory for a question")
 		    : nft_kernel_try(kernel, &batch, err);
 	if (rc == 0)
-		*ret_missing = missing(kernel);
+		*ret_missing = lacking(kernel);
 	nft_batch_done(&batch);
 	return rc;
+}
+
+void nft_features_explain(struct nft_kernel *kernel, unsigned *missing, struct err *err)
+{
+	struct err unknown;
+	char text[ERR_TEXT_MAX];
+
+	if (nft_features_missing(kernel, missing, &unknown) < 0)
+		return;
+	for (int i = 0; i < NFT_FEATURE_COUNT; i++) {
+		if (!(*missing & 1u << i))
+			continue;
+		memcpy(text, err->text, sizeof(text));
+		(void)err_set(err, err->code, "%.300s; this kernel has no %s", text,
+			      features[i].name);
+	}
 }

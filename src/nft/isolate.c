@@ -250,4 +250,6 @@ void nft_refused_describe(const struct ruleset *ruleset, const struct nft_refuse
 		if (concerned)
 			used = add_comment(to, len, used, chain);
 	}
+	if (used == 0)
+		(void)snprintf(to, len, "no rule uses it");
 }

@@ -54,8 +54,11 @@ load() # NAME RULESET
 	fi
 }
 
+seed=${SEED:-$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}
 # Cases with faults say what messages they want; the others' are those of --check.
 for case in "$top_srcdir"/tests/golden/*/; do
+	number=$((${number:-0} + 1))
+	[ $(((number + seed) % ${SAMPLE:-1})) = 0 ] || continue # one in so many
 	name=$(basename "$case")
 	wanted=0
 	[ ! -e "$case/expect.status" ] || wanted=$(cat "$case/expect.status")
@@ -72,7 +75,6 @@ for case in "$top_srcdir"/tests/golden/*/; do
 	printed "$name" $status "$wanted" "$messages" && load "$name" "$tmp/rules"
 done
 
-seed=${SEED:-$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}
 echo "random clusters from seed $seed"
 for i in $(seq "${LOADS:-60}"); do
 	"$python" "$top_srcdir/tests/netns/random_cluster.py" $((seed + i)) "$tmp/cluster.json" "$tmp/flows"

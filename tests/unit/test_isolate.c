@@ -154,6 +154,16 @@ static void a_set_goes_with_the_rules_that_look_into_it(void **state)
 	ruleset_done(&left);
 }
 
+static void what_nothing_refers_to_is_not_described_by_nothing(void **state)
+{
+	struct nft_refused refused = of(NFT_TABLE_POLICY, true, "unknown");
+	char whom[200];
+
+	(void)state;
+	nft_refused_describe(render_ruleset(cluster.render), &refused, whom, sizeof(whom));
+	assert_string_equal(whom, "no rule uses it");
+}
+
 static void an_antispoofing_chain_keeps_its_drop_alone(void **state)
 {
 	const struct ruleset *whole = render_ruleset(cluster.render);
@@ -263,6 +273,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_pods_chain_keeps_its_drop_alone, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_profiles_chain_is_empty_and_still_there, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(what_nothing_refers_to_is_not_described_by_nothing,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(a_set_goes_with_the_rules_that_look_into_it, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(an_antispoofing_chain_keeps_its_drop_alone, setup,
