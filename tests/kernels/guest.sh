@@ -29,7 +29,7 @@ set_up()
 }
 
 # KERNELS_QUICK: one of the two modes, whatever differs between kernels, nothing long.
-quick="lacking dry-run once lab-bridged apply antispoof ipvs-routed established-routed limited kernel-log"
+quick="lacking dry-run once lab-bridged apply antispoof ipvs-routed established-routed kernel-log limited cgroup2"
 [ -z "$KERNELS_QUICK" ] || TESTS=${TESTS:-$quick}
 
 # A line of the table: whether it passes, how long it took, and why it is skipped.
@@ -94,7 +94,14 @@ kernel_log()
 	! dmesg | grep -E 'BUG:|WARNING:|Oops|general protection|Call Trace|refcount|KASAN|soft lockup|hung task'
 }
 
-export -f lab dry_run_loads once kernel_log
+# tests/lib/limited.sh has the cgroup that Debian has.
+cgroup2()
+{
+	sh "$top_srcdir/tests/lib/limited.sh" 256 cat /proc/self/cgroup 2>&1 | tee /run/limited
+	grep -qF 'by a memory cgroup (version 2)' /run/limited && grep -q '^0::/netpold-test-' /run/limited
+}
+
+export -f lab dry_run_loads once kernel_log cgroup2
 export examples
 
 set_up
@@ -125,8 +132,9 @@ py 900 netns/attach.py
 py 900 netns/rights.py
 py 900 netns/unprivileged.py
 sh_test 900 netns/preflight.sh
-sh_test 900 check/limited.sh
-try kernel-log 300 bash -c kernel_log
+BUDGET=1000000 try kernel-log 300 bash -c kernel_log
+sh_test 900 check/limited.sh # the kernel tells of what it has ended
+try cgroup2 300 bash -c cgroup2
 cat /proc/uptime > $results/ended
 dmesg > $results/dmesg
 touch $results/done
