@@ -26,8 +26,8 @@ struct apply {
 	bool known;   /* the kernel has what render_committed() was last told */
 	bool missed; /* while nobody listened, others may have changed our tables: read them soon */
 	VEC(struct nft_refused) refused;
-	bool cannot_own;       /* the kernel has no table flags owner and persist (nft/owner.h) */
-	bool not_owned;        /* it has, but a table was made without them, and cannot get them */
+	bool cannot_own;  /* the kernel has no table flags owner and persist (nft/owner.h) */
+	bool not_owned;   /* it has, but a table was made without them, and cannot get them */
 	unsigned missing; /* enum nft_feature, 1 << each: why the kernel has refused something */
 	bool no_bridge_family; /* the kernel has no place for the bridge table: it is left out */
 
