@@ -99,7 +99,6 @@ static int load_once(struct nft_kernel *kernel, const struct lockdown_options *o
 	struct ruleset ruleset = {0};
 	struct nft_plan plan = {0};
 	struct nft_found found = {0};
-	unsigned missing = 0;
 	int rc = render_lockdown(&ruleset, options);
 
 	if (rc == 0 && own)
@@ -112,8 +111,6 @@ static int load_once(struct nft_kernel *kernel, const struct lockdown_options *o
 		rc = nft_plan_repair(&plan, &found, &ruleset);
 	if (rc == 0)
 		rc = nft_kernel_apply(kernel, &plan, err);
-	if (rc == -EINVAL)
-		nft_features_explain(kernel, &missing, err);
 	nft_plan_done(&plan);
 	nft_found_done(&found);
 	ruleset_done(&ruleset);
@@ -139,6 +136,7 @@ static int load(struct nft_kernel *kernel, struct lockdown_options options, bool
 static int load_unless_there(const struct lockdown_options *options, bool own, struct err *err)
 {
 	struct nft_kernel kernel;
+	unsigned missing = 0;
 	bool has = false;
 	int rc = nft_kernel_open(&kernel, err);
 
@@ -151,6 +149,8 @@ static int load_unless_there(const struct lockdown_options *options, bool own, s
 		log_notice("netpold", "there are rules of an earlier run: they stay as they are");
 	else
 		rc = load(&kernel, *options, own, err);
+	if (rc == -EINVAL)
+		nft_features_explain(&kernel, &missing, err);
 	if (rc == 0 && !has)
 		log_notice("netpold",
 			   "locked: nothing is forwarded from pods or to them%s until netpold has "
