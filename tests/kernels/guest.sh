@@ -111,7 +111,7 @@ try once 300 bash -c once
 try lab-routed 900 bash -c lab
 try lab-bridged 900 bash -c 'lab --bridged'
 try lab-of-the-dry-run 900 bash -c 'lab --enforce dry-run'
-export APPLIES=1 LOADS=2 SAMPLE=6
+export APPLIES=1 LOADS=2 SAMPLE=$((KERNELS_QUICK ? 20 : 6))
 sh_test 900 netns/load.sh
 sh_test 900 netns/apply.sh
 py 900 netns/antispoof.py
