@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Conditions are followed through the registers of the kernel's virtual machine, see
- * net/netfilter/nf_tables_core.c: a value is loaded, perhaps masked, and compared. Interfaces and
- * addresses are held against those of pods; what every new connection has (a family, a protocol,
- * the state "new") is no restriction; anything else may or may not be so. */
+ * net/netfilter/nf_tables_core.c: a value is loaded, perhaps masked, and compared, or looked up. */
 #include "foreign_rule.h"
 
 #include <arpa/inet.h>
@@ -21,36 +19,28 @@
 
 #include "base/vec.h"
 
-#define REGISTERS  32
-#define VALUE_MAX  16
-#define XT_NOTRACK 1 /* XT_CT_NOTRACK of linux/netfilter/xt_CT.h */
-
-enum value {
-	VALUE_OTHER,
-	VALUE_COMMON, /* something that all connections of a kind have */
-	VALUE_STATE,  /* of connection tracking */
-	VALUE_IFNAME,
-	VALUE_IFINDEX,
-	VALUE_ADDR_V4,
-	VALUE_ADDR_V6,
-};
-
-struct reg {
-	enum value value;
-	bool masked;
-	uint8_t mask[VALUE_MAX];
-	size_t len;
-};
+#define REGISTERS  16 /* of four bytes, NFT_REG32_NUM */
+#define XT_NOTRACK 1  /* XT_CT_NOTRACK of linux/netfilter/xt_CT.h */
 
 struct parse {
 	const struct preflight_host *host;
-	struct reg regs[REGISTERS];
+	struct foreign_value regs[REGISTERS]; /* each at its first four bytes */
 	struct foreign_rule *rule;
 };
 
-static struct reg *reg_of(struct parse *p, const struct nftnl_expr *expr, uint16_t attr)
+/* The number of a register in units of four bytes, nft_parse_register() of nf_tables_api.c. */
+static uint32_t reg_number(const struct nftnl_expr *expr, uint16_t attr)
 {
 	uint32_t n = nftnl_expr_is_set(expr, attr) ? nftnl_expr_get_u32(expr, attr) : REGISTERS;
+
+	if (n >= NFT_REG_1 && n <= NFT_REG_4)
+		return (n - NFT_REG_1) * (NFT_REG_SIZE / NFT_REG32_SIZE);
+	return n >= NFT_REG32_00 && n <= NFT_REG32_15 ? n - NFT_REG32_00 : REGISTERS;
+}
+
+static struct foreign_value *reg_of(struct parse *p, const struct nftnl_expr *expr, uint16_t attr)
+{
+	uint32_t n = reg_number(expr, attr);
 
 	return n < REGISTERS ? &p->regs[n] : NULL;
 }
@@ -60,37 +50,38 @@ static void unknown(struct parse *p)
 	p->rule->certain = p->rule->always = false;
 }
 
-static void load(struct parse *p, const struct nftnl_expr *expr, uint16_t dreg, enum value value,
-		 size_t len)
+static void load(struct parse *p, const struct nftnl_expr *expr, uint16_t dreg,
+		 enum foreign_value_kind value, size_t len)
 {
-	struct reg *reg = reg_of(p, expr, dreg);
+	struct foreign_value *reg = reg_of(p, expr, dreg);
 
 	if (reg)
-		*reg = (struct reg){.value = value, .len = len};
+		*reg = (struct foreign_value){.kind = value, .len = len};
 }
 
 static void parse_meta(struct parse *p, const struct nftnl_expr *expr)
 {
-	enum value value = VALUE_OTHER;
+	enum foreign_value_kind value = FOREIGN_VALUE_OTHER;
 
 	switch (nftnl_expr_get_u32(expr, NFTNL_EXPR_META_KEY)) {
 	case NFT_META_NFPROTO:
 	case NFT_META_L4PROTO:
 	case NFT_META_PROTOCOL:
-		value = VALUE_COMMON;
+		value = FOREIGN_VALUE_COMMON;
 		break;
 	case NFT_META_IIFNAME:
 	case NFT_META_OIFNAME:
-		value = VALUE_IFNAME;
+		value = FOREIGN_VALUE_IFNAME;
 		break;
 	case NFT_META_IIF:
 	case NFT_META_OIF:
-		value = VALUE_IFINDEX;
+		value = FOREIGN_VALUE_IFINDEX;
 		break;
 	default:
 		break;
 	}
-	load(p, expr, NFTNL_EXPR_META_DREG, value, IFNAMSIZ);
+	load(p, expr, NFTNL_EXPR_META_DREG, value,
+	     value == FOREIGN_VALUE_IFNAME ? IFNAMSIZ : sizeof(uint32_t));
 }
 
 /* nft loads of an address as many bytes as its prefix has. Protocol: iphdr.protocol,
@@ -100,22 +91,22 @@ static void parse_payload(struct parse *p, const struct nftnl_expr *expr)
 	uint32_t base = nftnl_expr_get_u32(expr, NFTNL_EXPR_PAYLOAD_BASE);
 	uint32_t offset = nftnl_expr_get_u32(expr, NFTNL_EXPR_PAYLOAD_OFFSET);
 	uint32_t len = nftnl_expr_get_u32(expr, NFTNL_EXPR_PAYLOAD_LEN);
-	enum value value = VALUE_OTHER;
+	enum foreign_value_kind value = FOREIGN_VALUE_OTHER;
 
 	if (base == NFT_PAYLOAD_NETWORK_HEADER && (offset == 12 || offset == 16) && len <= 4)
-		value = VALUE_ADDR_V4;
+		value = FOREIGN_VALUE_ADDR_V4;
 	else if (base == NFT_PAYLOAD_NETWORK_HEADER && (offset == 8 || offset == 24) &&
-		 len <= VALUE_MAX)
-		value = VALUE_ADDR_V6;
+		 len <= FOREIGN_VALUE_MAX)
+		value = FOREIGN_VALUE_ADDR_V6;
 	else if (base == NFT_PAYLOAD_NETWORK_HEADER && len == 1 && (offset == 9 || offset == 6))
-		value = VALUE_COMMON;
+		value = FOREIGN_VALUE_COMMON;
 	load(p, expr, NFTNL_EXPR_PAYLOAD_DREG, value, len);
 }
 
 static void parse_bitwise(struct parse *p, const struct nftnl_expr *expr)
 {
-	struct reg *from = reg_of(p, expr, NFTNL_EXPR_BITWISE_SREG);
-	struct reg *to = reg_of(p, expr, NFTNL_EXPR_BITWISE_DREG), value = {0};
+	struct foreign_value *from = reg_of(p, expr, NFTNL_EXPR_BITWISE_SREG);
+	struct foreign_value *to = reg_of(p, expr, NFTNL_EXPR_BITWISE_DREG), value = {0};
 	uint32_t mask_len = 0, xor_len = 0;
 	const uint8_t *mask = nftnl_expr_get(expr, NFTNL_EXPR_BITWISE_MASK, &mask_len);
 	const uint8_t * xor = nftnl_expr_get(expr, NFTNL_EXPR_BITWISE_XOR, &xor_len);
@@ -123,97 +114,28 @@ static void parse_bitwise(struct parse *p, const struct nftnl_expr *expr)
 	if (!from || !to)
 		return;
 	value = *from;
-	if (!mask || mask_len > VALUE_MAX || from->masked)
-		value.value = VALUE_OTHER;
+	if (!mask || mask_len > FOREIGN_VALUE_MAX || from->masked)
+		value.kind = FOREIGN_VALUE_OTHER;
 	for (uint32_t i = 0; xor &&i < xor_len; i++) {
 		if (xor[i] != 0)
-			value.value = VALUE_OTHER;
+			value.kind = FOREIGN_VALUE_OTHER;
 	}
-	if (value.value != VALUE_OTHER)
+	if (value.kind != FOREIGN_VALUE_OTHER)
 		memcpy(value.mask, mask, mask_len);
 	value.masked = true;
 	*to = value;
 }
 
-/* Names are compared to their end, or as far as a wildcard goes. */
-static bool any_interface(const struct parse *p, const uint8_t *data, size_t len, bool is)
+static void compare(struct parse *p, const struct foreign_value *value, const uint8_t *data,
+		    size_t len, bool is)
 {
-	for (size_t i = 0; i < p->host->n_interfaces; i++) {
-		char name[IFNAMSIZ] = "";
+	static const struct foreign_value nothing;
+	struct foreign_answer answer =
+		foreign_compare(p->host, value ? value : &nothing, data, len, is);
 
-		(void)strncpy(name, p->host->interfaces[i], sizeof(name) - 1);
-		if ((len <= sizeof(name) && memcmp(name, data, len) == 0) == is)
-			return true;
-	}
-	return false;
-}
-
-static bool any_index(const struct parse *p, const uint8_t *data, size_t len, bool is)
-{
-	char name[IF_NAMESIZE] = "";
-	unsigned index = 0;
-
-	if (len != sizeof(index))
-		return true;
-	memcpy(&index, data, sizeof(index));
-	if (if_indextoname(index, name))
-		return any_interface(p, (const uint8_t *)name, sizeof(name), is);
-	return !is && p->host->n_interfaces > 0; /* there is no such interface */
-}
-
-static bool any_addr(const struct parse *p, const struct reg *reg, const uint8_t *data, size_t len,
-		     bool is)
-{
-	enum family family = reg->value == VALUE_ADDR_V4 ? FAMILY_V4 : FAMILY_V6;
-
-	for (size_t i = 0; i < p->host->n_addrs; i++) {
-		const struct addr *addr = &p->host->addrs[i];
-		bool equal = true;
-
-		if ((enum family)addr->family != family)
-			continue;
-		for (size_t k = 0; k < len && k < reg->len && k < VALUE_MAX; k++)
-			equal &= (addr->b[k] & (reg->masked ? reg->mask[k] : 0xff)) == data[k];
-		if (equal == is)
-			return true;
-	}
-	return false;
-}
-
-/* Bits of the state are compared with 0; bytes are in the host's order (nft_ct_get_eval()). */
-static bool has_new(const struct reg *reg, const uint8_t *data, size_t len, bool is)
-{
-	uint32_t mask, none = 0;
-
-	memcpy(&mask, reg->mask, sizeof(mask));
-	return reg->masked && !is && len == sizeof(none) && memcmp(data, &none, len) == 0 &&
-	       (mask & NF_CT_STATE_BIT(IP_CT_NEW));
-}
-
-static void compare(struct parse *p, const struct reg *reg, const uint8_t *data, size_t len,
-		    bool is)
-{
 	p->rule->always = false;
-	switch (reg ? reg->value : VALUE_OTHER) {
-	case VALUE_COMMON:
-		break;
-	case VALUE_STATE:
-		p->rule->certain &= has_new(reg, data, len, is);
-		break;
-	case VALUE_IFNAME:
-		p->rule->applies &= any_interface(p, data, len, is);
-		break;
-	case VALUE_IFINDEX:
-		p->rule->applies &= any_index(p, data, len, is);
-		break;
-	case VALUE_ADDR_V4:
-	case VALUE_ADDR_V6:
-		p->rule->applies &= any_addr(p, reg, data, len, is);
-		break;
-	case VALUE_OTHER:
-		p->rule->certain = false;
-		break;
-	}
+	p->rule->applies &= answer.applies;
+	p->rule->certain &= answer.certain;
 }
 
 static void parse_cmp(struct parse *p, const struct nftnl_expr *expr)
@@ -227,35 +149,80 @@ static void parse_cmp(struct parse *p, const struct nftnl_expr *expr)
 		compare(p, reg_of(p, expr, NFTNL_EXPR_CMP_SREG), data, len, op == NFT_CMP_EQ);
 }
 
+int foreign_verdict_make(uint32_t code, const char *chain, struct foreign_verdict *ret)
+{
+	*ret = (struct foreign_verdict){.effect = FOREIGN_NONE};
+	switch ((int32_t)code) {
+	case NF_DROP:
+		ret->effect = FOREIGN_DROP;
+		return 0;
+	case NF_ACCEPT:
+		ret->effect = FOREIGN_ACCEPT;
+		return 0;
+	case NFT_RETURN:
+		ret->effect = FOREIGN_RETURN;
+		return 0;
+	case NFT_JUMP:
+		ret->effect = FOREIGN_JUMP;
+		break;
+	case NFT_GOTO:
+		ret->effect = FOREIGN_GOTO;
+		break;
+	default:
+		return 0;
+	}
+	ret->target = strdup(chain ? chain : "");
+	return ret->target ? 0 : -ENOMEM;
+}
+
 static int parse_verdict(struct parse *p, const struct nftnl_expr *expr)
 {
 	const char *chain = nftnl_expr_is_set(expr, NFTNL_EXPR_IMM_CHAIN)
 				    ? nftnl_expr_get_str(expr, NFTNL_EXPR_IMM_CHAIN)
 				    : NULL;
 
-	if (!nftnl_expr_is_set(expr, NFTNL_EXPR_IMM_VERDICT))
-		return 0; /* a value for a register */
-	switch ((int32_t)nftnl_expr_get_u32(expr, NFTNL_EXPR_IMM_VERDICT)) {
-	case NF_DROP:
-		p->rule->effect = FOREIGN_DROP;
-		return 0;
-	case NF_ACCEPT:
-		p->rule->effect = FOREIGN_ACCEPT;
-		return 0;
-	case NFT_RETURN:
-		p->rule->effect = FOREIGN_RETURN;
-		return 0;
-	case NFT_JUMP:
-		p->rule->effect = FOREIGN_JUMP;
-		break;
-	case NFT_GOTO:
-		p->rule->effect = FOREIGN_GOTO;
-		break;
-	default:
+	if (!nftnl_expr_is_set(expr, NFTNL_EXPR_IMM_VERDICT)) {
+		load(p, expr, NFTNL_EXPR_IMM_DREG, FOREIGN_VALUE_OTHER, 0);
 		return 0;
 	}
-	p->rule->target = chain ? strdup(chain) : NULL;
-	return p->rule->target ? 0 : -ENOMEM;
+	return foreign_verdict_make(nftnl_expr_get_u32(expr, NFTNL_EXPR_IMM_VERDICT), chain,
+				    &p->rule->verdict);
+}
+
+/* What is loaded from the register on that the lookup begins at; how many bytes the keys of the set
+ * have, who reads it knows. */
+static void make_key(const struct parse *p, uint32_t at, struct foreign_key *ret)
+{
+	*ret = (struct foreign_key){0};
+	while (at < REGISTERS && p->regs[at].len > 0) {
+		ret->parts[ret->n++] = p->regs[at];
+		at += (uint32_t)(p->regs[at].len + NFT_REG32_SIZE - 1) / NFT_REG32_SIZE;
+	}
+}
+
+/* One of a rule is remembered: hardly any rule has two, and then it may or may not match. */
+static int parse_lookup(struct parse *p, const struct nftnl_expr *expr)
+{
+	const char *set = nftnl_expr_get_str(expr, NFTNL_EXPR_LOOKUP_SET);
+	bool negate = nftnl_expr_is_set(expr, NFTNL_EXPR_LOOKUP_FLAGS) &&
+		      (nftnl_expr_get_u32(expr, NFTNL_EXPR_LOOKUP_FLAGS) & NFT_LOOKUP_F_INV);
+	bool map = nftnl_expr_is_set(expr, NFTNL_EXPR_LOOKUP_DREG);
+
+	p->rule->always = false;
+	if (map && nftnl_expr_get_u32(expr, NFTNL_EXPR_LOOKUP_DREG) != NFT_REG_VERDICT) {
+		load(p, expr, NFTNL_EXPR_LOOKUP_DREG, FOREIGN_VALUE_OTHER, 0);
+		map = false;
+		set = NULL;
+	}
+	if (!set || p->rule->set) {
+		unknown(p);
+		return 0;
+	}
+	make_key(p, reg_number(expr, NFTNL_EXPR_LOOKUP_SREG), &p->rule->key);
+	p->rule->verdict.effect = map ? FOREIGN_MAP : FOREIGN_NONE;
+	p->rule->negate = negate;
+	p->rule->set = strdup(set);
+	return p->rule->set ? 0 : -ENOMEM;
 }
 
 /* What iptables-nft has in xtables' own form. */
@@ -268,10 +235,10 @@ static void parse_target(struct parse *p, const struct nftnl_expr *expr)
 	const uint16_t *flags = nftnl_expr_get(expr, NFTNL_EXPR_TG_INFO, &len);
 
 	if (strcmp(name, "REJECT") == 0)
-		p->rule->effect = FOREIGN_DROP;
+		p->rule->verdict.effect = FOREIGN_DROP;
 	else if (strcmp(name, "NOTRACK") == 0 || (strcmp(name, "CT") == 0 && flags &&
 						  len >= sizeof(*flags) && (*flags & XT_NOTRACK)))
-		p->rule->effect = FOREIGN_NOTRACK;
+		p->rule->verdict.effect = FOREIGN_NOTRACK;
 }
 
 static void parse_match(struct parse *p, const struct nftnl_expr *expr)
@@ -288,19 +255,20 @@ static void parse_ct(struct parse *p, const struct nftnl_expr *expr)
 {
 	bool state = nftnl_expr_get_u32(expr, NFTNL_EXPR_CT_KEY) == NFT_CT_STATE;
 
-	load(p, expr, NFTNL_EXPR_CT_DREG, state ? VALUE_STATE : VALUE_OTHER, sizeof(uint32_t));
+	load(p, expr, NFTNL_EXPR_CT_DREG, state ? FOREIGN_VALUE_STATE : FOREIGN_VALUE_OTHER,
+	     state ? sizeof(uint32_t) : 0);
 }
 
 static void parse_reject(struct parse *p, const struct nftnl_expr *expr)
 {
 	(void)expr;
-	p->rule->effect = FOREIGN_DROP;
+	p->rule->verdict.effect = FOREIGN_DROP;
 }
 
 static void parse_notrack(struct parse *p, const struct nftnl_expr *expr)
 {
 	(void)expr;
-	p->rule->effect = FOREIGN_NOTRACK;
+	p->rule->verdict.effect = FOREIGN_NOTRACK;
 }
 
 static void parse_nothing(struct parse *p, const struct nftnl_expr *expr)
@@ -325,14 +293,24 @@ static int parse_expr(struct parse *p, const struct nftnl_expr *expr)
 
 	if (strcmp(name, "immediate") == 0)
 		return parse_verdict(p, expr);
+	if (strcmp(name, "lookup") == 0)
+		return parse_lookup(p, expr);
 	for (size_t i = 0; i < ARRAY_LEN(exprs); i++) {
 		if (strcmp(exprs[i].name, name) == 0) {
 			exprs[i].parse(p, expr);
 			return 0;
 		}
 	}
+	/* It may have written to any register. */
+	memset(p->regs, 0, sizeof(p->regs));
 	unknown(p);
 	return 0;
+}
+
+void foreign_rule_done(struct foreign_rule *rule)
+{
+	free(rule->verdict.target);
+	free(rule->set);
 }
 
 int foreign_rule_parse(const struct preflight_host *host, struct nftnl_rule *rule,
@@ -346,8 +324,11 @@ int foreign_rule_parse(const struct preflight_host *host, struct nftnl_rule *rul
 	if (!iter)
 		return -ENOMEM;
 	*ret = (struct foreign_rule){.applies = true, .certain = true, .always = true};
-	while (rc == 0 && ret->effect == FOREIGN_NONE && (expr = nftnl_expr_iter_next(iter)))
+	while (rc == 0 && ret->verdict.effect == FOREIGN_NONE &&
+	       (expr = nftnl_expr_iter_next(iter)))
 		rc = parse_expr(&p, expr);
 	nftnl_expr_iter_destroy(iter);
+	if (rc < 0)
+		foreign_rule_done(ret);
 	return rc;
 }

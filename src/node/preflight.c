@@ -53,6 +53,9 @@ int preflight_add(struct preflight *preflight, const char *id, enum preflight_le
 	return vec_push(&preflight->findings, finding);
 }
 
+/* XT_TABLE_MAXNAMELEN of linux/netfilter/x_tables.h. */
+#define XT_NAME_MAX 32
+
 /* The first bytes of a file as text; -1: it cannot be read. */
 static ssize_t read_text(const char *root, const char *path, char *text, size_t bytes)
 {
@@ -237,36 +240,96 @@ static int check_ipvs(const struct preflight_host *host, struct preflight *prefl
 		     : 0;
 }
 
-/* Its rules are invisible to nftables. */
+/* Whether a table can keep what is forwarded from passing. Chains of the table nat see the first
+ * packets of connections only, to change them. */
+static bool can_drop(const char *table)
+{
+	return strcmp(table, "nat") != 0;
+}
+
+struct legacy {
+	const char *tool, *todo;
+	char tables[128]; /* "filter, raw" */
+};
+
+static void add_table(struct legacy *legacy, const char *table, size_t len)
+{
+	char name[XT_NAME_MAX + 1];
+	size_t used = strlen(legacy->tables);
+
+	(void)snprintf(name, sizeof(name), "%.*s", (int)len, table);
+	if (len > 0 && can_drop(name))
+		(void)snprintf(legacy->tables + used, sizeof(legacy->tables) - used, "%s%s",
+			       used > 0 ? ", " : "", name);
+}
+
+/* Tables are listed there, a line each, when they are in use: net/netfilter/x_tables.c,
+ * xt_table_seq_show(). */
+static void read_tables(const struct preflight_host *host, const char *file, struct legacy *legacy)
+{
+	char text[256];
+
+	if (read_text(host->proc, file, text, sizeof(text)) <= 0)
+		return;
+	for (const char *line = text; *line; line += strcspn(line, "\n"), line += *line == '\n')
+		add_table(legacy, line, strcspn(line, "\n"));
+}
+
+/* ebtables lists its tables nowhere: it has a module for each. */
+static void read_modules(const struct preflight_host *host, struct legacy *legacy)
+{
+	static const char prefix[] = "ebtable_";
+	char full[PATH_MAX], *line = NULL;
+	size_t size = 0;
+	FILE *in;
+
+	(void)snprintf(full, sizeof(full), "%s/modules", host->proc);
+	in = fopen(full, "re");
+	while (in && getline(&line, &size, in) > 0) {
+		const char *name = line + sizeof(prefix) - 1;
+
+		if (strncmp(line, prefix, sizeof(prefix) - 1) == 0)
+			add_table(legacy, name, strcspn(name, " \n"));
+	}
+	free(line);
+	if (in)
+		(void)fclose(in); /* read only */
+}
+
+static int report_legacy(struct preflight *preflight, const struct legacy *legacy)
+{
+	char todo[PREFLIGHT_TEXT_MAX];
+
+	if (!legacy->tables[0])
+		return 0;
+	(void)snprintf(
+		todo, sizeof(todo),
+		"Look with \"%s-legacy-save\" whether a chain of %s drops the pods' traffic, or "
+		"keeps it from connection tracking; or replace these rules by those of %s-nft.",
+		legacy->tool, legacy->todo, legacy->tool);
+	return preflight_add(preflight, "iptables-legacy", PREFLIGHT_WARNING, legacy->tool, todo,
+			     "There are tables of %s-legacy, whose rules netpold cannot read: %s. "
+			     "They may drop what policy allows.",
+			     legacy->tool, legacy->tables);
+}
+
+/* Rules of these tables are invisible to nftables. */
 static int check_legacy(const struct preflight_host *host, struct preflight *preflight)
 {
-	static const struct {
-		const char *file, *tool;
-	} families[] = {
-		{"net/ip_tables_names", "iptables-legacy"},
-		{"net/ip6_tables_names", "ip6tables-legacy"},
-	};
+	struct legacy ip4 = {.tool = "iptables", .todo = "FORWARD or PREROUTING"};
+	struct legacy ip6 = {.tool = "ip6tables", .todo = "FORWARD or PREROUTING"};
+	struct legacy arp = {.tool = "arptables", .todo = "INPUT, OUTPUT or FORWARD"};
+	struct legacy bridge = {.tool = "ebtables", .todo = "FORWARD, PREROUTING or BROUTING"};
+	struct legacy *const all[] = {&ip4, &ip6, &arp, &bridge};
 	int rc = 0;
 
-	for (size_t i = 0; i < ARRAY_LEN(families) && rc == 0; i++) {
-		char text[256], todo[PREFLIGHT_TEXT_MAX];
-
-		/* Chains of the table nat see the first packets of connections only, to change
-		 * them. */
-		if (read_text(host->proc, families[i].file, text, sizeof(text)) <= 0 ||
-		    (!strstr(text, "filter\n") && !strstr(text, "raw\n")))
-			continue;
-		(void)snprintf(
-			todo, sizeof(todo),
-			"Look with \"%s-save\" whether a chain of FORWARD or PREROUTING drops the "
-			"pods' traffic, or keeps it from connection tracking.",
-			families[i].tool);
-		rc = preflight_add(
-			preflight, "iptables-legacy", PREFLIGHT_WARNING, families[i].tool, todo,
-			"There are rules of %s, which netpold cannot see: they may drop what "
-			"policy allows.",
-			families[i].tool);
-	}
+	read_tables(host, "net/ip_tables_names", &ip4);
+	read_tables(host, "net/ip6_tables_names", &ip6);
+	read_tables(host, "net/arp_tables_names", &arp);
+	if (host->n_bridges > 0)
+		read_modules(host, &bridge);
+	for (size_t i = 0; i < ARRAY_LEN(all) && rc == 0; i++)
+		rc = report_legacy(preflight, all[i]);
 	return rc;
 }
 

@@ -4,7 +4,6 @@
 #include "preflight_nft.h"
 
 #include <errno.h>
-#include <libmnl/libmnl.h>
 #include <libnftnl/chain.h>
 #include <libnftnl/expr.h>
 #include <libnftnl/flowtable.h>
@@ -17,10 +16,11 @@
 
 #include "base/cleanup.h"
 #include "base/task.h"
+#include "foreign_dump.h"
 #include "foreign_rule.h"
+#include "foreign_set.h"
 
-#define READ_BYTES 32768
-#define TRIES      8
+#define TRIES 8
 /* The kernel's own bound of jumps, include/net/netfilter/nf_tables.h. */
 #define NFT_JUMP_STACK_SIZE 16
 
@@ -37,13 +37,8 @@ struct scan {
 	VEC(char *) flowtables;         /* "FAMILY TABLE NAME" */
 	VEC(char *) visited;            /* chains that a base chain leads to */
 	VEC(struct foreign_rule) rules; /* of the chain that is being read */
+	struct foreign_sets sets;
 };
-
-static void close_socket(struct mnl_socket **socket)
-{
-	if (*socket)
-		(void)mnl_socket_close(*socket); /* nothing to lose */
-}
 
 static void free_chain(struct nftnl_chain **chain)
 {
@@ -79,12 +74,6 @@ static const char *family_name(uint32_t family)
 	}
 }
 
-static int stop(void)
-{
-	errno = ENOMEM;
-	return MNL_CB_ERROR;
-}
-
 /* The chains of this family see what pods send. */
 static bool matters(const struct preflight_host *host, uint32_t family)
 {
@@ -111,12 +100,6 @@ static bool is_hook(uint32_t hook)
 	return false;
 }
 
-/* What libnftnl does not know is passed over; without memory it is not known what it was. */
-static int not_parsed(void)
-{
-	return errno == ENOMEM ? stop() : MNL_CB_OK;
-}
-
 static int take_chain(const struct nlmsghdr *message, void *ctx)
 {
 	struct scan *scan = ctx;
@@ -126,10 +109,10 @@ static int take_chain(const struct nlmsghdr *message, void *ctx)
 
 	task_step();
 	if (!chain)
-		return stop();
+		return foreign_dump_stop();
 	errno = 0;
 	if (nftnl_chain_nlmsg_parse(message, chain) < 0)
-		return not_parsed();
+		return foreign_dump_not_parsed();
 	if (!nftnl_chain_is_set(chain, NFTNL_CHAIN_HOOKNUM) ||
 	    !is_hook(nftnl_chain_get_u32(chain, NFTNL_CHAIN_HOOKNUM)))
 		return MNL_CB_OK;
@@ -147,7 +130,7 @@ static int take_chain(const struct nlmsghdr *message, void *ctx)
 		return MNL_CB_OK;
 	free(base.table);
 	free(base.chain);
-	return stop();
+	return foreign_dump_stop();
 }
 
 static int take_rule(const struct nlmsghdr *message, void *ctx)
@@ -158,16 +141,16 @@ static int take_rule(const struct nlmsghdr *message, void *ctx)
 
 	task_step();
 	if (!rule)
-		return stop();
+		return foreign_dump_stop();
 	errno = 0;
 	if (nftnl_rule_nlmsg_parse(message, rule) < 0)
-		return not_parsed();
+		return foreign_dump_not_parsed();
 	if (foreign_rule_parse(scan->host, rule, &parsed) < 0)
-		return stop();
+		return foreign_dump_stop();
 	if (vec_push(&scan->rules, parsed) == 0)
 		return MNL_CB_OK;
-	free(parsed.target);
-	return stop();
+	foreign_rule_done(&parsed);
+	return foreign_dump_stop();
 }
 
 static int take_flowtable(const struct nlmsghdr *message, void *ctx)
@@ -178,10 +161,10 @@ static int take_flowtable(const struct nlmsghdr *message, void *ctx)
 	char *text = NULL;
 
 	if (!flowtable)
-		return stop();
+		return foreign_dump_stop();
 	errno = 0;
 	if (nftnl_flowtable_nlmsg_parse(message, flowtable) < 0)
-		return not_parsed();
+		return foreign_dump_not_parsed();
 	table = nftnl_flowtable_get_str(flowtable, NFTNL_FLOWTABLE_TABLE);
 	name = nftnl_flowtable_get_str(flowtable, NFTNL_FLOWTABLE_NAME);
 	if (!table || !name || strcmp(table, scan->host->table) == 0)
@@ -189,43 +172,11 @@ static int take_flowtable(const struct nlmsghdr *message, void *ctx)
 	if (asprintf(&text, "%s %s %s",
 		     family_name(nftnl_flowtable_get_u32(flowtable, NFTNL_FLOWTABLE_FAMILY)), table,
 		     name) < 0)
-		return stop();
+		return foreign_dump_stop();
 	if (vec_push(&scan->flowtables, text) == 0)
 		return MNL_CB_OK;
 	free(text);
-	return stop();
-}
-
-/* 0; -EINTR: somebody changed something meanwhile; other errors. A rule's table and chain narrow
- * the dump. */
-static int dump(struct scan *scan, uint16_t type, const struct base *of, const char *chain,
-		mnl_cb_t take)
-{
-	_Alignas(struct nlmsghdr) char buffer[READ_BYTES];
-	CLEANUP(close_socket)
-	struct mnl_socket *socket = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
-	struct nlmsghdr *message;
-	ssize_t n;
-	int rc = MNL_CB_OK;
-
-	if (!socket || mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) < 0)
-		return -errno;
-	memset(buffer, 0, sizeof(buffer)); /* libmnl leaves out padding */
-	message = nftnl_nlmsg_build_hdr(buffer, type, of ? (uint16_t)of->family : NFPROTO_UNSPEC,
-					NLM_F_DUMP, 1);
-	if (of) {
-		mnl_attr_put_strz(message, NFTA_RULE_TABLE, of->table);
-		mnl_attr_put_strz(message, NFTA_RULE_CHAIN, chain);
-	}
-	if (mnl_socket_sendto(socket, message, message->nlmsg_len) < 0)
-		return -errno;
-	while (rc > MNL_CB_STOP) {
-		n = mnl_socket_recvfrom(socket, buffer, sizeof(buffer));
-		if (n < 0)
-			return -errno;
-		rc = mnl_cb_run(buffer, (size_t)n, 1, mnl_socket_get_portid(socket), take, scan);
-	}
-	return rc < 0 ? -errno : 0;
+	return foreign_dump_stop();
 }
 
 /* "table ip x, chain y, which chain z leads to, HOW" */
@@ -274,38 +225,122 @@ static int add_notrack(struct preflight *preflight, const struct base *base, con
 			     where);
 }
 
-static int walk(struct scan *scan, struct preflight *preflight, const struct base *base,
-		const char *chain, bool certain, unsigned depth);
+/* Where a rule is that is being looked at. */
+struct position {
+	const struct base *base;
+	const char *chain;
+	bool certain; /* all conditions on the way here are understood */
+	unsigned depth;
+};
 
-/* `certain`: all conditions on the way here are understood. What drops only packets that are not
- * like any other, invalid ones or those to one port, is somebody's decision and no finding. 0; 1:
- * nothing behind the rule is reached; or an error. */
-static int walk_rule(struct scan *scan, struct preflight *preflight, const struct base *base,
-		     const char *chain, const struct foreign_rule *rule, bool certain,
-		     unsigned depth)
+static int walk(struct scan *scan, struct preflight *preflight, const struct position *at);
+
+/* What drops only packets that are not like any other, invalid ones or those to one port, is
+ * somebody's decision and no finding. `certain`: the conditions of the rule are understood. 0; 1:
+ * nothing behind the rule is reached if it matches; or an error. */
+static int walk_verdict(struct scan *scan, struct preflight *preflight, const struct position *at,
+			const struct foreign_verdict *verdict, bool certain)
+{
+	struct position next = {.base = at->base,
+				.chain = verdict->target,
+				.certain = at->certain && certain,
+				.depth = at->depth + 1};
+	int rc;
+
+	switch (verdict->effect) {
+	case FOREIGN_NONE:
+	case FOREIGN_MAP:
+		return 0;
+	case FOREIGN_DROP:
+		rc = next.certain ? add_drop(preflight, at->base, at->chain, "by a rule") : 0;
+		return rc < 0 ? rc : 1;
+	case FOREIGN_NOTRACK:
+		return add_notrack(preflight, at->base, at->chain);
+	case FOREIGN_JUMP:
+	case FOREIGN_GOTO:
+		rc = walk(scan, preflight, &next);
+		return rc < 0 ? rc : verdict->effect == FOREIGN_GOTO;
+	case FOREIGN_ACCEPT:
+	case FOREIGN_RETURN:
+		return 1;
+	}
+	return 0;
+}
+
+/* Each element that packets of pods find is like a rule of its own. */
+static int walk_map(struct scan *scan, struct preflight *preflight, const struct position *at,
+		    const struct foreign_rule *rule, const struct foreign_elems *elems)
 {
 	int rc = 0;
 
-	if (!rule->applies)
-		return 0;
-	switch (rule->effect) {
-	case FOREIGN_NONE:
-		return 0;
-	case FOREIGN_DROP:
-		if (certain && rule->certain)
-			rc = add_drop(preflight, base, chain, "by a rule");
-		return rc < 0 ? rc : rule->always;
-	case FOREIGN_NOTRACK:
-		return add_notrack(preflight, base, chain);
-	case FOREIGN_JUMP:
-	case FOREIGN_GOTO:
-		rc = walk(scan, preflight, base, rule->target, certain && rule->certain, depth + 1);
-		return rc < 0 ? rc : rule->always && rule->effect == FOREIGN_GOTO;
-	case FOREIGN_ACCEPT:
-	case FOREIGN_RETURN:
-		return rule->always;
+	for (size_t i = 0; i < elems->v.n && rc >= 0; i++) {
+		struct foreign_answer found = foreign_elem_found(scan->host, &rule->key, elems, i);
+
+		if (found.applies)
+			rc = walk_verdict(scan, preflight, at, &elems->v.v[i].verdict,
+					  rule->certain && found.certain);
 	}
-	return 0;
+	return rc < 0 ? rc : 0;
+}
+
+/* An element that matches for certain will do. */
+static struct foreign_answer is_member(const struct preflight_host *host,
+				       const struct foreign_rule *rule,
+				       const struct foreign_elems *elems)
+{
+	struct foreign_answer all = {0};
+
+	if (rule->negate)
+		return foreign_none_found(host, &rule->key, elems);
+	for (size_t i = 0; i < elems->v.n && !all.certain; i++) {
+		struct foreign_answer found = foreign_elem_found(host, &rule->key, elems, i);
+
+		all.applies |= found.applies;
+		all.certain |= found.applies && found.certain;
+	}
+	return all;
+}
+
+static int walk_member(struct scan *scan, struct preflight *preflight, const struct position *at,
+		       const struct foreign_rule *rule, const struct foreign_elems *elems)
+{
+	struct foreign_answer all = is_member(scan->host, rule, elems);
+	int rc = 0;
+
+	if (all.applies)
+		rc = walk_verdict(scan, preflight, at, &rule->verdict,
+				  rule->certain && all.certain);
+	return rc < 0 ? rc : 0;
+}
+
+/* A set that is gone, or too large, is none that is known to match. */
+static int walk_set(struct scan *scan, struct preflight *preflight, const struct position *at,
+		    const struct foreign_rule *rule)
+{
+	struct foreign_place place = {at->base->family, at->base->table, rule->set};
+	struct foreign_elems elems;
+	int rc = foreign_elems_read(&scan->sets, &place, &elems);
+
+	if (rc == 0)
+		rc = rule->verdict.effect == FOREIGN_MAP
+			     ? walk_map(scan, preflight, at, rule, &elems)
+			     : walk_member(scan, preflight, at, rule, &elems);
+	foreign_elems_done(&elems);
+	return rc == -ENOENT || rc == -E2BIG ? 0 : rc;
+}
+
+/* 0; 1: nothing behind the rule is reached; or an error. */
+static int walk_rule(struct scan *scan, struct preflight *preflight, const struct position *at,
+		     const struct foreign_rule *rule)
+{
+	int rc;
+
+	if (!rule->applies || rule->verdict.effect == FOREIGN_NONE)
+		return 0;
+	if (rule->set)
+		return walk_set(scan, preflight, at, rule);
+	rc = walk_verdict(scan, preflight, at, &rule->verdict, rule->certain);
+	return rc < 0 ? rc : rc > 0 && rule->always;
 }
 
 /* Once for each base chain and certainty. 0, 1: not again, or -ENOMEM. */
@@ -330,21 +365,21 @@ static int visit(struct scan *scan, const char *chain, bool certain)
 static void free_rules(struct scan *scan)
 {
 	for (size_t i = 0; i < scan->rules.n; i++)
-		free(scan->rules.v[i].target);
+		foreign_rule_done(&scan->rules.v[i]);
 	vec_free(&scan->rules);
 }
 
-static int walk(struct scan *scan, struct preflight *preflight, const struct base *base,
-		const char *chain, bool certain, unsigned depth)
+static int walk(struct scan *scan, struct preflight *preflight, const struct position *at)
 {
+	struct foreign_place place = {at->base->family, at->base->table, at->chain};
 	struct scan own = {.host = scan->host};
-	int rc = depth > NFT_JUMP_STACK_SIZE ? 1 : visit(scan, chain, certain);
+	int rc = at->depth > NFT_JUMP_STACK_SIZE ? 1 : visit(scan, at->chain, at->certain);
 
 	if (rc != 0)
 		return rc < 0 ? rc : 0;
-	rc = dump(&own, NFT_MSG_GETRULE, base, chain, take_rule);
+	rc = foreign_dump(NFT_MSG_GETRULE, &place, take_rule, &own);
 	for (size_t i = 0; i < own.rules.n && rc == 0; i++)
-		rc = walk_rule(scan, preflight, base, chain, &own.rules.v[i], certain, depth);
+		rc = walk_rule(scan, preflight, at, &own.rules.v[i]);
 	free_rules(&own);
 	return rc == -ENOENT || rc > 0 ? 0 : rc; /* gone meanwhile */
 }
@@ -358,10 +393,11 @@ static void forget_visited(struct scan *scan)
 
 static int check_base(struct scan *scan, struct preflight *preflight, const struct base *base)
 {
+	struct position at = {.base = base, .chain = base->chain, .certain = true};
 	int rc = base->drops ? add_drop(preflight, base, base->chain, "by its policy") : 0;
 
 	if (rc == 0)
-		rc = walk(scan, preflight, base, base->chain, true, 0);
+		rc = walk(scan, preflight, &at);
 	forget_visited(scan);
 	return rc;
 }
@@ -376,16 +412,19 @@ static void clear(struct scan *scan)
 		free(scan->flowtables.v[i]);
 	vec_free(&scan->bases);
 	vec_free(&scan->flowtables);
+	foreign_sets_done(&scan->sets);
 }
 
 static int look(struct scan *scan, struct preflight *preflight)
 {
-	int rc = dump(scan, NFT_MSG_GETCHAIN, NULL, NULL, take_chain);
+	int rc = foreign_dump(NFT_MSG_GETCHAIN, NULL, take_chain, scan);
 
+	if (rc == 0)
+		rc = foreign_sets_read(&scan->sets);
 	for (size_t i = 0; i < scan->bases.n && rc == 0; i++)
 		rc = check_base(scan, preflight, &scan->bases.v[i]);
 	if (rc == 0)
-		rc = dump(scan, NFT_MSG_GETFLOWTABLE, NULL, NULL, take_flowtable);
+		rc = foreign_dump(NFT_MSG_GETFLOWTABLE, NULL, take_flowtable, scan);
 	for (size_t i = 0; i < scan->flowtables.n && rc == 0; i++)
 		rc = preflight_add(
 			preflight, "flowtable", PREFLIGHT_WARNING, scan->flowtables.v[i],

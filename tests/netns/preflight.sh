@@ -134,6 +134,91 @@ firewall inet accept 'oif lo drop'
 expect "an index of others" -- +veth1
 expect "an index" "warning forward-drop" -- +lo
 
+# Verdict maps and sets: each element is like a rule.
+firewall inet accept 'ct state vmap { established : accept, related : accept, invalid : drop }'
+expect "a map of states, as it is usual"
+firewall inet accept 'ct state vmap { established : accept, new : drop }'
+expect "a map that drops what is new" "warning forward-drop"
+firewall inet accept 'meta l4proto vmap { tcp : jump other }'
+nft add rule inet foreign other drop
+expect "a map that leads to a chain" "warning forward-drop"
+says "a map that leads to a chain" "table inet foreign, chain other, which chain forward leads to, by a rule"
+firewall inet accept 'meta l4proto vmap { tcp : jump other }' drop
+nft add rule inet foreign other accept
+expect "behind a map a rule is reached" "warning forward-drop"
+firewall inet accept 'tcp dport vmap { 22 : drop, 1000-2000 : jump other }'
+nft add rule inet foreign other drop
+expect "a map of ports"
+firewall inet accept 'tcp dport vmap { 22 : accept, * : drop }'
+expect "all other ports" "warning forward-drop"
+firewall inet accept 'ip saddr vmap { 10.244.1.5 : drop }'
+expect "a map of addresses" "warning forward-drop" -- 10.244.1.5
+expect "a map of others' addresses" -- 10.244.1.6
+firewall inet accept 'ip saddr vmap { 10.244.0.0/16 : accept, * : drop }'
+expect "all but the pods' addresses" -- 10.244.1.5
+expect "all but some pods' addresses" "warning forward-drop" -- 10.244.1.5 10.245.1.5
+nft flush ruleset
+nft -f - << 'end'
+table inet foreign {
+	map verdicts { type ipv4_addr : verdict; flags interval
+		elements = { 10.1.0.0/16 : drop, 10.244.0.0/24 : goto other, 10.244.1.0/24 : accept, 10.250.0.0-255.255.255.255 : drop } }
+	set bad { type ipv6_addr; flags interval; elements = { fd00:1::/32, fd00:3:: } }
+	map pairs { type ifname . ipv4_addr : verdict; flags interval; elements = { "cali*" . 10.244.0.0/16 : jump other } }
+	chain other { drop; }
+	chain forward { type filter hook forward priority 0
+		ip daddr vmap @verdicts
+		iifname . ip saddr vmap @pairs
+		ip6 saddr @bad counter drop
+	}
+}
+end
+expect "a map of intervals, before the first" -- 10.0.0.1
+expect "a map of intervals, that drops" "warning forward-drop" -- 10.1.255.255
+expect "a map of intervals, that leads to a chain" "warning forward-drop" -- 10.244.0.0
+says "a map of intervals, that leads to a chain" "chain other, which chain forward leads to"
+expect "a map of intervals, that accepts" -- 10.244.1.255
+expect "a map of intervals, between" -- 10.244.2.0
+expect "a map of intervals, to the end" "warning forward-drop" -- 255.255.255.254
+expect "a set of intervals, IPv6" "warning forward-drop" -- fd00:1:2::3
+expect "a set of intervals, one address" "warning forward-drop" -- fd00:3::
+expect "a set of intervals, behind it" -- fd00:3::1
+expect "interface and address" "warning forward-drop" -- +cali1 10.244.7.7
+expect "another interface and address" -- +veth1 10.244.7.7
+expect "interface and another address" -- +cali1 10.245.7.7
+nft flush map inet foreign verdicts
+nft flush set inet foreign bad
+nft flush map inet foreign pairs
+expect "empty maps" -- +cali1 10.1.1.1 fd00:1::1
+nft add element inet foreign verdicts '{ 0.0.0.0/0 : drop }'
+expect "one interval is all" "warning forward-drop" -- 10.9.9.9
+firewall inet accept 'ip saddr != { 10.1.0.0/16, 10.3.0.0/16 } drop'
+expect "what a set does not have" "warning forward-drop" -- 10.1.1.5 10.244.1.5
+expect "a set has all" -- 10.1.1.5 10.3.1.5
+firewall inet accept 'iifname != { "eth0", "eth1" } jump other'
+nft add rule inet foreign other drop
+expect "interfaces that a set does not have" "warning forward-drop" -- +veth1
+expect "interfaces that a set has" -- +eth0 +eth1
+firewall inet accept 'tcp dport != { 22, 80 } drop'
+expect "ports that a set does not have" "warning forward-drop"
+firewall inet accept 'iifname vmap { "cali*" : jump other, "eth0" : accept }'
+nft add rule inet foreign other reject
+expect "a map of names with a wildcard" "warning forward-drop" -- +cali1
+expect "a map of names with a wildcard, others" -- +veth1 +eth0
+firewall inet accept 'fib daddr type vmap { unicast : drop }'
+expect "what is not understood"
+firewall inet accept 'meta mark . ip saddr vmap { 1 . 10.244.1.5 : drop }'
+expect "a part that is not understood" -- 10.244.1.5
+firewall inet accept 'ip saddr . ip daddr vmap { 10.244.1.5 . 10.244.1.6 : drop }'
+expect "two addresses" "warning forward-drop" -- 10.244.1.5 10.244.1.6
+expect "one of two addresses" -- 10.244.1.5
+firewall inet accept
+{
+	echo "add set inet foreign many { type ipv4_addr; }"
+	echo "add rule inet foreign forward ip saddr @many drop"
+	seq 0 19999 | awk '{ printf "add element inet foreign many { 10.%d.%d.%d }\n", $1 / 65536 % 256, $1 / 256 % 256, $1 % 256 }'
+} | nft -f -
+expect "more elements than are looked at" -- 10.0.0.1
+
 # PRIORITY RULE: somebody's chain in prerouting.
 prerouting()
 {

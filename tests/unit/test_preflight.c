@@ -66,7 +66,7 @@ static void write_file(const char *path, const char *text, size_t len)
 
 struct host_row {
 	const char *name;
-	const char *files;   /* PATH=TEXT, with _ for a blank and | for the end of a line */
+	const char *files; /* PATH=TEXT, with _ for a blank, ~ for _ and | for the end of a line */
 	const char *bridges; /* space between */
 	const char *found;   /* "level id" with a space behind each */
 	bool no_v4, no_v6;
@@ -129,8 +129,28 @@ static const struct host_row hosts[] = {
 	 "warning iptables-legacy ", false, false},
 	{"the raw table of iptables-legacy", FINE "proc/net/ip_tables_names=raw|mangle|", "",
 	 "warning iptables-legacy ", false, false},
-	{"tables of iptables-legacy that do not filter",
-	 FINE "proc/net/ip_tables_names=nat|mangle|", "", "", false, false},
+	{"a table of iptables-legacy that does not drop", FINE "proc/net/ip_tables_names=nat|", "",
+	 "", false, false},
+	{"one that can, though that is not what it is for",
+	 FINE "proc/net/ip_tables_names=nat|mangle|", "", "warning iptables-legacy ", false, false},
+	{"rules of arptables-legacy", FINE "proc/net/arp_tables_names=filter|", "",
+	 "warning iptables-legacy ", false, false},
+	{"rules of ebtables-legacy",
+	 BRIDGED "proc/modules=nf~tables_1_0|ebtable~broute_16384_0_-_Live_0x0|ebtables_1_1|",
+	 "cni0", "warning iptables-legacy ", false, false},
+	{"rules of ebtables-legacy that only translate", BRIDGED "proc/modules=ebtable~nat_1_0|",
+	 "cni0", "", false, false},
+	{"ebtables without a table", BRIDGED "proc/modules=ebtables_45056_0|", "cni0", "", false,
+	 false},
+	{"rules of ebtables-legacy, and no pods on bridges",
+	 FINE "proc/modules=ebtable~filter_16384_0|", "", "", false, false},
+	{"all of them",
+	 BRIDGED "proc/net/ip_tables_names=filter| proc/net/ip6_tables_names=raw| "
+		 "proc/net/arp_tables_names=filter| proc/modules=ebtable~filter_1_0|",
+	 "cni0",
+	 "warning iptables-legacy warning iptables-legacy warning iptables-legacy warning "
+	 "iptables-legacy ",
+	 false, false},
 	{"rules of ip6tables-legacy", FINE "proc/net/ip6_tables_names=filter|", "",
 	 "warning iptables-legacy ", false, false},
 	{"errors come first",
@@ -151,7 +171,7 @@ static void make_host(const char *files)
 		if (text) {
 			*text++ = '\0';
 			for (char *p = text; *p; p++)
-				*p = *p == '_' ? ' ' : *p == '|' ? '\n' : *p;
+				*p = *p == '_' ? ' ' : *p == '~' ? '_' : *p == '|' ? '\n' : *p;
 			write_file(file, text, strlen(text));
 		}
 		files += len + (files[len] != '\0');
@@ -224,6 +244,35 @@ static void pods_without_results_are_told_of(void **state)
 	}
 }
 
+/* Which tool, which tables, and what to do. */
+static void legacy_tables_are_named(void **state)
+{
+	struct preflight_host host = {
+		.proc = "proc", .sys = "sys", .table = "netpold", .cni_results = "cni", .v4 = true};
+	struct preflight preflight;
+	size_t found = 0;
+
+	assert_int_equal(make_top(state), 0);
+	make_host(FINE "proc/net/ip_tables_names=nat|filter|raw|security|");
+	assert_int_equal(preflight_run(&host, &preflight), 0);
+	for (size_t i = 0; i < preflight.findings.n; i++) {
+		const struct preflight_finding *one = &preflight.findings.v[i];
+
+		if (strcmp(one->id, "iptables-legacy") != 0)
+			continue;
+		found++;
+		assert_string_equal(one->subject, "iptables");
+		assert_string_equal(one->what,
+				    "There are tables of iptables-legacy, whose rules netpold "
+				    "cannot read: filter, raw, security. They may drop what policy "
+				    "allows.");
+		assert_non_null(strstr(one->todo, "\"iptables-legacy-save\""));
+	}
+	assert_int_equal(found, 1);
+	preflight_done(&preflight);
+	assert_int_equal(remove_top(state), 0);
+}
+
 static void is_found(void **state)
 {
 	assert_int_equal(make_top(NULL), 0);
@@ -235,6 +284,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(pods_without_results_are_told_of),
+		cmocka_unit_test(legacy_tables_are_named),
 	};
 	int failed = RUN_ROWS("preflight", hosts, is_found);
 
