@@ -104,9 +104,10 @@ struct pod {
 	/* The device of this node that the pod is behind, interned; NULL: unknown. From what the
 	 * node has seen, or from the annotation of trusted sources. */
 	const char *interface;
-	unsigned ifindex; /* of the interface; 0: not seen on this host */
-	bool bridged;     /* it is a bridge's port: packets show the bridge, not it */
-	uint8_t mac[6];   /* of a bridged pod; zeros: unknown */
+	unsigned ifindex;   /* of the interface; 0: not seen on this host */
+	bool bridged;       /* it is a bridge's port: packets show the bridge, not it */
+	uint8_t mac[6];     /* of a bridged pod; zeros: unknown */
+	const char *bridge; /* of a bridged pod, interned; NULL: unknown */
 	/* Bits by enum family: addresses that this node has at a device of its own; and
 	 * OBSERVED_DEVICE: `interface` is what the node has seen. Never from an object. */
 	uint8_t observed;

@@ -84,15 +84,15 @@ struct nft_stmt {
 		NFT_STMT_INDEX_MAP,      /* iif vmap @name */
 		NFT_STMT_ADDR_MAP,       /* ip saddr vmap @name */
 		NFT_STMT_PORT_MAP,       /* th dport . meta l4proto vmap @name */
+		NFT_STMT_ETHER_SOURCE,   /* ether saddr != 0a:00:00:00:00:01 */
 		/* Of the bridge table only, but for NFT_STMT_COUNTER and NFT_STMT_VERDICT. */
-		NFT_STMT_VLAN,         /* ether type { 8021q, 8021ad } */
-		NFT_STMT_ETHER_SOURCE, /* ether saddr != 0a:00:00:00:00:01 */
-		NFT_STMT_ETHER_FRAME,  /* ether saddr 0a:00:00:00:00:01 ether type ip */
-		NFT_STMT_ETHER_TYPE,   /* ether type ip */
-		NFT_STMT_ETHER_GROUP,  /* ether daddr & 01:00:00:00:00:00 == 01:00:00:00:00:00 */
-		NFT_STMT_ARP_SOURCE,   /* arp saddr ip != { 0.0.0.0, 10.0.0.7 } */
-		NFT_STMT_ND_TARGET,    /* @th,64,128 != 0xfd..07: whom an ICMPv6 advertisement is
-					* about; one prefix */
+		NFT_STMT_VLAN,        /* ether type { 8021q, 8021ad } */
+		NFT_STMT_ETHER_FRAME, /* ether saddr 0a:00:00:00:00:01 ether type ip */
+		NFT_STMT_ETHER_TYPE,  /* ether type ip */
+		NFT_STMT_ETHER_GROUP, /* ether daddr & 01:00:00:00:00:00 == 01:00:00:00:00:00 */
+		NFT_STMT_ARP_SOURCE,  /* arp saddr ip != { 0.0.0.0, 10.0.0.7 } */
+		NFT_STMT_ND_TARGET,   /* @th,64,128 != 0xfd..07: whom an ICMPv6 advertisement is
+				       * about; one prefix */
 		NFT_STMT_COUNTER,
 		NFT_STMT_VERDICT
 	} kind;

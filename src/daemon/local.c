@@ -184,6 +184,10 @@ static int apply_device(struct daemon *d, struct pod *pod, const struct attachme
 	pod->interface = intern_get(d->strings, attachment->ifname);
 	pod->bridged = attachment->kind == ATTACH_BRIDGED;
 	pod->ifindex = attachment->index;
+	intern_put(d->strings, pod->bridge);
+	pod->bridge = pod->bridged ? intern_get(d->strings, attachment->master) : NULL;
+	if (pod->bridged && !pod->bridge)
+		return -ENOMEM;
 	if (attachment->has_mac)
 		memcpy(pod->mac, attachment->mac, sizeof(pod->mac));
 	return pod->interface ? 0 : -ENOMEM;

@@ -156,6 +156,7 @@ void pod_free(struct intern *strings, struct pod *pod)
 	intern_put(strings, pod->ns);
 	intern_put(strings, pod->node);
 	intern_put(strings, pod->interface);
+	intern_put(strings, pod->bridge);
 	intern_put(strings, pod->origin.file);
 	free(pod->name);
 	free(pod->uid);
@@ -194,6 +195,7 @@ struct pod *pod_copy(struct intern *strings, const struct pod *pod)
 	copy->ns = intern_ref(pod->ns);
 	copy->node = intern_ref(pod->node);
 	copy->interface = intern_ref(pod->interface);
+	copy->bridge = intern_ref(pod->bridge);
 	copy->origin.file = intern_ref(pod->origin.file);
 	if (copy_lists(copy, pod) == 0)
 		return copy;

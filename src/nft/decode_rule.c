@@ -6,11 +6,13 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <libnftnl/udata.h>
+
 #include <linux/if_ether.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <net/if_arp.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -386,16 +388,32 @@ static int read_ether_group(struct reader *r)
 		       : 0;
 }
 
-/* ether saddr != 0a:00:00:00:00:01 */
-static int read_ether_source(struct reader *r)
+/* ether saddr != 0a:00:00:00:00:01, behind so many expressions about the device */
+static int read_ether_source(struct reader *r, size_t behind)
 {
 	struct nft_stmt stmt = {.kind = NFT_STMT_ETHER_SOURCE};
-	const uint8_t *value = reader_match(r, 1, NFT_ETHER_BYTES, &stmt.negate);
+	const uint8_t *value = reader_match(r, behind + 1, NFT_ETHER_BYTES, &stmt.negate);
 
 	if (!value)
 		return 0;
 	memcpy(stmt.ether, value, sizeof(stmt.ether));
-	return reader_take(r, 2, &stmt);
+	return reader_take(r, behind + 2, &stmt);
+}
+
+/* The same in the family inet. */
+static int read_ether_of_device(struct reader *r)
+{
+	const uint16_t ethernet = ARPHRD_ETHER;
+	const uint8_t *type = reader_cmp(r, 1, NFT_CMP_EQ, sizeof(ethernet));
+	struct payload payload;
+
+	if (r->table == NFT_TABLE_BRIDGE || !reader_meta(r, 0, NFT_META_IIFTYPE, NFT_REG32_00) ||
+	    !type || memcmp(type, &ethernet, sizeof(ethernet)) != 0 ||
+	    !reader_payload(r, 2, NFT_REG32_00, &payload) ||
+	    payload.base != NFT_PAYLOAD_LL_HEADER || payload.offset != ETHER_SADDR ||
+	    payload.len != NFT_ETHER_BYTES)
+		return 0;
+	return read_ether_source(r, 2);
 }
 
 static int read_ethernet(struct reader *r)
@@ -407,7 +425,7 @@ static int read_ethernet(struct reader *r)
 	    payload.base != NFT_PAYLOAD_LL_HEADER)
 		return 0;
 	if (payload.offset == ETHER_SADDR && payload.len == NFT_ETHER_BYTES)
-		return read_ether_source(r);
+		return read_ether_source(r, 0);
 	if (payload.offset == ETHER_SADDR && payload.len == NFT_ETHER_BYTES + 2)
 		return read_ether_frame(r);
 	if (payload.offset == ETHER_DADDR && payload.len == NFT_ETHER_BYTES)
@@ -473,10 +491,10 @@ static int read_counter(struct reader *r)
 static int read_stmt(struct reader *r)
 {
 	static int (*const readers[])(struct reader *) = {
-		read_family,         reader_network,   read_proto,        read_port_map,
-		read_interface,      read_index,       read_ethernet,     read_nd_target,
-		read_counter,        read_established, read_local_source, read_verdict,
-		read_interface_kind,
+		read_family,         reader_network,       read_proto,        read_port_map,
+		read_interface,      read_index,           read_ethernet,     read_nd_target,
+		read_counter,        read_established,     read_local_source, read_verdict,
+		read_interface_kind, read_ether_of_device,
 	};
 	size_t before = r->at;
 	int rc = 0;

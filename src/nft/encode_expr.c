@@ -5,11 +5,13 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <libnftnl/expr.h>
+
 #include <linux/if_ether.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <net/if_arp.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -425,11 +427,19 @@ static int build_vlan(struct nft_batch *batch, enum nft_table table, struct nftn
 	return rc == 0 ? look_up_list(batch, table, rule, stmt, &set, types, 2) : rc;
 }
 
-/* ether saddr != 0a:00:00:00:00:01 */
-static int build_ether(struct nftnl_rule *rule, const struct nft_stmt *stmt)
+/* ether saddr != 0a:00:00:00:00:01: in the family inet, of devices that have such an address */
+static int build_ether(enum nft_table table, struct nftnl_rule *rule, const struct nft_stmt *stmt)
 {
-	int rc = add_payload(rule, NFT_PAYLOAD_LL_HEADER, ETHER_SADDR, sizeof(stmt->ether),
-			     NFT_REG_1);
+	const uint16_t ethernet = ARPHRD_ETHER; /* in the host's order, nft_meta_get_eval() */
+	int rc = 0;
+
+	if (table != NFT_TABLE_BRIDGE)
+		rc = add_meta(rule, NFT_META_IIFTYPE, NFT_REG_1);
+	if (rc == 0 && table != NFT_TABLE_BRIDGE)
+		rc = add_cmp(rule, NFT_CMP_EQ, &ethernet, sizeof(ethernet));
+	if (rc == 0)
+		rc = add_payload(rule, NFT_PAYLOAD_LL_HEADER, ETHER_SADDR, sizeof(stmt->ether),
+				 NFT_REG_1);
 
 	return rc == 0 ? add_cmp(rule, stmt->negate ? NFT_CMP_NEQ : NFT_CMP_EQ, stmt->ether,
 				 sizeof(stmt->ether))
@@ -609,7 +619,7 @@ int nft_build_stmt(struct nft_batch *batch, enum nft_table table, struct nftnl_r
 	case NFT_STMT_VLAN:
 		return build_vlan(batch, table, rule, stmt);
 	case NFT_STMT_ETHER_SOURCE:
-		return build_ether(rule, stmt);
+		return build_ether(table, rule, stmt);
 	case NFT_STMT_ETHER_FRAME:
 		return build_ether_frame(rule, stmt);
 	case NFT_STMT_ETHER_TYPE:

@@ -79,7 +79,7 @@ static bool same_uid(const struct pod *a, const struct pod *b)
 
 static bool same_device(const struct pod *a, const struct pod *b)
 {
-	return a->interface == b->interface && a->bridged == b->bridged &&
+	return a->interface == b->interface && a->bridged == b->bridged && a->bridge == b->bridge &&
 	       a->observed == b->observed && a->ifindex == b->ifindex &&
 	       memcmp(a->mac, b->mac, sizeof(a->mac)) == 0;
 }

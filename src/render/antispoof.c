@@ -50,27 +50,6 @@ int pod_own_sources(const struct graph_pod *pod, enum family family, struct pod_
 	return rc;
 }
 
-/* What the administrator has configured beside these. */
-static int add_allowed(const struct render *r, const struct graph_pod *pod, enum family family,
-		       struct pod_sources *ret)
-{
-	const struct allowed_sources *allowed = r->options.allowed_sources;
-	size_t n = allowed ? allowed->entries.n : 0;
-	int rc = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		const struct allowed_source *entry = &allowed->entries.v[i];
-
-		if (!allowed_source_matches(entry, pod->object))
-			continue;
-		for (size_t j = 0; j < entry->prefixes.n && rc == 0; j++) {
-			if (entry->prefixes.v[j].addr.family == family)
-				rc = vec_push(ret, entry->prefixes.v[j]);
-		}
-	}
-	return rc;
-}
-
 /* Of its own and, where `allowed`, of others. */
 static int pod_sources(const struct render *r, const struct graph_pod *pod, bool allowed,
 		       struct pod_sources ret[FAMILY_COUNT])
@@ -316,8 +295,9 @@ static int add_ethernet_rules(struct nft_chain *chain, const struct graph_pod *p
 	return rc == 0 && has_mac ? add_drop(chain, ether, 1) : rc;
 }
 
-/* Policy finds a pod at a port by its own addresses alone: while it isolates the pod for egress,
- * packets are held to `sources`; ARP and neighbor discovery are about `neighbors` in any case. */
+/* Where policy cannot tell the pod by other addresses than its own, see has_allowed(), packets are
+ * held to these while it isolates the pod for egress: `sources`. ARP and neighbor discovery are
+ * about `neighbors` in any case. */
 static int add_bridge_rules(struct nft_chain *chain, const struct graph_pod *pod,
 			    const struct pod_sources sources[FAMILY_COUNT],
 			    const struct pod_sources neighbors[FAMILY_COUNT])
@@ -354,7 +334,8 @@ static int fill_chain(struct render *r, struct nft_chain *chain, const struct gr
 {
 	struct pod_sources sources[FAMILY_COUNT] = {0}, neighbors[FAMILY_COUNT] = {0};
 	bool bridged = pod->object->bridged;
-	int rc = pod_sources(r, pod, !bridged || !pod->profiles[DIR_EGRESS], sources);
+	int rc = pod_sources(r, pod, !bridged || !pod->profiles[DIR_EGRESS] || has_allowed(r, pod),
+			     sources);
 
 	if (rc == 0)
 		rc = pod_sources(r, pod, true, neighbors);

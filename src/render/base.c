@@ -155,13 +155,26 @@ static int add_established(struct nft_chain *chain, const char *tunnels)
 	return rc;
 }
 
+/* Pods at bridges' ports with other addresses than their own, allowed.c. */
+static int add_allowed_jump(struct nft_chain *chain, const struct render_options *options,
+			    const char *to)
+{
+	const struct allowed_sources *allowed = options->allowed_sources;
+
+	return allowed && allowed->entries.n > 0
+		       ? ADD_RULE(chain, verdict_stmt(NFT_VERDICT_JUMP, to))
+		       : 0;
+}
+
 /* To the egress chain of the pod that sends, then to the ingress chain of the one that receives. */
-static int add_dispatch(struct nft_chain *chain)
+static int add_dispatch(struct nft_chain *chain, const struct render_options *options)
 {
 	/* Pods behind a device of their own are routed, and what is discovered on a link is never
 	 * forwarded: nothing of it gets here from them, nor in IPv4 from anybody. */
-	int rc = add_interface_lookup(chain, DIR_EGRESS);
+	int rc = add_allowed_jump(chain, options, CHAIN_ALLOWED_EGRESS);
 
+	if (rc == 0)
+		rc = add_interface_lookup(chain, DIR_EGRESS);
 	if (rc == 0)
 		rc = add_addr_lookup(chain, DIR_EGRESS, FAMILY_V4);
 	if (rc == 0)
@@ -180,7 +193,7 @@ static int write_forward(struct nft_chain *chain, const struct render_options *o
 		rc = add_midstream(chain, NFT_STMT_TCP_NOT_SYN);
 	if (rc == 0)
 		rc = add_midstream(chain, NFT_STMT_SCTP_NOT_INIT);
-	return rc == 0 ? add_dispatch(chain) : rc;
+	return rc == 0 ? add_dispatch(chain, options) : rc;
 }
 
 /* What is for this host: pods send it, or others, whom no map knows. No ingress map has an address
@@ -194,6 +207,8 @@ static int write_input(struct nft_chain *chain, const struct render_options *opt
 		return rc;
 	if (rc == 0)
 		rc = add_node_services(chain);
+	if (rc == 0)
+		rc = add_allowed_jump(chain, options, CHAIN_ALLOWED_EGRESS);
 	if (rc == 0)
 		rc = add_interface_lookup(chain, DIR_EGRESS);
 	for (int family = 0; family < FAMILY_COUNT && rc == 0; family++)
@@ -212,16 +227,17 @@ static int write_postrouting(struct nft_chain *chain, const struct render_option
 	chain->hook = NFT_HOOK_POSTROUTING;
 	if (rc == 0)
 		rc = ADD_RULE(chain, {.kind = NFT_STMT_LOCAL_SOURCE}, accept_stmt);
-	return rc == 0 ? add_dispatch(chain) : rc;
+	return rc == 0 ? add_dispatch(chain, options) : rc;
 }
 
 static int write_to_pod(struct nft_chain *chain, const struct render_options *options)
 {
 	int rc = add_interface_lookup(chain, DIR_INGRESS);
 
-	(void)options;
 	for (int family = 0; family < FAMILY_COUNT && rc == 0; family++)
 		rc = add_addr_lookup(chain, DIR_INGRESS, (enum family)family);
+	if (rc == 0)
+		rc = add_allowed_jump(chain, options, CHAIN_ALLOWED_INGRESS);
 	return rc == 0 ? ADD_RULE(chain, accept_stmt) : rc;
 }
 
@@ -238,7 +254,6 @@ static int write_tunnels(struct nft_chain *chain, const struct render_options *o
 {
 	int rc = add_tunnel_drop(chain, named_stmt(NFT_STMT_INTERFACE_SET, SET_POD_INTERFACES));
 
-	(void)options;
 	for (int family = 0; family < FAMILY_COUNT && rc == 0; family++) {
 		struct nft_stmt match =
 			named_stmt(NFT_STMT_ADDR_SET, pod_set_name((enum family)family));
@@ -246,7 +261,7 @@ static int write_tunnels(struct nft_chain *chain, const struct render_options *o
 		match.family = (enum family)family;
 		rc = add_tunnel_drop(chain, match);
 	}
-	return rc;
+	return rc == 0 ? add_allowed_jump(chain, options, CHAIN_ALLOWED_TUNNELS) : rc;
 }
 
 /* Where pods may have tunnels of their own: not to nodes. */
@@ -325,8 +340,11 @@ static int put_node_sets(struct render *r)
 
 static int put_chains(struct render *r)
 {
-	int rc = put_chain(r, CHAIN_TUNNELS, write_tunnels);
+	const struct allowed_sources *allowed = r->options.allowed_sources;
+	int rc = allowed && allowed->entries.n > 0 ? write_allowed_chains(r) : 0;
 
+	if (rc == 0)
+		rc = put_chain(r, CHAIN_TUNNELS, write_tunnels);
 	if (rc == 0 && r->options.pod_tunnels)
 		rc = put_node_sets(r);
 	if (rc == 0)

@@ -132,20 +132,39 @@ static int fill_unknown(struct nft_chain *chain)
 	return fill_egress(chain, NULL);
 }
 
-/* ether type ip ip daddr 10.0.0.7 accept: a frame with a VLAN tag has another type */
-static int fill_ingress(struct nft_chain *chain, const struct graph_pod *pod)
+/* Packets to these have passed policy in the family inet. */
+static int judged_destinations(const struct render *r, const struct graph_pod *pod,
+			       enum family family, struct pod_sources *ret)
+{
+	int rc = pod_own_sources(pod, family, ret);
+
+	return rc == 0 && has_allowed(r, pod) ? add_allowed(r, pod, family, ret) : rc;
+}
+
+/* ether type ip ip daddr 10.0.0.7 accept: a frame with a VLAN tag has another type. To a group
+ * nothing is allowed by an address, however short its prefix is. */
+static int fill_ingress(const struct render *r, struct nft_chain *chain,
+			const struct graph_pod *pod)
 {
 	int rc = 0;
 
 	for (int family = 0; family < FAMILY_COUNT && rc == 0; family++) {
 		struct pod_sources own = {0};
 
-		rc = pod_own_sources(pod, (enum family)family, &own);
+		rc = judged_destinations(r, pod, (enum family)family, &own);
+		if (rc == 0 && has_allowed(r, pod))
+			rc = ADD_RULE(chain, destination(&groups[family], false),
+				      verdict_stmt(NFT_VERDICT_GOTO, CHAIN_REST_INGRESS));
 		for (size_t i = 0; i < own.n && rc == 0; i++)
-			rc = ADD_RULE(chain,
-				      {.kind = NFT_STMT_ETHER_TYPE, .family = (enum family)family},
-				      destination(&own.v[i], true),
-				      verdict_stmt(NFT_VERDICT_ACCEPT, NULL));
+			rc = own.v[i].len == 0 ? ADD_RULE(chain,
+							  {.kind = NFT_STMT_ETHER_TYPE,
+							   .family = (enum family)family},
+							  verdict_stmt(NFT_VERDICT_ACCEPT, NULL))
+					       : ADD_RULE(chain,
+							  {.kind = NFT_STMT_ETHER_TYPE,
+							   .family = (enum family)family},
+							  destination(&own.v[i], true),
+							  verdict_stmt(NFT_VERDICT_ACCEPT, NULL));
 		vec_free(&own);
 	}
 	return rc == 0 ? ADD_RULE(chain, verdict_stmt(NFT_VERDICT_GOTO, CHAIN_REST_INGRESS)) : rc;
@@ -169,7 +188,7 @@ static int put_port_chain(struct render *r, const struct graph_pod *pod, enum di
 	chain = nft_chain_new(name, comment);
 	if (!chain)
 		return -ENOMEM;
-	rc = dir == DIR_INGRESS ? fill_ingress(chain, pod) : fill_egress(chain, next);
+	rc = dir == DIR_INGRESS ? fill_ingress(r, chain, pod) : fill_egress(chain, next);
 	if (rc == 0)
 		return ruleset_put_chain(&r->ruleset, NFT_TABLE_BRIDGE, chain);
 	nft_chain_free(chain);

@@ -52,6 +52,12 @@ struct prefix host_prefix(const struct addr *addr)
 			       .len = (uint8_t)(addr_bytes((enum family)addr->family) * 8)};
 }
 
+void endpoint_chain_name(char to[static NFT_NAME_MAX], enum direction dir,
+			 const struct graph_pod *pod)
+{
+	chain_name(to, dir == DIR_INGRESS ? 'i' : 'e', pod);
+}
+
 /* A pod and itself: through a Service, a packet comes back to where it came from. */
 static int add_self(struct nft_chain *chain, const struct graph_pod *pod, enum direction dir)
 {
@@ -161,7 +167,7 @@ static int write_direction(struct render *r, const struct graph_pod *pod, enum d
 
 	if (!pod->profiles[dir])
 		return 0; /* not isolated: no chain, and no cost */
-	chain_name(name, dir == DIR_INGRESS ? 'i' : 'e', pod);
+	endpoint_chain_name(name, dir, pod);
 	pod_comment(comment, pod);
 	chain = nft_chain_new(name, comment);
 	if (!chain)
@@ -189,17 +195,18 @@ static int write_endpoint(struct render *r, const struct graph_pod *pod)
 	add_local_pod(r, pod);
 	for (int dir = 0; dir < DIR_COUNT && rc == 0; dir++)
 		rc = write_direction(r, pod, (enum direction)dir);
-	return rc;
+	return rc == 0 ? write_allowed(r, pod) : rc;
 }
 
 static void erase_endpoint(struct render *r, const struct graph_pod *pod)
 {
 	char name[NFT_NAME_MAX];
 
+	erase_allowed(r, pod);
 	for (int dir = 0; dir < DIR_COUNT; dir++) {
 		if (!pod->profiles[dir])
 			continue;
-		chain_name(name, dir == DIR_INGRESS ? 'i' : 'e', pod);
+		endpoint_chain_name(name, (enum direction)dir, pod);
 		(void)dispatch(r, pod, (enum direction)dir, NULL, NULL); /* removing cannot fail */
 		drop_chain(r, NFT_TABLE_POLICY, name);
 	}

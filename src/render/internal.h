@@ -36,6 +36,8 @@ struct render {
 	struct pod_key *pods;            /* of this node, see pods.c */
 	struct render_unknown *attached; /* which of them the node has told */
 	size_t n_attached;
+	VEC(const struct graph_pod *)
+	allowed;                 /* at bridges' ports, with allowed sources, by name */
 	size_t ports[DIR_COUNT]; /* of bridges, whose pods are isolated */
 	size_t unknown_ports;    /* of these, those of pods that are not known */
 	size_t local_cuts;       /* connections of pods to this host, among those that are cut */
@@ -121,6 +123,20 @@ struct pod_sources {
 };
 int pod_own_sources(const struct graph_pod *pod, enum family family, struct pod_sources *ret);
 
+/* allowed.c: whether policy can tell a pod at a bridge's port by other addresses than its own. */
+bool has_allowed(const struct render *r, const struct graph_pod *pod);
+/* Those that the administrator has configured, added to `ret`. 0 or -ENOMEM. */
+int add_allowed(const struct render *r, const struct graph_pod *pod, enum family family,
+		struct pod_sources *ret);
+int write_allowed(struct render *r, const struct graph_pod *pod);
+void erase_allowed(struct render *r, const struct graph_pod *pod);
+/* The chains that the base chains lead to, where sources are configured. 0 or -ENOMEM. */
+int write_allowed_chains(struct render *r);
+
+/* endpoint.c: the name of a pod's own chain. */
+void endpoint_chain_name(char to[static NFT_NAME_MAX], enum direction dir,
+			 const struct graph_pod *pod);
+
 /* bridge.c: after write_antispoof() and before erase_antispoof(). */
 int write_port(struct render *r, const struct graph_pod *pod);
 void erase_port(struct render *r, const struct graph_pod *pod);
@@ -182,6 +198,9 @@ struct nft_verdict allowed_verdict(enum direction dir);
 #define CHAIN_UNKNOWN         "unknown"
 #define CHAIN_MIDSTREAM       "midstream"
 #define CHAIN_OUTPUT          "output"
+#define CHAIN_ALLOWED_EGRESS  "allowed_egress"
+#define CHAIN_ALLOWED_INGRESS "allowed_ingress"
+#define CHAIN_ALLOWED_TUNNELS "allowed_encapsulation"
 #define SET_TUNNEL_PORTS      "tunnel_ports"
 #define SET_POD_INTERFACES    "pod_if"
 #define MAP_EGRESS_INTERFACE  "egress_if"

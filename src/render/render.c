@@ -144,6 +144,7 @@ void render_free(struct render *r)
 		free(rs);
 	free(r->unknown);
 	free_local_pods(r);
+	vec_free(&r->allowed);
 	names_free(r->names);
 	ruleset_done(&r->ruleset);
 	free(r);

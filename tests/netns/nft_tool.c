@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
+#include "base/intern.h"
 #include "nft/print.h"
 #include "nft/readback.h"
 #include "nft/watch.h"
@@ -41,6 +42,9 @@ static void make_port(struct offline *offline, const struct pod *known)
 	if (!pod)
 		die("no memory");
 	pod->bridged = true;
+	pod->bridge = intern_get(offline->strings, "br0");
+	if (!pod->bridge)
+		die("no memory");
 	pod->ifindex = if_nametoindex(pod->interface);
 	memcpy(pod->mac, mac, sizeof(mac));
 	pod->mac[5] = pod_addr(pod, FAMILY_V4)->b[3];

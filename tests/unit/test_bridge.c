@@ -54,6 +54,8 @@ static void put_pod(const char *name, uint8_t last, unsigned index)
 	pod->ifindex = index;
 	pod->mac[0] = 0x0a;
 	pod->mac[5] = last;
+	pod->bridge = intern_get(cluster.strings, "br0");
+	assert_non_null(pod->bridge);
 	assert_int_equal(graph_put(cluster.graph, (struct object){.kind = KIND_POD, .pod = pod}),
 			 0);
 	assert_int_equal(render_error(cluster.render), 0);
@@ -160,6 +162,87 @@ static void the_port_of_an_unknown_pod_is_closed(void **state)
 	assert_null(bridge_chain("rest_ingress"));
 }
 
+static void set_peers(const char *name, const char *peers)
+{
+	char yaml[400];
+
+	(void)snprintf(
+		yaml, sizeof(yaml),
+		"apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: "
+		"%s, namespace: t}\nspec: {podSelector: {matchLabels: {app: %s}}, policyTypes: "
+		"[Ingress], ingress: [%s]}\n",
+		name, name, peers);
+	put(yaml);
+}
+
+/* From 10.9.0.<source>, forwarded to that address by the device. */
+static bool reaches(uint8_t source, const uint8_t to[static 4], const char *device)
+{
+	struct packet packet = {.family = FAMILY_V4,
+				.from = {.b = {10, 9, 0, source}},
+				.proto = IPPROTO_UDP,
+				.port = 53};
+
+	memcpy(packet.to.b, to, 4);
+	(void)strcpy(packet.out, device);
+	return interp_hook(render_ruleset(cluster.render), NFT_HOOK_FORWARD, &packet);
+}
+
+static void allow_sources(struct allowed_sources *allowed)
+{
+	struct render_options options = {.allowed_sources = allowed};
+
+	assert_int_equal(allowed_sources_add(allowed, "t/app=a 10.8.0.0/16"), 0);
+	assert_int_equal(allowed_sources_add(allowed, "t/app=b 10.8.7.0/24 0.0.0.0/0"), 0);
+	assert_int_equal(render_configure(cluster.render, &options), 0);
+}
+
+#define FROM_1 "{from: [{ipBlock: {cidr: 10.9.0.1/32}}]}"
+#define FROM_2 "{from: [{ipBlock: {cidr: 10.9.0.2/32}}]}"
+
+static void allowed_addresses_are_policed(void **state)
+{
+	static const uint8_t own[] = {10, 0, 0, 2}, of_a[] = {10, 8, 1, 1},
+			     of_both[] = {10, 8, 7, 1}, of_b[] = {8, 8, 8, 8},
+			     group[] = {224, 0, 0, 1};
+	struct allowed_sources allowed = {0};
+
+	(void)state;
+	allow_sources(&allowed);
+	put_pod("a", 1, PORT_A);
+	put_pod("b", 2, PORT_B);
+	assert_true(reaches(2, of_a, "br0"));
+	set_peers("a", FROM_1);
+	assert_true(reaches(1, of_a, "br0"));
+	assert_false(reaches(2, of_a, "br0"));
+	assert_true(reaches(2, of_a, "eth0"));
+	assert_true(reaches(2, own, "br0"));
+	assert_true(reaches(2, of_b, "br0"));
+	/* b may have any address, so all of a's could be b's. */
+	set_peers("b", FROM_2);
+	assert_false(reaches(1, of_a, "br0"));
+	assert_false(reaches(1, of_both, "br0"));
+	assert_true(reaches(2, of_b, "br0"));
+	assert_false(reaches(1, of_b, "br0"));
+	assert_true(reaches(1, of_b, "eth0"));
+	assert_true(reaches(1, group, "br0"));
+	assert_false(reaches(1, own, "br0"));
+	/* Isolated alike, it does not matter whose they are. */
+	set_peers("b", FROM_1);
+	put("apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: b, "
+	    "namespace: t}\nspec: {podSelector: {}, policyTypes: [Ingress], ingress: [" FROM_1
+	    "]}\n");
+	assert_int_equal(graph_remove(cluster.graph, KIND_NETWORK_POLICY, "t", "a"), 0);
+	assert_true(reaches(1, of_both, "br0"));
+	assert_false(reaches(2, of_both, "br0"));
+	assert_int_equal(graph_remove(cluster.graph, KIND_POD, "t", "b"), 0);
+	assert_true(reaches(1, of_a, "br0"));
+	assert_true(reaches(2, of_b, "br0"));
+	assert_int_equal(graph_remove(cluster.graph, KIND_POD, "t", "a"), 0);
+	assert_true(reaches(2, of_a, "br0"));
+	allowed_sources_done(&allowed);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
@@ -168,6 +251,7 @@ int main(void)
 		TEST(without_ports_there_is_nothing),
 		TEST(isolation_comes_and_goes),
 		TEST(the_port_of_an_unknown_pod_is_closed),
+		TEST(allowed_addresses_are_policed),
 	};
 
 	return cmocka_run_group_tests_name("bridge", tests, NULL, NULL);
