@@ -88,6 +88,43 @@ static int add_self(struct nft_chain *chain, const struct graph_pod *pod, enum d
 	return rc;
 }
 
+/* Another pod of the bridge may be the DHCP server, or its relay: a request that is broadcast
+ * passes, and an answer that comes by the bridge. Answers to what is broadcast are no replies to
+ * connection tracking. What is sent to one server is traffic like any other. egress: udp sport 68
+ * udp dport 67 ip daddr 255.255.255.255 goto to_pod ingress: iifname "cni0" udp sport 67 udp dport
+ * 68 accept */
+static int add_dhcp(struct nft_chain *chain, const struct graph_pod *pod, enum direction dir)
+{
+	static const struct prefix everybody[FAMILY_COUNT] = {
+		[FAMILY_V4] = {.addr = {.family = FAMILY_V4, .b = {255, 255, 255, 255}}, .len = 32},
+		[FAMILY_V6] = {.addr = {.family = FAMILY_V6, .b = {0xff, 2}}, .len = 16},
+	};
+	int rc = 0;
+
+	for (int family = 0; family < FAMILY_COUNT && rc == 0; family++) {
+		struct nft_stmt dhcp = {.kind = NFT_STMT_DHCP, .family = (enum family)family};
+		struct nft_stmt stmts[] = {
+			{.kind = NFT_STMT_ADDR,
+			 .family = (enum family)family,
+			 .dir = NFT_DIR_DESTINATION,
+			 .prefixes = (struct prefix *)&everybody[family], /* is copied */
+			 .n = 1},
+			dhcp,
+			{.kind = NFT_STMT_VERDICT, .verdict = allowed_verdict(dir)}};
+
+		if (dir == DIR_INGRESS) {
+			dhcp.dir = NFT_DIR_DESTINATION;
+			stmts[0] = (struct nft_stmt){.kind = NFT_STMT_INTERFACE,
+						     .dir = NFT_DIR_SOURCE};
+			(void)strncpy(stmts[0].name, pod->object->bridge,
+				      sizeof(stmts[0].name) - 1);
+			stmts[1] = dhcp;
+		}
+		rc = add_rule(chain, stmts, ARRAY_LEN(stmts), "");
+	}
+	return rc;
+}
+
 static int add_jump(struct nft_chain *chain, const struct profile *profile)
 {
 	char name[NFT_NAME_MAX];
@@ -175,6 +212,8 @@ static int write_direction(struct render *r, const struct graph_pod *pod, enum d
 	rc = add_jump(chain, pod->profiles[dir]);
 	if (rc == 0)
 		rc = add_self(chain, pod, dir);
+	if (rc == 0 && pod->object->bridged && pod->object->bridge)
+		rc = add_dhcp(chain, pod, dir);
 	if (rc == 0)
 		rc = add_drop(chain);
 	if (rc < 0) {
