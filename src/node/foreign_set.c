@@ -275,6 +275,7 @@ static bool is_listed(const struct preflight_host *host, const struct foreign_ke
 		      const struct foreign_elems *elems)
 {
 	for (size_t i = 0; i < elems->v.n; i++) {
+		task_step();
 		if (!elems->v.v[i].catch_all &&
 		    foreign_within(host, key, &elems->v.v[i].range).applies)
 			return true;
