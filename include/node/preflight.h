@@ -14,7 +14,7 @@
 /* More findings of one host are left out. */
 #define PREFLIGHT_MAX 64
 /* Of other people's chains that a base chain leads to, more are not looked at. */
-#define PREFLIGHT_CHAINS_MAX  256
+#define PREFLIGHT_CHAINS_MAX 256
 /* Of all their sets and verdict maps, more elements are not looked at: 1 us each. */
 #define PREFLIGHT_ELEMS_MAX   16384
 #define PREFLIGHT_SUBJECT_MAX 320
