@@ -179,11 +179,11 @@ static void say_match(struct pen *pen)
 	struct nft_stmt interface = {.kind = NFT_STMT_INTERFACE};
 	enum family family = sample_family(pen->state);
 
-	switch (sample_pick(pen->state, 11)) {
+	switch (sample_pick(pen->state, 12)) {
 	case 4:
 		say_transport(pen);
 		break;
-	case 6:
+	case 7:
 		SAY(pen, .kind = NFT_STMT_ETHER_SOURCE, .negate = sample_chance(pen->state, 2),
 		    .ether = {0x0a, 0, 0, 0, 0, (uint8_t)sample_pick(pen->state, 3)});
 		break;
