@@ -24,12 +24,13 @@ static int take_prefix(struct reader *r, size_t exprs, struct nft_stmt *stmt, co
 		       size_t n, int len)
 {
 	struct prefix prefix = {.len = (uint8_t)len};
+	struct nft_stmt one = *stmt;
 
 	prefix.addr.family = (uint8_t)stmt->family;
 	memcpy(prefix.addr.b, bytes, n);
-	stmt->prefixes = &prefix;
-	stmt->n = 1;
-	return len == UNKNOWN ? 0 : reader_take(r, exprs, stmt);
+	one.prefixes = &prefix;
+	one.n = 1;
+	return len == UNKNOWN ? 0 : reader_take(r, exprs, &one);
 }
 
 /* A range as a prefix. */

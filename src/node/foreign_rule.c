@@ -106,7 +106,7 @@ static void parse_payload(struct parse *p, const struct nftnl_expr *expr)
 static void parse_bitwise(struct parse *p, const struct nftnl_expr *expr)
 {
 	struct foreign_value *from = reg_of(p, expr, NFTNL_EXPR_BITWISE_SREG);
-	struct foreign_value *to = reg_of(p, expr, NFTNL_EXPR_BITWISE_DREG), value = {0};
+	struct foreign_value *to = reg_of(p, expr, NFTNL_EXPR_BITWISE_DREG), value;
 	uint32_t mask_len = 0, xor_len = 0;
 	const uint8_t *mask = nftnl_expr_get(expr, NFTNL_EXPR_BITWISE_MASK, &mask_len);
 	const uint8_t * xor = nftnl_expr_get(expr, NFTNL_EXPR_BITWISE_XOR, &xor_len);
