@@ -247,8 +247,8 @@ class World:
         self.late = []  # pods that came later, and their results
         self.names = 0
         self.options = Options(self.directory, self.config_map)
-        # With an owner others cannot do harm, without one it is repaired: one of each.
-        self.options.netpold_options = [*Options.netpold_options, "--table-owner", "self" if bridged else "none"]
+        # With an owner others cannot do harm, without one it is repaired: the seed decides, as for the mode.
+        self.options.netpold_options = [*Options.netpold_options, "--table-owner", "none" if seed & 2 else "self"]
         pods = cluster.read_pods(self.options)
         ends = [{"kind": "external", "address": address} for pair in OUTSIDE.values() for address in pair]
         self.lab = cluster.Cluster(pods, ends, scratch, bridged)
