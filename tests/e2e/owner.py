@@ -100,6 +100,11 @@ class Scene:
     def findings(self):
         return {finding["id"] for finding in self.agent.status()["findings"]}
 
+    def end(self):
+        self.agent.stop(signal.SIGTERM)
+        for space in self.lab.spaces.values():
+            harness.remove(space)
+
     def said(self, words):
         with open(self.agent.log, encoding="utf-8", errors="replace") as log:
             return words in log.read()
@@ -337,7 +342,7 @@ def run(mode, check):
     scene.ready()
     if "table-owner-unsupported" in scene.findings():
         scene.check("a kernel without the flags", [state and state[0] for state in scene.states()] == [0] * len(scene.tables))
-        scene.agent.stop(signal.SIGTERM)
+        scene.end()
         print(f"needs table flags owner and persist, Linux 6.9: not tested on {os.uname().release}")
         return
     scene.check("the daemon owns its tables", scene.owned(), scene.states())
@@ -348,9 +353,7 @@ def run(mode, check):
     print(f"{mode}: {sum(stream.sent for stream in forbidden.streams)} packets sent to the owned tables")
     locked_down(scene)
     made_by_nft(scene)
-    scene.agent.stop(signal.SIGTERM)
-    for space in scene.lab.spaces.values():
-        harness.remove(space)
+    scene.end()
 
 
 if __name__ == "__main__":
