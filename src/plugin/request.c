@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/utf8.h"
 #include "base/vec.h"
 
 #define DEFAULT_SOCKET    "/run/netpold/control.sock"
@@ -60,15 +61,18 @@ static bool is_identifier(const char *text)
 	return true;
 }
 
-/* As dev_valid_name() of the kernel. */
+/* As dev_valid_name() of the kernel; and UTF-8, as the result goes into a file of JSON. */
 static bool is_interface(const char *text)
 {
-	size_t len = strlen(text);
+	size_t len = strlen(text), step;
+	uint32_t c;
 
 	if (len == 0 || len >= IFNAMSIZ || strcmp(text, ".") == 0 || strcmp(text, "..") == 0)
 		return false;
-	for (size_t i = 0; i < len; i++) {
-		if (text[i] == '/' || text[i] == ':' || isspace((unsigned char)text[i]))
+	for (size_t i = 0; i < len; i += step) {
+		step = utf8_decode(text + i, &c);
+		if (step == 0 || text[i] == '/' || text[i] == ':' ||
+		    isspace((unsigned char)text[i]))
 			return false;
 	}
 	return true;
