@@ -13,6 +13,8 @@
 
 /* The only state that is as it should be. */
 #define STATE_FINE "enforcing"
+/* Bytes of a state's name; what is longer is none of the daemon's. */
+#define STATE_MAX 64
 
 static json_int_t number(const json_t *in, const char *key)
 {
@@ -196,11 +198,11 @@ static void print_findings(const json_t *status)
 static void print_state(const char *state)
 {
 	bool fine = strcmp(state, STATE_FINE) == 0;
+	char word[STATE_MAX] = "";
 
-	printf("state      ");
-	for (; *state; state++)
-		putchar(fine ? *state : toupper((unsigned char)*state));
-	putchar('\n');
+	for (size_t i = 0; state[i] && i < sizeof(word) - 1; i++)
+		word[i] = (char)(fine ? state[i] : toupper((unsigned char)state[i]));
+	print_line(stdout, "state      %s", word);
 }
 
 static void print_status(const json_t *status)
