@@ -2,11 +2,13 @@
 #include "cluster.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <netinet/icmp6.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/table.h"
 #include "interp.h"
 #include "model/decode.h"
 #include "source/yaml.h"
@@ -36,10 +38,48 @@ void cluster_stop(struct cluster *c)
 	*c = (struct cluster){0};
 }
 
+struct cluster_document {
+	json_t *root;
+	UT_hash_handle hh; /* by text */
+	char text[];
+};
+
+void cluster_documents_done(struct cluster_documents *documents)
+{
+	struct cluster_document *document, *next;
+
+	HASH_ITER (hh, documents->by_text, document, next) {
+		HASH_DEL(documents->by_text, document);
+		json_decref(document->root);
+		free(document);
+	}
+}
+
 struct putter {
 	struct cluster *c;
 	struct faults *faults;
+	const char *yaml;
+	size_t len;
 };
+
+/* Without memory it is read again next time. */
+static void keep_document(const struct putter *p, const json_t *root)
+{
+	struct cluster_documents *documents = p->c->documents;
+	struct cluster_document *document = malloc(sizeof(*document) + p->len);
+
+	if (!document)
+		return;
+	if (HASH_COUNT(documents->by_text) >= CLUSTER_DOCUMENTS_MAX)
+		cluster_documents_done(documents);
+	document->root = json_incref((json_t *)root);
+	memcpy(document->text, p->yaml, p->len);
+	HASH_ADD_KEYPTR(hh, documents->by_text, document->text, p->len, document);
+	if (table_added(document))
+		return;
+	json_decref(document->root);
+	free(document);
+}
 
 static int put_document(void *ctx, const json_t *root, struct yaml_lines *lines)
 {
@@ -51,7 +91,6 @@ static int put_document(void *ctx, const json_t *root, struct yaml_lines *lines)
 	struct decoded decoded;
 	int rc = decode_object(&d, root, NULL, NULL, &decoded);
 
-	(void)lines;
 	for (size_t i = 0; rc == 0 && i < decoded.objects.n; i++) {
 		struct object object = decoded.objects.v[i];
 
@@ -61,14 +100,21 @@ static int put_document(void *ctx, const json_t *root, struct yaml_lines *lines)
 		rc = graph_put(p->c->graph, object);
 	}
 	decoded_done(p->c->strings, &decoded);
+	if (lines && p->c->documents)
+		keep_document(p, root);
 	return rc == -EINVAL ? 0 : rc; /* a fault says it */
 }
 
 int cluster_put_yaml(struct cluster *c, const char *yaml, size_t len, struct faults *faults,
 		     struct err *err, unsigned *ret_line)
 {
-	struct putter p = {c, faults};
+	struct putter p = {c, faults, yaml, len};
+	struct cluster_document *document = NULL;
 
+	if (c->documents)
+		HASH_FIND(hh, c->documents->by_text, yaml, len, document);
+	if (document)
+		return put_document(&p, document->root, NULL);
 	return yaml_parse(yaml, len, put_document, &p, err, ret_line);
 }
 
