@@ -81,6 +81,7 @@ struct reflector {
 	size_t taken;             /* objects of the answer that is coming */
 	bool has_paged;           /* the server has said that there is more behind a page */
 	unsigned unreadable;      /* answers in a row that broke off at the same place */
+	char unreadable_at[REFLECTOR_VERSION_MAX]; /* of a watch: which version that is */
 
 	bool live; /* the list is complete, changes follow */
 	bool settled;

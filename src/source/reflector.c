@@ -214,14 +214,6 @@ static int take_present(struct reflector *r, const struct api_item *item)
 	return emit(r, broken ? EVENT_BROKEN : EVENT_UPSERT, item->object, item->reason);
 }
 
-static int take_gone(struct reflector *r, const struct api_item *item)
-{
-	if (seen_forget(&r->seen, object_ns(&item->object), object_own_name(&item->object)))
-		return emit(r, EVENT_DELETE, item->object, NULL);
-	object_free(r->strings, item->object);
-	return 0;
-}
-
 static int delete_name(void *ctx, const char *ns, const char *name)
 {
 	struct reflector *r = ctx;
@@ -229,6 +221,17 @@ static int delete_name(void *ctx, const char *ns, const char *name)
 	int rc = api_object_of_name(r->resource, r->strings, ns, name, &object);
 
 	return rc < 0 ? rc : emit(r, EVENT_DELETE, object, NULL);
+}
+
+/* One whose end is not taken is still known, so that the next list tells of it. */
+static int take_gone(struct reflector *r, const struct api_item *item)
+{
+	int rc = seen_drop(&r->seen, object_ns(&item->object), object_own_name(&item->object),
+			   delete_name, r);
+
+	r->lost = r->lost || rc < 0;
+	object_free(r->strings, item->object);
+	return rc;
 }
 
 int reflector_sweep(struct reflector *r)
@@ -293,7 +296,6 @@ static void made_progress(struct reflector *r)
 	r->heard_ms = r->now_ms;
 	if (r->phase == REFLECTOR_PAGES || !r->live)
 		return; /* that counts when the list is complete */
-	r->unreadable = 0;
 	r->failing_since_ms = 0;
 }
 
@@ -439,6 +441,16 @@ static void page_not_understood(struct reflector *r, const char *text)
 		reflector_page_broke_off(r, text);
 }
 
+/* Did the watch before break off at this version, too? Events that came meanwhile do not count: not
+ * each says which version it is, and a watch goes on from the last that did. */
+static bool broke_off_again(struct reflector *r)
+{
+	if (strcmp(r->unreadable_at, r->stats.version) != 0)
+		r->unreadable = 0;
+	memcpy(r->unreadable_at, r->stats.version, sizeof(r->unreadable_at));
+	return ++r->unreadable >= REFLECTOR_UNREADABLE_MAX;
+}
+
 /* What came was cut, or was no answer: whatever is in between may do that again. If it is the same
  * event again and again, a list leads past it. */
 static void not_understood(struct reflector *r, const char *text)
@@ -446,7 +458,7 @@ static void not_understood(struct reflector *r, const char *text)
 	r->fresh = true;
 	if (r->phase == REFLECTOR_PAGES) {
 		page_not_understood(r, text);
-	} else if (r->live && ++r->unreadable >= REFLECTOR_UNREADABLE_MAX) {
+	} else if (r->live && broke_off_again(r)) {
 		r->unreadable = 0;
 		r->pages_only = true;
 		reflector_lost(r, text);

@@ -58,18 +58,22 @@ int seen_mark(struct seen_set *set, const char *ns, const char *name)
 	return -ENOMEM;
 }
 
-bool seen_forget(struct seen_set *set, const char *ns, const char *name)
+int seen_drop(struct seen_set *set, const char *ns, const char *name, seen_fn fn, void *ctx)
 {
 	struct seen_name *seen;
 	struct key key;
+	int rc;
 
 	make_key(&key, ns, name);
 	HASH_FIND(hh, set->names, key.text, key.len, seen);
 	if (!seen)
-		return false;
+		return 0;
+	rc = fn(ctx, ns, name);
+	if (rc < 0)
+		return rc;
 	HASH_DEL(set->names, seen);
 	free(seen);
-	return true;
+	return 0;
 }
 
 int seen_sweep(struct seen_set *set, seen_fn fn, void *ctx)

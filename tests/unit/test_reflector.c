@@ -287,6 +287,29 @@ static void an_event_that_was_not_taken_is_told_again(void **state)
 	stop(&s);
 }
 
+/* Who did not take it still has the object. */
+static void a_deletion_that_was_not_taken_is_told_again(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	start(&s, &pods);
+	synced(&s);
+	s.fail_with = -ENOMEM;
+	assert_int_equal(answer(&s, 200, EVENT("DELETED", POD("p", "10"))), -ENOMEM);
+	emitted(&s, "-p ");
+	reflector_end(&s.r, s.now_ms,
+		      &(struct http_end){.outcome = HTTP_ABORTED,
+					 .sent = true,
+					 .status = 200,
+					 .error = -ENOMEM,
+					 .text = ""});
+	(void)requests(&s, "sendInitialEvents=true", NULL);
+	assert_int_equal(answer(&s, 200, EVENT("ADDED", POD("q", "6")) INITIAL_END("11")), 0);
+	emitted(&s, "+q -p ");
+	stop(&s);
+}
+
 /* An object that is no JSON, between others, in a list of which the server gives what is asked for.
  */
 #define ITEM(name) "{" META(name, "1") "}"
@@ -393,6 +416,30 @@ static void an_event_that_is_never_json_leads_to_a_list(void **state)
 	stop(&s);
 }
 
+/* An event before it that does not say its version is no progress: the next watch begins ahead of
+ * both. */
+static void events_of_no_version_do_not_keep_a_watch_from_a_list(void **state)
+{
+	static const char nameless[] = EVENT("MODIFIED", "{\"metadata\":{\"name\":{}}}");
+	struct scene s;
+
+	(void)state;
+	start(&s, &pods);
+	synced(&s);
+	for (int i = 0; i < REFLECTOR_UNREADABLE_MAX; i++) {
+		if (i > 0)
+			(void)requests(&s, "resourceVersion=9&", NULL);
+		assert_int_equal(answer(&s, 200,
+					EVENT("MODIFIED", "{\"metadata\":{\"name\":\"q\","
+							  "\"namespace\":\"a\"}}")),
+				 0);
+		assert_int_equal(answer(&s, 200, nameless), -EINVAL);
+		aborted(&s);
+	}
+	(void)requests(&s, "?limit=500", NULL);
+	stop(&s);
+}
+
 static void an_event_without_an_end_is_not_waited_for(void **state)
 {
 	struct scene s;
@@ -466,9 +513,11 @@ int main(void)
 		cmocka_unit_test(a_watch_that_is_answered_again_works),
 		cmocka_unit_test(a_silent_watch_is_resumed),
 		cmocka_unit_test(an_event_that_was_not_taken_is_told_again),
+		cmocka_unit_test(a_deletion_that_was_not_taken_is_told_again),
 		cmocka_unit_test(an_object_without_an_end_is_passed_by_in_a_list),
 		cmocka_unit_test(it_may_be_the_first_or_the_last_or_all_that_there_is),
 		cmocka_unit_test(an_event_that_is_never_json_leads_to_a_list),
+		cmocka_unit_test(events_of_no_version_do_not_keep_a_watch_from_a_list),
 		cmocka_unit_test(an_event_without_an_end_is_not_waited_for),
 		cmocka_unit_test(it_is_known_since_when_there_is_no_progress),
 	};
