@@ -129,8 +129,10 @@ static void go_wrong(struct scene *s, const char *bytes, size_t len)
 		rc = deliver(s, 200, bytes, cut);
 		end(s, rc < 0 ? HTTP_ABORTED : HTTP_SILENT, 200, rc);
 		break;
-	case 3: /* whole, as far as anybody can tell */
-		answer(s, 200, bytes, cut);
+	case 3: /* whole, as far as HTTP can tell; but when one object was asked for, where twice
+		 * the same is taken for what the object is */
+		rc = deliver(s, 200, bytes, cut);
+		end(s, rc < 0 ? HTTP_ABORTED : s->r.page == 1 ? HTTP_FAILED : HTTP_DONE, 200, rc);
 		break;
 	case 4:
 		(void)snprintf(text, sizeof(text),
