@@ -8,6 +8,7 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <string.h>
 
+#include "base/vec.h"
 #include "choices.h"
 #include "fuzz.h"
 #include "netlink.h"
@@ -135,47 +136,70 @@ static void answer(void *ctx, const struct nlmsghdr *request)
 	netlink_put_end(NLMSG_ERROR, 0, request->nlmsg_seq, 0);
 }
 
-/* What others may change and nobody has to see: the number that a set has within its transaction,
- * which no list has, and its notes, of which but for a comment only nft makes something. */
-static bool is_immaterial(uint16_t message, uint16_t attr, unsigned depth)
+/* What has to be seen when it is another. Not: the number that a set has within its transaction,
+ * which no list has; its notes, of which but for a comment only nft makes something; what was asked
+ * for; and what the kernel lets be nothing else (nft_bitwise_init_bool(), nf_tables_newset() of
+ * verdict maps, the padding of keys of several fields). */
+static bool is_material(uint16_t message, uint16_t attr, const char *expr, size_t len)
 {
-	if (depth > 0)
-		return false;
-	return (message == NFT_MSG_NEWSET && (attr == NFTA_SET_ID || attr == NFTA_SET_USERDATA)) ||
-	       (message == NFT_MSG_NEWSETELEM && attr == NFTA_SET_ELEM_LIST_SET_ID);
+	if (message == NFT_MSG_NEWSET)
+		return attr == NFTA_SET_NAME || attr == NFTA_SET_FLAGS ||
+		       attr == NFTA_SET_KEY_TYPE || attr == NFTA_SET_KEY_LEN;
+	if (message == NFT_MSG_NEWSETELEM)
+		return *expr && attr == NFTA_DATA_VALUE && (len == 2 || len == 4 || len == 16);
+	return false;
 }
 
 struct leaf {
 	uint8_t *bytes;
 	size_t len;
-	bool immaterial;
+	bool material;
 };
 
-/* The attributes of a message that have a value, at most `max` of them. */
-static size_t find_leaves(uint16_t type, struct nlattr *first, const char *end, unsigned depth,
-			  struct leaf *leaves, size_t max)
-{
-	size_t n = 0;
+struct leaves {
+	struct leaf v[512];
+	size_t n;
+	uint16_t message;
+	bool ends; /* of intervals: one ahead of all intervals means nothing, wherever it is */
+};
 
-	for (struct nlattr *attr = first; mnl_attr_ok(attr, (int)(end - (char *)attr)) && n < max;
+/* The attributes of a message that have a value. `expr`: of which expression, "": of
+ * none; NULL: of the message itself. */
+static void find_leaves(struct leaves *leaves, struct nlattr *first, const char *end,
+			const char *expr)
+{
+	for (struct nlattr *attr = first;
+	     mnl_attr_ok(attr, (int)(end - (char *)attr)) && leaves->n < 512;
 	     attr = mnl_attr_next(attr)) {
 		char *payload = mnl_attr_get_payload(attr);
 		size_t len = mnl_attr_get_payload_len(attr);
-		bool immaterial = is_immaterial(type, mnl_attr_get_type(attr), depth);
+		bool is_list = attr->nla_type & NLA_F_NESTED;
 
-		if (attr->nla_type & NLA_F_NESTED)
-			n += find_leaves(type, (struct nlattr *)payload, payload + len, depth + 1,
-					 leaves + n, max - n);
-		else if (len > 0)
-			leaves[n++] = (struct leaf){(uint8_t *)payload, len, immaterial};
+		if (is_list)
+			find_leaves(leaves, (struct nlattr *)payload, payload + len,
+				    leaves->message == NFT_MSG_NEWSETELEM ? "elem"
+				    : expr                                ? expr
+									  : "");
+		if (leaves->message == NFT_MSG_NEWSETELEM && expr &&
+		    mnl_attr_get_type(attr) == NFTA_SET_ELEM_FLAGS)
+			leaves->ends = true;
+		if (!is_list && len > 0)
+			leaves->v[leaves->n++] =
+				(struct leaf){(uint8_t *)payload, len,
+					      !leaves->ends && is_material(leaves->message,
+									   mnl_attr_get_type(attr),
+									   expr ? expr : "", len)};
+		/* An expression is its name, and then its data. */
+		if (!is_list && leaves->message == NFT_MSG_NEWRULE && first == attr && expr &&
+		    !*expr && mnl_attr_get_type(attr) == NFTA_EXPR_NAME)
+			expr = payload;
 	}
-	return n;
 }
 
 /* One byte of one attribute. Does it matter? */
 static bool edit(struct listing *l)
 {
-	struct leaf leaves[512];
+	struct leaves leaves = {.n = 0};
 	uint32_t which = (uint32_t)choose_byte(&l->choices) << 8 | choose_byte(&l->choices);
 	size_t n = 0;
 
@@ -191,18 +215,17 @@ static bool edit(struct listing *l)
 		}
 		struct nlmsghdr *message =
 			(struct nlmsghdr *)(batch->bytes + batch->messages.v[which].offset);
-		size_t found =
-			find_leaves(NFNL_MSG_TYPE(message->nlmsg_type),
-				    mnl_nlmsg_get_payload_offset(message, sizeof(struct nfgenmsg)),
-				    mnl_nlmsg_get_payload_tail(message), 0, leaves, 512);
 
-		REQUIRE(found > 0);
-		const struct leaf *leaf = &leaves[((uint32_t)choose_byte(&l->choices) << 8 |
-						   choose_byte(&l->choices)) %
-						  found];
+		leaves.message = NFNL_MSG_TYPE(message->nlmsg_type);
+		find_leaves(&leaves, mnl_nlmsg_get_payload_offset(message, sizeof(struct nfgenmsg)),
+			    mnl_nlmsg_get_payload_tail(message), NULL);
+		REQUIRE(leaves.n > 0);
+		const struct leaf *leaf = &leaves.v[((uint32_t)choose_byte(&l->choices) << 8 |
+						     choose_byte(&l->choices)) %
+						    leaves.n];
 		leaf->bytes[choose_byte(&l->choices) % leaf->len] ^=
 			(uint8_t)(1 + choose(&l->choices, 255));
-		return !leaf->immaterial;
+		return leaf->material;
 	}
 	return false;
 }
