@@ -10,8 +10,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
-
-struct nlmsghdr;
+#include "node/rtnl.h"
 
 /* What is beyond is left out, and that is logged once. */
 #define LINKS_MAX         16384
@@ -48,13 +47,11 @@ struct link {
 
 struct links;
 
-struct links *links_new(void);
-void links_free(struct links *links);
-
-/* Takes in one message of a dump or a notification; others than of links, addresses and routes are
- * ignored. Sets *ret_changed when something is other than before, and leaves it alone otherwise. 0;
- * -ENOMEM; -EAGAIN: the message does not tell all that has changed, dump anew. */
-int links_apply(struct links *links, const struct nlmsghdr *message, bool *ret_changed);
+/* Whose state is a struct links. Notifications add links, addresses and routes, and take away links
+ * with what stands on them. Whatever else may have ended is in doubt until its link's addresses or
+ * routes are read again: of some ends there are no notifications, and others do not tell which of
+ * several alike it was. */
+extern const struct rtnl_kind links_kind;
 
 /* NULL: there is none. */
 const struct link *links_by_index(const struct links *links, unsigned index);
@@ -81,13 +78,9 @@ size_t links_tunnel_ports(const struct links *links, uint16_t ret_ports[static L
 /* Does a default route lead there? */
 bool links_is_uplink(const struct links *links, unsigned index);
 
-/* The link that a route for this very address leads to, without a gateway; 0: there is no such
- * route. The host's own addresses have none. */
-unsigned links_route(const struct links *links, const struct addr *addr);
-
-/* Does the host send what is for the address to where only pods are: by such a route to one of a
- * pair or to a bridge, or because it is in a subnet of a bridge? Never by its way out, and never
- * its own addresses. */
+/* Does the host send what is for the address to where only pods are: by a route for this very
+ * address, without a gateway, to one of a pair or to a bridge, or because it is in a subnet of a
+ * bridge? Never by its way out, and never its own addresses. */
 bool links_leads_to_pods(const struct links *links, const struct addr *addr);
 
 /* All addresses that have such a route, in no order. */

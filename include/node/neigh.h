@@ -10,8 +10,7 @@
 
 #include "base/addr.h"
 #include "node/cni.h"
-
-struct nlmsghdr;
+#include "node/rtnl.h"
 
 /* What is beyond is left out, and that is logged once. */
 #define NEIGH_ADDRS_MAX   65536
@@ -20,11 +19,9 @@ struct nlmsghdr;
 
 struct neigh;
 
-struct neigh *neigh_new(void);
-void neigh_free(struct neigh *neigh);
-
-/* As links_apply(), for neighbours and forwarding entries. 0 or -ENOMEM. */
-int neigh_apply(struct neigh *neigh, const struct nlmsghdr *message, bool *ret_changed);
+/* Whose state is a struct neigh. Apart from the links: a pod can make more of these notifications
+ * than anybody can read. */
+extern const struct rtnl_kind neigh_kind;
 
 /* The hardware address that the host sends to for the address on this link. false: it knows none.
  */

@@ -4,7 +4,6 @@
 #include "node/attach.h"
 
 #include <errno.h>
-#include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,75 +34,6 @@ struct attach {
 	uint64_t generation; /* of the join */
 	bool dirty;          /* the join is older than what it is made of */
 	bool retry;          /* something could not be read */
-};
-
-static void *new_links(void)
-{
-	return links_new();
-}
-
-static void free_links(void *state)
-{
-	links_free(state);
-}
-
-static int apply_to_links(void *state, const struct nlmsghdr *message, bool *ret_changed)
-{
-	return links_apply(state, message, ret_changed);
-}
-
-static void *new_neigh(void)
-{
-	return neigh_new();
-}
-
-static void free_neigh(void *state)
-{
-	neigh_free(state);
-}
-
-static int apply_to_neigh(void *state, const struct nlmsghdr *message, bool *ret_changed)
-{
-	return neigh_apply(state, message, ret_changed);
-}
-
-static const unsigned link_groups[] = {RTNLGRP_LINK,       RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
-				       RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,  0};
-
-static const struct rtnl_dump link_dumps[] = {
-	{RTM_GETLINK, AF_UNSPEC, sizeof(struct ifinfomsg)},
-	{RTM_GETADDR, AF_UNSPEC, sizeof(struct ifaddrmsg)},
-	{RTM_GETROUTE, AF_INET, sizeof(struct rtmsg)},
-	{RTM_GETROUTE, AF_INET6, sizeof(struct rtmsg)},
-};
-
-static const struct rtnl_kind links_kind = {
-	.what = "links and routes",
-	.groups = link_groups,
-	.dumps = link_dumps,
-	.n_dumps = ARRAY_LEN(link_dumps),
-	.new = new_links,
-	.free = free_links,
-	.apply = apply_to_links,
-};
-
-static const unsigned neigh_groups[] = {RTNLGRP_NEIGH, 0};
-
-static const struct rtnl_dump neigh_dumps[] = {
-	{RTM_GETNEIGH, AF_INET, sizeof(struct ndmsg)},
-	{RTM_GETNEIGH, AF_INET6, sizeof(struct ndmsg)},
-	{RTM_GETNEIGH, AF_BRIDGE, sizeof(struct ndmsg)},
-};
-
-/* Apart from the links: a pod can make more of these news than anybody can read. */
-static const struct rtnl_kind neigh_kind = {
-	.what = "neighbours and bridge ports",
-	.groups = neigh_groups,
-	.dumps = neigh_dumps,
-	.n_dumps = ARRAY_LEN(neigh_dumps),
-	.new = new_neigh,
-	.free = free_neigh,
-	.apply = apply_to_neigh,
 };
 
 static bool is_noted(const struct join *join, const struct join_note *note)

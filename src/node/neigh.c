@@ -9,10 +9,10 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "addr_message.h"
 #include "base/log.h"
 #include "base/table.h"
 #include "base/vec.h"
-#include "route.h"
 
 /* Keys are compared as bytes: they have no padding, or it is zero. */
 struct neighbour_key {
@@ -70,7 +70,7 @@ static bool parse(const struct nlmsghdr *message, struct parsed *p)
 		uint16_t type = mnl_attr_get_type(attr), bytes = mnl_attr_get_payload_len(attr);
 
 		if (type == NDA_DST)
-			p->has_addr = route_parse_addr(p->ndm->ndm_family, attr, &p->addr);
+			p->has_addr = addr_attr_parse(p->ndm->ndm_family, attr, &p->addr);
 		else if (type == NDA_LLADDR && bytes == MAC_BYTES) {
 			memcpy(p->mac, mnl_attr_get_payload(attr), MAC_BYTES);
 			p->has_mac = true;
@@ -257,8 +257,9 @@ static int apply_entry(struct neigh *neigh, const struct nlmsghdr *message, cons
 	return 0;
 }
 
-int neigh_apply(struct neigh *neigh, const struct nlmsghdr *message, bool *ret_changed)
+static int apply(void *state, const struct nlmsghdr *message, bool *ret_changed)
 {
+	struct neigh *neigh = state;
 	struct parsed p;
 
 	if ((message->nlmsg_type != RTM_NEWNEIGH && message->nlmsg_type != RTM_DELNEIGH) ||
@@ -301,13 +302,14 @@ void neigh_each(const struct neigh *neigh,
 		fn(ctx, &neighbour->key.addr, neighbour->key.index, neighbour->mac);
 }
 
-struct neigh *neigh_new(void)
+static void *new_neigh(void)
 {
 	return calloc(1, sizeof(struct neigh));
 }
 
-void neigh_free(struct neigh *neigh)
+static void free_neigh(void *state)
 {
+	struct neigh *neigh = state;
 	struct neighbour *neighbour, *next_neighbour;
 	struct entry *entry, *next_entry;
 
@@ -321,3 +323,21 @@ void neigh_free(struct neigh *neigh)
 		drop_entry(neigh, entry);
 	free(neigh);
 }
+
+static const unsigned groups[] = {RTNLGRP_NEIGH, 0};
+
+static const struct rtnl_dump dumps[] = {
+	{RTM_GETNEIGH, AF_INET, sizeof(struct ndmsg), 0},
+	{RTM_GETNEIGH, AF_INET6, sizeof(struct ndmsg), 0},
+	{RTM_GETNEIGH, AF_BRIDGE, sizeof(struct ndmsg), 0},
+};
+
+const struct rtnl_kind neigh_kind = {
+	.what = "neighbours and bridge ports",
+	.groups = groups,
+	.dumps = dumps,
+	.n_dumps = ARRAY_LEN(dumps),
+	.new = new_neigh,
+	.free = free_neigh,
+	.apply = apply,
+};

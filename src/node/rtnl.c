@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/task.h"
 
@@ -29,15 +29,9 @@ struct rtnl {
 	bool stale;          /* news were lost: read all anew */
 	int64_t resynced_ms; /* when that was last done */
 	uint64_t resyncs;
+	int64_t doubt_ms;  /* since when something is in doubt; 0: nothing is */
+	int64_t reread_ms; /* not before that is it read again */
 };
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now); /* always there */
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static void close_socket(struct mnl_socket **socket)
 {
@@ -45,43 +39,75 @@ static void close_socket(struct mnl_socket **socket)
 		(void)mnl_socket_close(*socket); /* nothing to lose */
 }
 
-static int request_dump(struct mnl_socket *socket, const struct rtnl_dump *what, uint32_t seq)
+/* Kernels from 4.20 on filter a dump by what is set here, see ip_valid_fib_dump_req() and
+ * inet_valid_dump_ifaddr_req(); older ones send all, which does no harm. */
+static void set_filter(struct nlmsghdr *message, const struct rtnl_dump *what)
+{
+	void *header = mnl_nlmsg_get_payload(message);
+
+	if (what->type == RTM_GETLINK)
+		((struct ifinfomsg *)header)->ifi_index = (int)what->index;
+	if (what->type == RTM_GETADDR)
+		((struct ifaddrmsg *)header)->ifa_index = what->index;
+	if (what->type != RTM_GETROUTE)
+		return;
+	((struct rtmsg *)header)->rtm_type = RTN_UNICAST;
+	if (what->index)
+		mnl_attr_put_u32(message, RTA_OIF, what->index);
+}
+
+static int request(struct mnl_socket *socket, const struct rtnl_dump *what, uint16_t flags,
+		   uint32_t seq)
 {
 	_Alignas(struct nlmsghdr) char buffer[128] = {0};
 	struct nlmsghdr *message = mnl_nlmsg_put_header(buffer);
 	uint8_t *header;
 
 	message->nlmsg_type = what->type;
-	message->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	message->nlmsg_flags = NLM_F_REQUEST | flags;
 	message->nlmsg_seq = seq;
 	header = mnl_nlmsg_put_extra_header(message, what->header_bytes);
 	header[0] = what->family; /* the first byte of every one of them */
+	set_filter(message, what);
 	return mnl_socket_sendto(socket, message, message->nlmsg_len) < 0 ? -errno : 0;
 }
 
-/* One message of a dump: 1 when it was the last, 0, or a negative errno. */
-static int take_dumped(const struct rtnl_kind *kind, void *state, const struct nlmsghdr *message)
+/* What a dump ended with; that there is no such link (any more) is no error. */
+static int end_of_dump(const struct nlmsghdr *message)
 {
-	const struct nlmsgerr *refusal = mnl_nlmsg_get_payload(message);
-	bool changed;
+	int code = mnl_nlmsg_get_payload_len(message) < sizeof(code)
+			   ? 0
+			   : *(const int *)mnl_nlmsg_get_payload(message);
 
-	if (message->nlmsg_type == NLMSG_DONE)
-		return 1;
-	if (message->nlmsg_type == NLMSG_ERROR)
-		return mnl_nlmsg_get_payload_len(message) < sizeof(*refusal) ? -EBADMSG
-									     : refusal->error;
-	return kind->apply(state, message, &changed);
+	return code < 0 && code != -ENODEV ? code : 1;
 }
 
-/* The kernel says of each message whether something has changed since the first. */
-static int read_dump(const struct rtnl_kind *kind, void *state, struct mnl_socket *socket,
-		     uint32_t seq, bool *interrupted)
+/* One message of a dump: 1 when it was the last, 0, or a negative errno. */
+static int take_dumped(const struct rtnl_kind *kind, void *state, const struct nlmsghdr *message,
+		       bool *ret_changed)
+{
+	if (message->nlmsg_type == NLMSG_DONE || message->nlmsg_type == NLMSG_ERROR)
+		return end_of_dump(message); /* struct nlmsgerr begins with the code, too */
+	return kind->apply(state, message, ret_changed);
+}
+
+/* What a state is read into, and how that goes. */
+struct reading {
+	const struct rtnl_kind *kind;
+	void *state;
+	struct mnl_socket *socket;
+	bool interrupted; /* the kernel says of each message whether something has changed since the
+			     first */
+	bool changed;
+};
+
+static int read_dump(struct reading *reading, uint32_t seq)
 {
 	_Alignas(struct nlmsghdr) char buffer[READ_BYTES];
 	int rc = 0;
 
 	while (rc == 0) {
-		ssize_t n = mnl_socket_recvfrom(socket, buffer, sizeof(buffer));
+		ssize_t n = mnl_socket_recvfrom(reading->socket, buffer, sizeof(buffer));
 		const struct nlmsghdr *message = (const struct nlmsghdr *)buffer;
 		int left = (int)n;
 
@@ -93,37 +119,57 @@ static int read_dump(const struct rtnl_kind *kind, void *state, struct mnl_socke
 		     message = mnl_nlmsg_next(message, &left)) {
 			if (message->nlmsg_seq != seq)
 				continue;
-			*interrupted |= (message->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
-			rc = take_dumped(kind, state, message);
+			reading->interrupted |= (message->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
+			rc = take_dumped(reading->kind, reading->state, message, &reading->changed);
 		}
 		task_yield();
 	}
 	return rc < 0 ? rc : 0;
 }
 
+static int read_dumps(struct reading *reading, const struct rtnl_dump *dumps, size_t n)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < n && rc == 0; i++) {
+		rc = request(reading->socket, &dumps[i], NLM_F_DUMP, (uint32_t)i + 1);
+		if (rc == 0)
+			rc = read_dump(reading, (uint32_t)i + 1);
+	}
+	return rc;
+}
+
+static int open_dumps(struct mnl_socket **ret_socket)
+{
+	const int on = 1;
+
+	*ret_socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+	if (!*ret_socket || mnl_socket_bind(*ret_socket, 0, MNL_SOCKET_AUTOPID) < 0)
+		return -errno;
+	(void)mnl_socket_setsockopt(*ret_socket, NETLINK_GET_STRICT_CHK, (void *)(uintptr_t)&on,
+				    sizeof(on)); /* see set_filter() */
+	return 0;
+}
+
 /* 0 with a state as it is now, more or less when it was `interrupted`. */
 static int read_all(const struct rtnl_kind *kind, void **ret_state, bool *interrupted)
 {
-	CLEANUP(close_socket)
-	struct mnl_socket *socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-	void *state;
-	int rc = 0;
+	CLEANUP(close_socket) struct mnl_socket *socket = NULL;
+	struct reading reading = {.kind = kind};
+	int rc = open_dumps(&socket);
 
-	if (!socket || mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) < 0)
-		return -errno;
-	state = kind->new ();
-	if (!state)
-		return -ENOMEM;
-	*interrupted = false;
-	for (size_t i = 0; i < kind->n_dumps && rc == 0; i++) {
-		rc = request_dump(socket, &kind->dumps[i], (uint32_t)i + 1);
-		if (rc == 0)
-			rc = read_dump(kind, state, socket, (uint32_t)i + 1, interrupted);
-	}
 	if (rc < 0)
-		kind->free(state);
+		return rc;
+	reading.socket = socket;
+	reading.state = kind->new ();
+	if (!reading.state)
+		return -ENOMEM;
+	rc = read_dumps(&reading, kind->dumps, kind->n_dumps);
+	*interrupted = reading.interrupted;
+	if (rc < 0)
+		kind->free(reading.state);
 	else
-		*ret_state = state;
+		*ret_state = reading.state;
 	return rc;
 }
 
@@ -133,7 +179,7 @@ static int resync(struct rtnl *rtnl)
 	void *state = NULL;
 	int rc = 0;
 
-	rtnl->resynced_ms = now_ms();
+	rtnl->resynced_ms = clock_monotonic_ms();
 	for (int i = 0; i < DUMP_TRIES && interrupted && rc == 0; i++) {
 		rtnl->kind->free(state);
 		state = NULL;
@@ -143,9 +189,54 @@ static int resync(struct rtnl *rtnl)
 		return rc;
 	rtnl->kind->free(rtnl->state);
 	rtnl->state = state;
+	rtnl->doubt_ms = 0;
 	rtnl->stale = interrupted; /* better than nothing, and another time again */
 	rtnl->resyncs++;
 	return 0;
+}
+
+/* The kernel tells of an address or a route that ends before it ends the routes that go with it
+ * (__inet_del_ifa(), fib_table_delete(), remove_nexthop()), but lets go of the RTNL lock after
+ * that, and dumps of routes do not take it since 6.9. A request that does take it waits until all
+ * is done that we have heard of. Nobody reads the answer. */
+static int wait_for_rtnl(struct mnl_socket *socket)
+{
+	static const struct rtnl_dump loopback = {RTM_GETLINK, AF_UNSPEC, sizeof(struct ifinfomsg),
+						  1};
+
+	return request(socket, &loopback, 0, 0);
+}
+
+static int settle_doubts(struct rtnl *rtnl, bool *ret_changed)
+{
+	CLEANUP(close_socket) struct mnl_socket *socket = NULL;
+	struct reading reading = {.kind = rtnl->kind, .state = rtnl->state};
+	struct rtnl_dump dumps[RTNL_DOUBTS_MAX];
+	size_t n = rtnl->kind->reread(rtnl->state, dumps);
+	int rc = open_dumps(&socket);
+
+	reading.socket = socket;
+	if (rc == 0)
+		rc = wait_for_rtnl(socket);
+	if (rc == 0)
+		rc = read_dumps(&reading, dumps, n);
+	rtnl->stale |= rc < 0 || reading.interrupted;
+	*ret_changed |= reading.changed;
+	for (size_t i = 0; i < n && rc == 0 && !reading.interrupted; i++)
+		rtnl->kind->sweep(rtnl->state, &dumps[i], ret_changed);
+	return rc;
+}
+
+static int reread(struct rtnl *rtnl, bool *ret_changed)
+{
+	int64_t start_us = clock_monotonic_us(), pause_ms;
+	int rc = settle_doubts(rtnl, ret_changed);
+
+	pause_ms = (clock_monotonic_us() - start_us) * (100 / RTNL_REREAD_SHARE) / 1000;
+	rtnl->reread_ms =
+		clock_monotonic_ms() + (pause_ms < RTNL_RESYNC_MS ? pause_ms : RTNL_RESYNC_MS);
+	rtnl->doubt_ms = 0;
+	return rc;
 }
 
 /* 1: took something in; 0: there is nothing more. */
@@ -171,13 +262,31 @@ static int read_news(struct rtnl *rtnl, bool *ret_changed)
 	return 1;
 }
 
+static int until_ms(int64_t ms)
+{
+	int64_t wait_ms = ms - clock_monotonic_ms();
+
+	return wait_ms > 0 ? (int)wait_ms : 0;
+}
+
+/* What is in doubt when all is stale is read with all. */
 int rtnl_wait_ms(const struct rtnl *rtnl)
 {
-	int64_t wait_ms = rtnl->resynced_ms + RTNL_RESYNC_MS - now_ms();
+	int64_t due_ms = rtnl->doubt_ms + RTNL_REREAD_MS;
 
-	if (!rtnl->stale)
+	if (rtnl->stale)
+		return until_ms(rtnl->resynced_ms + RTNL_RESYNC_MS);
+	if (rtnl->doubt_ms == 0)
 		return -1;
-	return wait_ms > 0 ? (int)wait_ms : 0;
+	return until_ms(due_ms > rtnl->reread_ms ? due_ms : rtnl->reread_ms);
+}
+
+static void note_doubts(struct rtnl *rtnl)
+{
+	if (!rtnl->kind->doubts || rtnl->kind->doubts(rtnl->state) == 0)
+		rtnl->doubt_ms = 0;
+	else if (rtnl->doubt_ms == 0)
+		rtnl->doubt_ms = clock_monotonic_ms();
 }
 
 /* true: nothing more is waiting. */
@@ -186,6 +295,7 @@ static bool read_some(struct rtnl *rtnl, unsigned max, bool *ret_changed)
 	for (unsigned i = 0; i < max; i++) {
 		if (read_news(rtnl, ret_changed) == 0)
 			return true;
+		task_yield();
 	}
 	return false;
 }
@@ -196,10 +306,13 @@ int rtnl_read(struct rtnl *rtnl, bool *ret_changed)
 {
 	bool empty = read_some(rtnl, READS_MAX, ret_changed);
 
+	note_doubts(rtnl);
 	if (rtnl_wait_ms(rtnl) != 0)
 		return 0;
+	if (!rtnl->stale)
+		return reread(rtnl, ret_changed);
 	if (!empty && !read_some(rtnl, DRAIN_MAX, ret_changed)) {
-		rtnl->resynced_ms = now_ms(); /* they come faster than we read: later */
+		rtnl->resynced_ms = clock_monotonic_ms(); /* they come faster than we read: later */
 		return 0;
 	}
 	log_debug("node", "%s: news were lost, reading all anew", rtnl->kind->what);

@@ -4,6 +4,7 @@
 #include "unit.h"
 
 #include <libmnl/libmnl.h>
+#include <linux/nexthop.h>
 #include <linux/rtnetlink.h>
 
 #include "base/base64.h"
@@ -169,8 +170,10 @@ static void make_addr(struct nlmsghdr *message, const struct words *w)
 		slash ? (uint8_t)atoi(slash + 1) : (uint8_t)(addr_bytes(addr.family) * 8);
 	ifa->ifa_family = af_of(&addr);
 	ifa->ifa_index = number(w, 1);
-	if (addr.family == FAMILY_V4)
+	if (addr.family == FAMILY_V4 || strcmp(word(w, 3), "peer") == 0)
 		put_addr(message, IFA_LOCAL, &addr);
+	if (strcmp(word(w, 3), "peer") == 0)
+		addr = addr_word(word(w, 4));
 	put_addr(message, IFA_ADDRESS, &addr);
 }
 
@@ -212,8 +215,6 @@ static void put_route_words(struct nlmsghdr *message, struct rtmsg *rtm, const s
 			rtm->rtm_type = RTN_BLACKHOLE;
 		else if (strcmp(key, "local") == 0)
 			rtm->rtm_type = RTN_LOCAL;
-		else if (strcmp(key, "host") == 0)
-			rtm->rtm_scope = RT_SCOPE_HOST;
 		else if (strcmp(key, "replace") == 0)
 			message->nlmsg_flags |= NLM_F_REPLACE;
 		else if (strcmp(key, "cloned") == 0)
@@ -250,6 +251,13 @@ static void make_route(struct nlmsghdr *message, const struct words *w)
 		put_addr(message, RTA_DST, &addr);
 	}
 	put_route_words(message, rtm, w);
+}
+
+static void make_nexthop(struct nlmsghdr *message, const struct words *w)
+{
+	(void)mnl_nlmsg_put_extra_header(message, sizeof(struct nhmsg));
+	if (has_word(w, "replace"))
+		message->nlmsg_flags |= NLM_F_REPLACE;
 }
 
 static void make_neigh(struct nlmsghdr *message, const struct words *w)
@@ -289,6 +297,7 @@ static const struct {
 	{"link", RTM_NEWLINK, RTM_DELLINK, make_link},
 	{"addr", RTM_NEWADDR, RTM_DELADDR, make_addr},
 	{"route", RTM_NEWROUTE, RTM_DELROUTE, make_route},
+	{"nexthop", RTM_NEWNEXTHOP, RTM_DELNEXTHOP, make_nexthop},
 	{"neigh", RTM_NEWNEIGH, RTM_DELNEIGH, make_neigh},
 	{"fdb", RTM_NEWNEIGH, RTM_DELNEIGH, make_fdb},
 };
@@ -305,8 +314,8 @@ static int tell(struct node_host *host, const struct words *w)
 			continue;
 		message->nlmsg_type = ends ? messages[i].del : messages[i].new;
 		messages[i].make(message, w);
-		rc = links_apply(host->links, message, &host->changed);
-		return rc < 0 ? rc : neigh_apply(host->neigh, message, &host->changed);
+		rc = links_kind.apply(host->links, message, &host->changed);
+		return rc < 0 ? rc : neigh_kind.apply(host->neigh, message, &host->changed);
 	}
 	fail_msg("cannot do: %s", word(w, 0));
 	return 0;
@@ -385,6 +394,13 @@ static int add_result(struct node_host *host, const struct words *w)
 	return rc;
 }
 
+static void sweep(struct node_host *host)
+{
+	for (size_t i = 0; i < host->n_rereads; i++)
+		links_kind.sweep(host->links, &host->rereads[i], &host->changed);
+	host->n_rereads = 0;
+}
+
 int node_host_do(struct node_host *host, const char *lines)
 {
 	struct words w;
@@ -399,6 +415,10 @@ int node_host_do(struct node_host *host, const char *lines)
 			rc = add_result(host, &w);
 		else if (strcmp(word(&w, 0), "uncni") == 0)
 			drop_result(host, word(&w, 1));
+		else if (strcmp(word(&w, 0), "reread") == 0)
+			host->n_rereads = links_kind.reread(host->links, host->rereads);
+		else if (strcmp(word(&w, 0), "done") == 0)
+			sweep(host);
 		else if (w.n > 0)
 			rc = tell(host, &w);
 		lines += len + (lines[len] != '\0');
@@ -408,7 +428,7 @@ int node_host_do(struct node_host *host, const char *lines)
 
 int node_host_init(struct node_host *host)
 {
-	*host = (struct node_host){.links = links_new(), .neigh = neigh_new()};
+	*host = (struct node_host){.links = links_kind.new(), .neigh = neigh_kind.new()};
 	return host->links && host->neigh ? 0 : -ENOMEM;
 }
 
@@ -417,6 +437,6 @@ void node_host_done(struct node_host *host)
 	for (size_t i = 0; i < host->results.n; i++)
 		cni_result_put(host->results.v[i]);
 	vec_free(&host->results);
-	links_free(host->links);
-	neigh_free(host->neigh);
+	links_kind.free(host->links);
+	neigh_kind.free(host->neigh);
 }

@@ -9,6 +9,7 @@
 #include "node/cni.h"
 #include "node/links.h"
 #include "node/neigh.h"
+#include "node/rtnl.h"
 
 #define CNI_LINE_MAX 1024
 #define CNI_TEXT_MAX 8192
@@ -28,6 +29,8 @@ struct node_host {
 	struct neigh *neigh;
 	VEC(struct cni_result *) results;
 	bool changed; /* by the last node_host_do() */
+	struct rtnl_dump rereads[RTNL_DOUBTS_MAX];
+	size_t n_rereads;
 };
 
 /* 0 or -ENOMEM. */
@@ -36,15 +39,19 @@ void node_host_done(struct node_host *host);
 
 /* Lets things happen on the host, each a line, as the kernel or a runtime would tell it:
  *	link INDEX NAME veth|bridge|- [MASTER] [down]		unlink INDEX
- *	addr INDEX ADDRESS[/LEN]				unaddr INDEX ADDRESS
+ *	addr INDEX ADDRESS[/LEN] [peer ADDRESS]			unaddr INDEX ADDRESS[/LEN]
  *	route DST WORD...					unroute DST WORD...
- *		DST: ADDRESS[/LEN], default, default6; WORD: dev INDEX, hop INDEX, via, nhid, metric
- *N, table N, src ADDRESS, tos N, blackhole, local, host, replace, cloned neigh INDEX ADDRESS
- *MAC|failed
- *unneigh INDEX ADDRESS fdb PORT BRIDGE MAC [vlan N] [self] [permanent]		unfdb PORT BRIDGE
- *MAC [vlan N]
- *	cni FILE SECONDS NS/NAME UID CONTAINER IFNAME LINKS ADDRS MAC [TYPE]	(- for none; LINKS
- *and ADDRS with commas) uncni FILE 0, or the first error of what heard of it. */
+ *		DST: ADDRESS[/LEN], default, default6
+ *		WORD: dev INDEX, hop INDEX, via, nhid, metric N, table N, src ADDRESS, tos N,
+ *		blackhole, local, replace, cloned
+ *	nexthop [replace]					unnexthop
+ *	neigh INDEX ADDRESS MAC|failed				unneigh INDEX ADDRESS
+ *	fdb PORT BRIDGE MAC [vlan N] [self] [permanent]		unfdb PORT BRIDGE MAC [vlan N]
+ *	cni FILE SECONDS NS/NAME UID CONTAINER IFNAME LINKS ADDRS MAC [TYPE]	uncni FILE
+ *		(- for none; LINKS and ADDRS with commas)
+ *	reread	what is in doubt is read again: the lines from here on are what is there
+ *	done	and that was all
+ * 0, or the first error of what heard of it. */
 int node_host_do(struct node_host *host, const char *lines);
 
 #endif

@@ -2,8 +2,6 @@
 /* Hosts told in lines (see node.h), and whose interfaces and addresses come out of them. */
 #include "unit.h"
 
-#include <linux/netlink.h>
-
 #include "attach_text.h"
 #include "join.h"
 #include "node.h"
@@ -90,7 +88,7 @@ static const struct host_row hosts[] = {
 	 "- routed veth6 fd00::5\n"},
 	{"the address of the gateway on many links",
 	 UPLINK "link 6 a veth; link 7 b veth; addr 6 10.0.0.1;"
-		"addr 7 10.0.0.1; unaddr 6 10.0.0.1; route 10.0.0.1 dev 7",
+		"addr 7 10.0.0.1; unaddr 6 10.0.0.1; reread; done; route 10.0.0.1 dev 7",
 	 ""},
 	{"the better of two routes",
 	 UPLINK "link 6 a veth; link 7 b veth; route 10.0.0.5 dev 6 metric 9;"
@@ -98,65 +96,62 @@ static const struct host_row hosts[] = {
 	 "- routed b 10.0.0.5\n"},
 	{"a route that replaces another",
 	 UPLINK "link 6 a veth; link 7 b veth; route 10.0.0.5 dev 6;"
-		"route 10.0.0.5 dev 7 replace",
+		"route 10.0.0.5 dev 7 replace; reread; route 10.0.0.5 dev 7; done",
 	 "- routed b 10.0.0.5\n"},
 	{"a route by a gateway that replaces another",
 	 UPLINK "link 6 a veth; route 10.0.0.5 dev 6;"
-		"route 10.0.0.5 dev 2 via replace",
+		"route 10.0.0.5 dev 2 via replace; reread; done",
 	 ""},
 	{"a route to nowhere that replaces another",
 	 UPLINK "link 6 a veth; route 10.0.0.5 dev 6;"
-		"route 10.0.0.5 blackhole replace",
+		"route 10.0.0.5 blackhole replace; reread; done",
 	 ""},
 	{"a route that replaces one of another metric does not",
 	 UPLINK "link 6 a veth; link 7 b veth;"
-		"route 10.0.0.5 dev 6 metric 1; route 10.0.0.5 dev 7 metric 2 replace",
+		"route 10.0.0.5 dev 6 metric 1; route 10.0.0.5 dev 7 metric 2 replace;"
+		"reread; route 10.0.0.5 dev 6 metric 1; done",
 	 "- routed a 10.0.0.5\n"},
 	{"a default route that was replaced is no way out",
 	 "link 2 a veth; link 3 b veth; route default dev 2 via;"
-	 "route default dev 3 via replace; route 10.0.0.5 dev 2; route 10.0.0.6 dev 3",
+	 "route default dev 3 via replace; reread; route default dev 3 via; done;"
+	 "route 10.0.0.5 dev 2; route 10.0.0.6 dev 3",
 	 "- routed a 10.0.0.5\n"},
-	{"a route that went", UPLINK "link 6 a veth; route 10.0.0.5 dev 6; unroute 10.0.0.5 dev 6",
+	{"a route that went",
+	 UPLINK "link 6 a veth; route 10.0.0.5 dev 6; unroute 10.0.0.5 dev 6;"
+		"reread; done",
 	 ""},
 	{"one of two that went",
 	 UPLINK "link 6 a veth; route 10.0.0.5 dev 6 metric 1; route 10.0.0.5 dev 6 metric 2;"
-		"unroute 10.0.0.5 dev 6 metric 1",
+		"unroute 10.0.0.5 dev 6 metric 1; reread; route 10.0.0.5 dev 6 metric 2; done",
 	 "- routed a 10.0.0.5\n"},
 
-	/* What the kernel does not tell. */
+	/* What the kernel does not tell: what is read again ends it. */
 	{"routes end with their link",
 	 UPLINK "link 6 a veth; route 10.0.0.5 dev 6; route fd00::5 dev 6; unlink 6;"
 		"link 6 b veth",
 	 ""},
-	{"routes end when their link is taken down",
-	 UPLINK "link 6 a veth; route 10.0.0.5 dev 6; route fd00::5 dev 6;"
-		"link 6 a veth 0 down; link 6 a veth",
-	 ""},
-	{"routes of scope host stay when their link is taken down, but not with its last address",
-	 UPLINK "link 6 a veth; link 7 b veth; addr 7 10.0.0.1; route 10.0.0.5 dev 6 host;"
-		"route 10.0.0.6 dev 7 host; link 6 a veth 0 down; unaddr 7 10.0.0.1",
-	 "- routed a 10.0.0.5\n"},
+	{"routes that a link loses when it is taken down, and one that stays",
+	 UPLINK "link 6 a veth; route 10.0.0.5 dev 6; route 10.0.0.6 dev 6; route fd00::5 dev 6;"
+		"link 6 a veth 0 down; reread; route 10.0.0.6 dev 6; done",
+	 "- routed a 10.0.0.6\n"},
 	{"a way out ends when its link is taken down",
-	 "link 2 a veth; route default dev 2 via; link 2 a veth 0 down;"
+	 "link 2 a veth; route default dev 2 via; link 2 a veth 0 down; reread; done;"
 	 "link 2 a veth; route 10.0.0.5 dev 2",
 	 "- routed a 10.0.0.5\n"},
-	{"IPv4 routes end with the last address of their link",
-	 UPLINK "link 6 a veth; addr 6 10.0.0.1; addr 6 10.0.0.2; route 10.0.0.5 dev 6; route "
-		"fd00::5 dev 6;"
-		"unaddr 6 10.0.0.1; unaddr 6 10.0.0.2",
+	{"IPv4 routes that end with an address of their link",
+	 UPLINK "link 6 a veth; addr 6 10.0.0.1; route 10.0.0.5 dev 6; route fd00::5 dev 6;"
+		"unaddr 6 10.0.0.1; reread; done",
 	 "- routed a fd00::5\n"},
-	{"but not with the last but one",
-	 UPLINK "link 6 a veth; addr 6 10.0.0.1; addr 6 10.0.0.2; route 10.0.0.5 dev 6;"
-		"unaddr 6 10.0.0.1",
-	 "- routed a 10.0.0.5\n"},
-	{"IPv4 routes end with the address of their source",
+	{"IPv4 routes that end with the address of their source",
 	 UPLINK "link 6 a veth; addr 2 192.168.0.7; route 10.0.0.5 dev 6 src 192.168.0.7; route "
 		"10.0.0.6 dev 6;"
-		"unaddr 2 192.168.0.7",
+		"unaddr 2 192.168.0.7; reread; addr 2 192.168.0.1; route default dev 2 via;"
+		"route 10.0.0.6 dev 6; done",
 	 "- routed a 10.0.0.6\n"},
-	{"but not while another link has it",
-	 UPLINK "link 6 a veth; addr 2 192.168.0.7; addr 6 192.168.0.7; addr 2 192.168.0.8;"
-		"route 10.0.0.5 dev 6 src 192.168.0.7; unaddr 2 192.168.0.7",
+	{"of two routes that differ in their source only one ends",
+	 UPLINK "link 6 a veth; addr 2 192.168.0.7; route 10.0.0.5 dev 6;"
+		"route 10.0.0.5 dev 6 src 192.168.0.7; unaddr 2 192.168.0.7;"
+		"reread; addr 2 192.168.0.1; route default dev 2 via; route 10.0.0.5 dev 6; done",
 	 "- routed a 10.0.0.5\n"},
 
 	/* Bridged pods. */
@@ -303,40 +298,6 @@ static const struct host_row hosts[] = {
 	 "link 6 a veth; link 7 a veth; link 6 c veth; cni f 1 shop/x u1 c1 eth0 a 10.0.0.5 -;"
 	 "cni g 1 shop/y u2 c2 eth0 c 10.0.0.6 -",
 	 "shop/x u1 routed a 10.0.0.5\nshop/y u2 routed c 10.0.0.6\n"},
-};
-
-/* Where the host sends what is for an address. */
-struct way_row {
-	const char *name, *lines, *addr;
-	bool to_pods;
-};
-
-#define SUBNET UPLINK "link 5 cni0 bridge; addr 5 10.0.0.1/24; addr 5 fd00::1/64;"
-
-static const struct way_row ways[] = {
-	{"an outside host is no pod", UPLINK, "198.51.100.7", false},
-	{"a host of the node's own network is none", UPLINK, "192.168.0.9", false},
-	{"a route to one of a pair leads to a pod", UPLINK "link 6 a veth; route 10.0.0.5 dev 6",
-	 "10.0.0.5", true},
-	{"a route that is gone does not", UPLINK "link 6 a veth; route 10.0.0.5 dev 6; unlink 6",
-	 "10.0.0.5", false},
-	{"a route to something else does not", UPLINK "link 6 a -; route 10.0.0.5 dev 6",
-	 "10.0.0.5", false},
-	{"a route to a bridge leads to pods", UPLINK "link 5 cni0 bridge; route 10.0.0.5 dev 5",
-	 "10.0.0.5", true},
-	{"so does a bridge's subnet", SUBNET, "10.0.0.5", true},
-	{"of IPv6 as well", SUBNET, "fd00::5", true},
-	{"but not beyond it", SUBNET, "10.0.1.5", false},
-	{"nor to the host itself", SUBNET, "10.0.0.1", false},
-	{"a more precise route goes first", SUBNET "route 10.0.0.5 dev 2", "10.0.0.5", false},
-	{"a subnet ends with its address", SUBNET "unaddr 5 10.0.0.1", "10.0.0.5", false},
-	{"and with its link", SUBNET "unlink 5", "10.0.0.5", false},
-	{"all of a link-local network is no subnet", UPLINK "link 5 cni0 bridge; addr 5 fe80::1/64",
-	 "fe80::5", false},
-	{"the subnet of another link is none of pods", UPLINK "addr 2 10.0.0.1/24", "10.0.0.5",
-	 false},
-	{"nor is that of a bridge that is the way out",
-	 "link 5 br0 bridge; addr 5 10.0.0.1/24; route default dev 5 via", "10.0.0.5", false},
 };
 
 static void build(struct node_host *host, struct join *join)
@@ -533,106 +494,14 @@ static void an_operator_is_told_who_lost_what(void **state)
 	node_host_done(&host);
 }
 
-struct change_row {
-	const char *name;
-	const char *before, *lines;
-	bool changes;
-	int code;
-};
-
-static const struct change_row changes[] = {
-	{"a link", "", "link 6 a veth", true, 0},
-	{"a link again", "link 6 a veth", "link 6 a veth", false, 0},
-	{"a link's name", "link 6 a veth", "link 6 b veth", true, 0},
-	{"a link's master", "link 6 a veth", "link 6 a veth 5", true, 0},
-	{"a link down without routes", "link 6 a veth", "link 6 a veth 0 down", false, 0},
-	{"a link down with a route", "link 6 a veth; route 10.0.0.5 dev 6", "link 6 a veth 0 down",
-	 true, 0},
-	{"the end of a link that is not there", "", "unlink 6", false, 0},
-	{"a route to a network", "link 6 a veth", "route 10.0.0.0/24 dev 6", false, 0},
-	{"a route by a gateway", "link 6 a veth", "route 10.0.0.5 dev 6 via", false, 0},
-	{"a route", "link 6 a veth", "route 10.0.0.5 dev 6", true, 0},
-	{"a route again", "link 6 a veth; route 10.0.0.5 dev 6", "route 10.0.0.5 dev 6", false, 0},
-	{"the end of a route that is not there", "route 10.0.0.5 dev 6", "unroute 10.0.0.5 dev 7",
-	 false, 0},
-	{"a route that replaces one of several: which, is not told",
-	 "route 10.0.0.5 dev 6; route 10.0.0.5 dev 7", "route 10.0.0.5 dev 8 replace", true,
-	 -EAGAIN},
-	{"an address", "", "addr 6 10.0.0.1", true, 0},
-	{"an address again", "addr 6 10.0.0.1", "addr 6 10.0.0.1", false, 0},
-	{"a neighbour", "", "neigh 6 10.0.0.5 02:00:00:00:00:05", true, 0},
-	{"a neighbour again", "neigh 6 10.0.0.5 02:00:00:00:00:05",
-	 "neigh 6 10.0.0.5 02:00:00:00:00:05", false, 0},
-	{"a neighbour's hardware address", "neigh 6 10.0.0.5 02:00:00:00:00:05",
-	 "neigh 6 10.0.0.5 02:00:00:00:00:06", true, 0},
-	{"a forwarding entry again", "fdb 6 5 02:00:00:00:00:05", "fdb 6 5 02:00:00:00:00:05",
-	 false, 0},
-	{"a forwarding entry's port", "fdb 6 5 02:00:00:00:00:05", "fdb 7 5 02:00:00:00:00:05",
-	 true, 0},
-	{"a forwarding entry that is the port's own now", "fdb 6 5 02:00:00:00:00:05",
-	 "fdb 6 5 02:00:00:00:00:05 permanent", true, 0},
-};
-
-static void says_whether_it_changes(void **state)
-{
-	const struct change_row *row = *state;
-	struct node_host host;
-
-	start(&host, row->before);
-	assert_int_equal(node_host_do(&host, row->lines), row->code);
-	assert_int_equal(host.changed, row->changes);
-	node_host_done(&host);
-}
-
-/* Messages cut short, or with attributes of wrong sizes, are no messages. */
-static void what_is_malformed_is_ignored(void **state)
-{
-	struct unit_random random = unit_random_start("malformed messages");
-	struct node_host host;
-
-	(void)state;
-	start(&host, "");
-	for (unsigned i = 0; i < 20000; i++) {
-		_Alignas(struct nlmsghdr) uint8_t buffer[256];
-		struct nlmsghdr *message = (struct nlmsghdr *)buffer;
-		int rc;
-
-		for (size_t k = 0; k < sizeof(buffer); k++)
-			buffer[k] = (uint8_t)(unit_random(&random, 3) ? unit_random(&random, 8)
-								      : unit_random(&random, 256));
-		message->nlmsg_len = 16 + unit_random(&random, sizeof(buffer) - 15);
-		message->nlmsg_type = (uint16_t)(16 + unit_random(&random, 16));
-		buffer[16] = (uint8_t[]){0, 2, 7, 10}[unit_random(&random, 4)];
-		rc = links_apply(host.links, message, &host.changed);
-		assert_true(rc == 0 || rc == -EAGAIN);
-		assert_int_equal(neigh_apply(host.neigh, message, &host.changed), 0);
-	}
-	node_host_done(&host);
-}
-
-static void leads_to_pods_or_not(void **state)
-{
-	const struct way_row *row = *state;
-	struct node_host host;
-	struct addr addr;
-
-	start(&host, row->lines);
-	assert_true(addr_parse(row->addr, &addr));
-	assert_int_equal(links_leads_to_pods(host.links, &addr), row->to_pods);
-	node_host_done(&host);
-}
-
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_pod_is_found_by_its_uid),
 		cmocka_unit_test(an_operator_is_told_who_lost_what),
-		cmocka_unit_test(what_is_malformed_is_ignored),
 	};
 	int failed = RUN_ROWS("hosts", hosts, is_shown);
 
-	failed += RUN_ROWS("ways", ways, leads_to_pods_or_not);
 	failed += RUN_ROWS("unseen", unseen, is_unseen);
-	failed += RUN_ROWS("changes", changes, says_whether_it_changes);
 	return failed + cmocka_run_group_tests_name("join", tests, NULL, NULL);
 }

@@ -291,7 +291,8 @@ static const char host_lines[] =
 	"cni c 0 shop/old u3 c3 eth0 veth6 10.0.0.5,10.0.0.9 -; cni d 3 shop/web u1 c1 net1 - "
 	"10.9.0.5 -;"
 	"link 6 other veth; unroute 10.0.0.6 dev 6; unneigh 5 10.0.1.5; unfdb 7 5 "
-	"02:00:00:00:01:05; uncni b";
+	"02:00:00:00:01:05; uncni b; unaddr 2 192.168.0.1; reread; addr 2 192.168.0.2; route "
+	"10.0.0.7 dev 6; done";
 
 static int attach_pods(void)
 {
