@@ -23,7 +23,7 @@
 #define FINDINGS_LOG_MAX 120
 
 enum finding_level {
-	FINDING_ERROR,   /* policy is not enforced for some traffic, or cannot follow */
+	FINDING_ERROR, /* not what policy says is enforced for some traffic, or it cannot follow */
 	FINDING_WARNING, /* all else: what policy allows may not pass, or the like */
 };
 #define FINDING_LEVELS 2

@@ -184,7 +184,8 @@ struct graph_namespace {
 	struct graph_pod *pods;                /* table, by name */
 	VEC(struct network_policy *) policies; /* by name */
 	struct profile *profiles;              /* in the kernel */
-	bool unsettled;                        /* they are to be held against the budget */
+	size_t n_held;  /* changes of policies that its pods do not have yet */
+	bool unsettled; /* they are to be held against the budget */
 	struct graph_namespace *next_unsettled;
 	UT_hash_handle hh;
 };
@@ -284,6 +285,15 @@ int graph_set_host_addrs(struct graph *graph, const struct addr addrs[], size_t 
 /* Everything that was there at the start has been put in. Until then nothing becomes an endpoint
  * and the listener hears nothing. 0 or -ENOMEM, as below. */
 int graph_sync(struct graph *graph);
+
+/* From here on changes of policies wait for graph_flush(), which brings all of them to the pods at
+ * once: each pod gets one new profile, not one for each of many policies that come together. What
+ * is asked of the graph meanwhile is answered as before these changes, or after. */
+void graph_hold_policies(struct graph *graph);
+/* Does any wait? */
+bool graph_is_held(const struct graph *graph);
+/* 0 or -ENOMEM, as below. */
+int graph_flush(struct graph *graph);
 
 /* Adds or replaces, taking the object over in any case. 0, or -ENOMEM: the graph is then in no
  * defined state and only good for graph_free(). */

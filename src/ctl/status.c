@@ -140,6 +140,9 @@ static void print_closed(const json_t *list)
 		fputs(" for ", stdout);
 		print_word(stdout, text(one, "direction", ""));
 		print_words(json_object_get(one, "policies"), ": policies ");
+		if (number(one, "policiesLeftOut") > 0)
+			print_line(stdout, "               and %lld more",
+				   (long long)number(one, "policiesLeftOut"));
 	}
 }
 

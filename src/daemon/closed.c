@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "base/task.h"
 #include "local.h"
 
 static const struct profile *closed_by(const struct daemon *d, const struct local_pod *local,
@@ -53,6 +54,7 @@ void closed_tell(struct daemon *d)
 
 	for (struct local_pod *local = d->local; local && (closed > 0 || d->told_closed);
 	     local = local->hh.next) {
+		task_step();
 		for (int dir = 0; dir < DIR_COUNT; dir++) {
 			const struct profile *profile = closed_by(d, local, dir);
 

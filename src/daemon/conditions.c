@@ -38,7 +38,7 @@ static void set_over_limit(void *ctx, const char *pod, const struct profile *pro
 	(void)snprintf(subject, sizeof(subject), "pod %s %s", pod, direction_name(profile->dir));
 	set(ctx,
 	    (struct finding){.id = "pod-over-limit",
-			     .level = FINDING_WARNING,
+			     .level = FINDING_ERROR,
 			     .subject = subject,
 			     .todo = "Simplify the policies that select it."},
 	    "Pod %s is closed for %s: its policies have %s.", pod, direction_name(profile->dir),

@@ -119,6 +119,7 @@ static int start_graph(struct daemon *d)
 	if (!d->graph)
 		return -ENOMEM;
 	graph_allow_local_node(d->graph, d->settings->local_node_allow);
+	graph_hold_policies(d->graph); /* until the next commit */
 	return 0;
 }
 

@@ -265,6 +265,22 @@ static void reply_busy(struct evhttp_request *request)
 	server_reply_text(request, HTTP_SERVUNAVAIL, "Service Unavailable", SERVER_BUSY);
 }
 
+static void run_flush(struct daemon *d, struct job *job)
+{
+	(void)job;
+	if (flush_policies(d) < 0)
+		daemon_give_up(d);
+}
+
+/* Policies that wait for the next commit are brought to the pods first. */
+static bool is_busy(struct daemon *d)
+{
+	d->flush_job.run = run_flush;
+	if (!d->changing && graph_is_held(d->graph))
+		work_add(d, &d->flush_job);
+	return d->changing || graph_is_held(d->graph);
+}
+
 static void ask(struct evhttp_request *request, struct daemon *d, bool about_flows)
 {
 	const char *text = evhttp_uri_get_query(evhttp_request_get_evhttp_uri(request));
@@ -277,7 +293,7 @@ static void ask(struct evhttp_request *request, struct daemon *d, bool about_flo
 	else if (!d->synced)
 		server_reply_text(request, HTTP_SERVUNAVAIL, "Service Unavailable",
 				  SERVER_NOT_SYNCED);
-	else if (d->changing)
+	else if (is_busy(d))
 		reply_busy(request);
 	else if (about_flows)
 		answer_explain(d, request, form);

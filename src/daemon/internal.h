@@ -127,6 +127,7 @@ struct daemon {
 	int64_t repaired_ms; /* the last time it was, CLOCK_MONOTONIC */
 	bool held;           /* an earlier run's rules stay, and that has been said */
 	struct job commit_job, established_job;
+	struct job flush_job;            /* of policies, for an answer */
 	bool dirty_since, touched_since; /* as below, by what came since the last commit began */
 	bool dirty;               /* the kernel may have something else than what is rendered */
 	int64_t arrived_us;       /* when what is being taken in came, CLOCK_MONOTONIC */
@@ -272,6 +273,9 @@ void files_stop(struct daemon *d);
 /* reconcile.c: from the graph to the kernel. */
 /* Around each change of the graph, which may pause halfway: until reconcile_soon() and the commit
  * after it the kernel has something else. */
+/* Brings to the pods the policies that have come since the last commit; within a job. 0 or -ENOMEM.
+ */
+int flush_policies(struct daemon *d);
 void change_begin(struct daemon *d);
 void change_end(struct daemon *d);
 int reconcile_start(struct daemon *d);

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/task.h"
 #include "daemon/notify.h"
 #include "established.h"
 #include "internal.h"
@@ -130,6 +131,18 @@ static void note_latency(struct daemon *d, bool changed)
 	d->waiting_us = d->dirty_since ? d->arrived_us : 0;
 }
 
+int flush_policies(struct daemon *d)
+{
+	int rc;
+
+	if (!graph_is_held(d->graph))
+		return 0;
+	change_begin(d);
+	rc = graph_flush(d->graph);
+	change_end(d);
+	return rc;
+}
+
 int reconcile_now(struct daemon *d)
 {
 	bool held;
@@ -137,8 +150,8 @@ int reconcile_now(struct daemon *d)
 	bool changed = false;
 	int rc;
 
-	if (unknown_close(d) < 0 || established_error(d->established) < 0 ||
-	    render_error(d->render) < 0) {
+	if (flush_policies(d) < 0 || unknown_close(d) < 0 ||
+	    established_error(d->established) < 0 || render_error(d->render) < 0) {
 		daemon_give_up(d);
 		return -ENOMEM;
 	}
@@ -160,13 +173,16 @@ int reconcile_now(struct daemon *d)
 	if (d->ready)
 		state_committed(d);
 	d->failures_in_row = 0;
-	d->dirty = d->dirty_since;
 	note_latency(d, changed);
 	table_owner_check(d);
 	closed_tell(d);
+	task_yield();
 	conditions_check(d);
+	task_yield();
 	interfaces_check(d);
 	contested_check(d);
+	d->dirty =
+		d->dirty_since; /* whoever hears that all is up to date finds this said as well */
 	if (changed)
 		log_commit(d);
 	if (d->touched && changed) {

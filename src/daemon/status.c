@@ -138,15 +138,21 @@ static json_t *json_refused_pods(const struct ruleset *ruleset, const struct nft
 	return list;
 }
 
+/* Of one pod; it may have 1,000. */
+#define STATUS_POLICIES_MAX 10
+
 static void add_closed(void *ctx, const char *pod, const struct profile *profile)
 {
 	json_t *policies = json_array();
+	size_t n = profile->n_policies < STATUS_POLICIES_MAX ? profile->n_policies
+							     : STATUS_POLICIES_MAX;
 
-	for (size_t i = 0; i < profile->n_policies; i++)
+	for (size_t i = 0; i < n; i++)
 		append(&policies,
 		       json_sprintf("%s/%s", profile->policies[i]->ns, profile->policies[i]->name));
-	append(ctx, json_pack("{s:s, s:s, s:o}", "pod", pod, "direction",
-			      direction_name(profile->dir), "policies", policies));
+	append(ctx, json_pack("{s:s, s:s, s:o, s:I}", "pod", pod, "direction",
+			      direction_name(profile->dir), "policies", policies, "policiesLeftOut",
+			      (json_int_t)(profile->n_policies - n)));
 }
 
 static json_t *json_closed(const struct daemon *d)

@@ -112,6 +112,106 @@ static int refresh_selected(struct graph *g, struct graph_namespace *ns,
 	return rc;
 }
 
+static bool hold(struct graph *g, struct graph_namespace *ns, struct network_policy *old,
+		 const struct network_policy *new)
+{
+	struct held_policy held = {.ns = ns, .old = old, .new = new};
+
+	if (!g->holds_policies || !g->synced || vec_push(&g->held, held) < 0)
+		return false; /* without memory it is not put off */
+	ns->n_held++;
+	return true;
+}
+
+/* Takes the old version over. */
+static int policy_changed(struct graph *g, struct graph_namespace *ns, struct network_policy *old,
+			  const struct network_policy *new)
+{
+	int rc;
+
+	if (hold(g, ns, old, new))
+		return 0;
+	rc = profiles_settle(
+		g, refresh_selected(g, ns, old, new)); /* profiles point into the old one */
+	network_policy_free(g->strings, old);
+	return rc;
+}
+
+static int by_namespace(const void *x, const void *y)
+{
+	const struct held_policy *a = x, *b = y;
+
+	task_step();
+	return strcmp(a->ns->name, b->ns->name);
+}
+
+static bool any_selects(const struct held_policy held[], size_t n, const struct graph_pod *pod)
+{
+	for (size_t i = 0; i < n; i++) {
+		task_step();
+		if (selects(held[i].new, pod) || selects(held[i].old, pod))
+			return true;
+	}
+	return false;
+}
+
+/* As refresh_selected(), for all that is held of one namespace. */
+static int refresh_held(struct graph *g, const struct held_policy held[], size_t n)
+{
+	int rc = 0;
+
+	for (struct graph_pod *pod = held->ns->pods; pod && rc == 0; pod = pod->hh.next) {
+		task_step();
+		if (!pod->is_endpoint || !any_selects(held, n, pod))
+			continue;
+		unpublish_endpoint(g, pod);
+		rc = publish_endpoint(g, pod);
+		task_yield();
+	}
+	return rc;
+}
+
+static void free_held(struct graph *g)
+{
+	for (size_t i = 0; i < g->held.n; i++) {
+		struct graph_namespace *ns = g->held.v[i].ns;
+
+		network_policy_free(g->strings, g->held.v[i].old);
+		if (--ns->n_held == 0)
+			drop_namespace_if_empty(g, ns);
+		task_step();
+	}
+	vec_free(&g->held);
+}
+
+void graph_hold_policies(struct graph *g)
+{
+	g->holds_policies = true;
+}
+
+bool graph_is_held(const struct graph *g)
+{
+	return g->held.n > 0;
+}
+
+int graph_flush(struct graph *g)
+{
+	int rc = 0;
+
+	if (!graph_is_held(g))
+		return 0;
+	g->generation++;
+	qsort(g->held.v, g->held.n, sizeof(g->held.v[0]), by_namespace);
+	for (size_t i = 0, n; i < g->held.n && rc == 0; i += n) {
+		for (n = 1; i + n < g->held.n && g->held.v[i + n].ns == g->held.v[i].ns;)
+			n++;
+		rc = refresh_held(g, &g->held.v[i], n);
+	}
+	rc = profiles_settle(g, rc);
+	free_held(g);
+	return rc;
+}
+
 static int put_policy(struct graph *g, struct network_policy *policy)
 {
 	struct graph_namespace *ns = get_namespace(g, policy->ns);
@@ -136,10 +236,7 @@ static int put_policy(struct graph *g, struct network_policy *policy)
 		ns->policies.v[at] = policy;
 		g->counts.policies++;
 	}
-	int rc = profiles_settle(
-		g, refresh_selected(g, ns, old, policy)); /* profiles point into the old one */
-	network_policy_free(g->strings, old);
-	return rc;
+	return policy_changed(g, ns, old, policy);
 }
 
 static int remove_policy(struct graph *g, const char *ns_name, const char *name)
@@ -158,8 +255,7 @@ static int remove_policy(struct graph *g, const char *ns_name, const char *name)
 		(ns->policies.n - 1 - at) * sizeof(ns->policies.v[0]));
 	ns->policies.n--;
 	g->counts.policies--;
-	int rc = profiles_settle(g, refresh_selected(g, ns, old, NULL));
-	network_policy_free(g->strings, old);
+	int rc = policy_changed(g, ns, old, NULL);
 	drop_namespace_if_empty(g, ns);
 	return rc;
 }
@@ -344,6 +440,7 @@ void graph_free(struct graph *g)
 			unpublish_endpoint(g, pod);
 	}
 	profiles_sweep(g);
+	free_held(g);
 	for (struct graph_namespace *ns = g->namespaces, *next; ns; ns = next) {
 		next = ns->hh.next;
 		for (size_t i = 0; i < ns->policies.n; i++)

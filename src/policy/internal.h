@@ -65,6 +65,13 @@ struct link_local {
 	UT_hash_handle hh; /* by addr */
 };
 
+/* A policy that has changed, and the pods do not have that yet. */
+struct held_policy {
+	struct graph_namespace *ns;
+	struct network_policy *old;       /* profiles point into it until then; NULL: it is new */
+	const struct network_policy *new; /* the namespace's, or `old` of a later entry; or NULL */
+};
+
 struct graph {
 	struct intern *strings;
 	const char *node;        /* interned; NULL: all pods are local */
@@ -73,6 +80,8 @@ struct graph {
 	bool listening;
 	bool synced;
 	bool local_node_allow; /* of answers: see graph_allow_local_node() */
+	bool holds_policies;
+	VEC(struct held_policy) held;
 
 	struct graph_namespace *namespaces;
 	struct graph_node *nodes;

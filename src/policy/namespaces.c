@@ -43,7 +43,7 @@ struct graph_namespace *get_namespace(struct graph *g, const char *name)
 
 void drop_namespace_if_empty(struct graph *g, struct graph_namespace *ns)
 {
-	if (ns->declared || ns->pods || ns->policies.n > 0)
+	if (ns->declared || ns->pods || ns->policies.n > 0 || ns->n_held > 0)
 		return;
 	budget_drop_namespace(g, ns);
 	HASH_DEL(g->namespaces, ns);

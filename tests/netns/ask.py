@@ -90,7 +90,10 @@ class Daemon:
         return os.path.exists(self.control) and self.request("GET", "/healthz")[0] == 200
 
     def wait_synced(self):
+        """And enforced: until then each answer says that the kernel is behind."""
         wait("manifests are read", lambda: self.request("GET", "/graph")[0] == 200)
+        wait("they are enforced", lambda: "the rules of an earlier run stay" in self.said() or
+             json.loads(self.request("GET", "/status")[2])["kernel"]["upToDate"])
 
     def connect(self):
         connection = socket.socket(socket.AF_UNIX)

@@ -63,6 +63,12 @@ def netpolctl_status():
                           check=False).stdout
 
 
+def readiness():
+    connection = http.client.HTTPConnection(*METRICS, timeout=harness.PATIENCE)
+    connection.request("GET", "/readyz")
+    return connection.getresponse().status
+
+
 def metrics():
     """By name and labels; and checks on the way that the text is what Prometheus reads."""
     connection = http.client.HTTPConnection(*METRICS, timeout=harness.PATIENCE)
@@ -167,7 +173,11 @@ def check_closed(daemon):
     write(WEB, complicated())
     harness.wait_for("the pod is closed", lambda: daemon.status()["tooComplicated"])
     check("status names it", daemon.status()["tooComplicated"] == [
-        {"pod": "t/web", "direction": "ingress", "policies": ["t/nested"]}], daemon.status())
+        {"pod": "t/web", "direction": "ingress", "policies": ["t/nested"], "policiesLeftOut": 0}], daemon.status())
+    check("it is an error", [(one["level"], one["subject"]) for one in daemon.status()["findings"] if one["id"] == "pod-over-limit"]
+          == [("error", "pod t/web ingress")], daemon.status()["findings"])
+    check("status and readiness go by it", daemon.status()["state"] == "degraded" and readiness() == 503 and
+          metrics().get('netpold_findings{level="error",id="pod-over-limit"}') == 1, daemon.status()["state"])
     check("metrics name it", metrics().get(finding) == 1)
     text = netpolctl_status()
     check("so does netpolctl", "pod t/web for ingress: policies t/nested\n" in text, text)
@@ -176,6 +186,7 @@ def check_closed(daemon):
     check("the log does so once", daemon.said().count(line) == 1)
     write(WEB)
     harness.wait_for("it is open again", lambda: "pod t/web is closed for ingress no more" in daemon.said())
+    check("all is well", daemon.status()["state"] == "enforcing" and readiness() == 200, daemon.status()["state"])
     check("and told nowhere", finding not in metrics() and daemon.status()["tooComplicated"] == [])
 
 

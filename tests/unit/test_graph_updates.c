@@ -65,10 +65,12 @@ static void print_world(const struct world *world)
 static void compare(struct cluster *c, const struct world *world, const char *node,
 		    struct unit_random *random, uint64_t seed)
 {
+	int rc = graph_flush(c->graph); /* of policies, where they are held */
 	char *updated = unit_text(c);
 	char *scratch = text_from_scratch(world, node, random);
 	size_t at = 0, from;
 
+	assert_int_equal(rc, 0);
 	while (updated[at] && updated[at] == scratch[at])
 		at++;
 	if (updated[at] != scratch[at]) {
@@ -120,6 +122,8 @@ static void run_sequence(struct unit_random *random, uint64_t seed)
 	struct cluster c;
 
 	start(&c, node);
+	if (unit_random(random, 2))
+		graph_hold_policies(c.graph);
 	for (size_t i = 0; i < events; i++) {
 		size_t slot;
 

@@ -414,6 +414,36 @@ static void put_elsewhere(unsigned number)
 		  number, 100 + (number >> 16), number >> 8 & 255, number & 255);
 }
 
+/* Of one namespace, each of which selects every pod: each of them made a profile, and every pod of
+ * the node was written anew for it. */
+static void policies_that_come_together_make_one_profile(void **state)
+{
+	size_t before;
+
+	(void)state;
+	for (unsigned i = 0; i < 50; i++)
+		unit_putf(&cluster,
+			  "{apiVersion: v1, kind: Pod, metadata: {name: q%u, namespace: evil}, "
+			  "spec: {nodeName: n1}, status: {phase: Running, podIP: 10.0.1.%u}}",
+			  i, i + 1);
+	graph_hold_policies(cluster.graph);
+	before = graph_counts(cluster.graph).profiles_built;
+	for (unsigned i = 0; i < 900; i++)
+		unit_putf(&cluster,
+			  "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: "
+			  "{name: m%u, namespace: evil}, spec: {podSelector: {}, ingress: [{ports: "
+			  "[{port: %u}]}]}}",
+			  i, i + 1);
+	assert_true(graph_is_held(cluster.graph));
+	assert_int_equal(graph_counts(cluster.graph).profiles_built, before);
+	assert_int_equal(graph_flush(cluster.graph), 0);
+	assert_false(graph_is_held(cluster.graph));
+	assert_true(graph_counts(cluster.graph).profiles_built <= before + 4);
+	assert_int_equal(graph_counts(cluster.graph).over_limit, 0);
+	assert_string_equal(unit_verdict(&cluster, "192.0.2.1", "evil/q7", "tcp/900"), "allow");
+	assert_string_equal(unit_verdict(&cluster, "192.0.2.1", "evil/q7", "tcp/901"), "deny");
+}
+
 #define MANY 16384
 
 /* Selectors that mean every pod of the cluster, and are all different. */
@@ -523,6 +553,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(members_of_sets_count_against_the_namespace, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(a_class_of_parts_lets_in_what_its_rules_do, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(policies_that_come_together_make_one_profile, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(ports_of_one_name_count_up_to_a_bound, setup,
 						teardown),
