@@ -24,6 +24,8 @@
 #define REFLECTOR_REST_MAX    65536 /* bytes of a `continue` */
 #define REFLECTOR_BODY_MAX    16384 /* bytes of an answer that is an error */
 #define REFLECTOR_OBJECTS_MAX 2000000
+/* Pages in a row without an object, each with the promise of one more. */
+#define REFLECTOR_EMPTY_PAGES_MAX 100
 #define REFLECTOR_PAGE        500 /* objects */
 /* So many answers in a row that are no JSON at the same place are no accident. */
 #define REFLECTOR_UNREADABLE_MAX 2
@@ -80,6 +82,8 @@ struct reflector {
 	unsigned page, page_then; /* objects of this page, and of the one behind it; 0: as usual */
 	size_t taken;             /* objects of the answer that is coming */
 	bool has_paged;           /* the server has said that there is more behind a page */
+	size_t listed;            /* objects of the list's pages so far */
+	unsigned empty_pages;     /* in a row */
 	unsigned unreadable;      /* answers in a row that broke off at the same place */
 	char unreadable_at[REFLECTOR_VERSION_MAX]; /* of a watch: which version that is */
 

@@ -253,6 +253,7 @@ static int finish_list(struct reflector *r)
 	r->live = r->settled = true;
 	r->pages_only = r->one_page = r->has_paged = false;
 	r->page = r->page_then = r->unreadable = 0;
+	r->listed = r->empty_pages = 0;
 	r->failing_since_ms = 0;
 	r->stats.state = REFLECTOR_WATCHING;
 	r->stats.error[0] = '\0';
@@ -467,6 +468,25 @@ static void not_understood(struct reflector *r, const char *text)
 	}
 }
 
+/* A page may be empty where all of it was filtered out (API concepts, retrieving large results sets
+ * in chunks). A server whose list never ends would be asked without a pause. */
+static void more_pages(struct reflector *r)
+{
+	char text[ERR_TEXT_MAX];
+
+	r->empty_pages = r->taken > 0 ? 0 : r->empty_pages + 1;
+	r->listed += r->taken;
+	if (r->empty_pages < REFLECTOR_EMPTY_PAGES_MAX && r->listed <= REFLECTOR_OBJECTS_MAX)
+		return;
+	if (r->listed > REFLECTOR_OBJECTS_MAX)
+		(void)snprintf(text, sizeof(text), "the list has no end: more than %d objects",
+			       REFLECTOR_OBJECTS_MAX);
+	else
+		(void)snprintf(text, sizeof(text),
+			       "the list has no end: %u pages without an object", r->empty_pages);
+	reflector_lost(r, text);
+}
+
 static void end_good(struct reflector *r)
 {
 	int rc = r->stream ? 0 : open_stream(r); /* no byte came: as bad as half an object */
@@ -478,7 +498,7 @@ static void end_good(struct reflector *r)
 	else if (r->phase != REFLECTOR_PAGES)
 		reflector_watch_ended(r);
 	else if (r->rest)
-		return;
+		more_pages(r);
 	else if (finish_list(r) == 0)
 		r->phase = REFLECTOR_WATCH;
 	else

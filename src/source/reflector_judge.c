@@ -68,6 +68,7 @@ static void fall_back(struct reflector *r)
 	}
 	r->phase = REFLECTOR_STREAM;
 	r->page = r->page_then = 0;
+	r->listed = r->empty_pages = 0;
 	free(r->rest);
 	r->rest = NULL;
 }

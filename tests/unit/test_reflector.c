@@ -391,6 +391,29 @@ static void it_may_be_the_first_or_the_last_or_all_that_there_is(void **state)
 	stop(&s);
 }
 
+static void a_list_that_never_ends_is_begun_anew_and_told(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	in_pages(&s);
+	page(&s, "?limit=500", "t", ITEM("p"), true);
+	for (unsigned i = 1; i < REFLECTOR_EMPTY_PAGES_MAX; i++)
+		page(&s, "?limit=500&continue=t", "t", "", true);
+	page(&s, "?limit=500&continue=t", "t", ITEM("q"), true); /* that was filtered, then */
+	for (unsigned i = 0; i < REFLECTOR_EMPTY_PAGES_MAX; i++) {
+		assert_int_equal(s.r.stats.failures, 0);
+		page(&s, "?limit=500&continue=t", "t", "", true);
+	}
+	assert_int_equal(s.r.stats.failures, 1);
+	assert_non_null(strstr(s.r.stats.error, "the list has no end: 100 pages"));
+	assert_true(s.r.wait_ms > 0);
+	assert_true(reflector_failing_since(&s.r) > 0);
+	(void)requests(&s, "?limit=500", NULL); /* from the beginning */
+	assert_false(reflector_settled(&s.r));
+	stop(&s);
+}
+
 static void an_event_that_is_never_json_leads_to_a_list(void **state)
 {
 	static const char garbage[] = "{\"type\":\"ADDED\",\"object\":{\"kind\" \"Pod\"";
@@ -518,6 +541,7 @@ int main(void)
 		cmocka_unit_test(it_may_be_the_first_or_the_last_or_all_that_there_is),
 		cmocka_unit_test(an_event_that_is_never_json_leads_to_a_list),
 		cmocka_unit_test(events_of_no_version_do_not_keep_a_watch_from_a_list),
+		cmocka_unit_test(a_list_that_never_ends_is_begun_anew_and_told),
 		cmocka_unit_test(an_event_without_an_end_is_not_waited_for),
 		cmocka_unit_test(it_is_known_since_when_there_is_no_progress),
 	};
