@@ -266,6 +266,8 @@ def finish(node):
 
 
 def run(mode, check):
+    if Sctp is connections.SctpPackets:
+        print("this kernel has no sockets of SCTP: its packets are made by the test")
     node = boot(mode, check)
     node.write(*LOOSE)
     harness.wait_for("the rules are loose", lambda: not node.tight())
@@ -277,6 +279,4 @@ def run(mode, check):
 
 
 if __name__ == "__main__":
-    if Sctp is connections.SctpPackets:
-        print("this kernel has no sockets of SCTP: its packets are made by the test")
     harness.each_mode(run, 240)
