@@ -60,6 +60,7 @@ struct nft_ports {
 struct nft_stmt {
 	enum nft_stmt_kind {
 		NFT_STMT_CT_ESTABLISHED, /* ct state established,related */
+		NFT_STMT_CT_OTHER,       /* ct state != established */
 		NFT_STMT_ICMPV6_TYPES,   /* icmpv6 type { ... } */
 		NFT_STMT_HOPLIMIT,       /* ip6 hoplimit 255 */
 		NFT_STMT_FAMILY,         /* meta nfproto ipv4; bridge: meta protocol ip */
@@ -72,8 +73,8 @@ struct nft_stmt {
 		NFT_STMT_PROTOS,         /* meta l4proto { 4, 41, 47 } */
 		NFT_STMT_TCP_NOT_SYN,    /* tcp flags != syn / syn,ack */
 		NFT_STMT_SCTP_NOT_INIT,  /* meta l4proto sctp @th,96,8 != 0x1: of the first chunk */
-		NFT_STMT_PORTS,          /* tcp dport { 80, 8000-8010 } */
-		NFT_STMT_PORT_SET,       /* udp dport @name; != @name */
+		NFT_STMT_PORTS,          /* tcp dport { 80, 8000-8010 }; th dport 80 */
+		NFT_STMT_PORT_SET,       /* udp dport @name; != @name; th dport @name */
 		NFT_STMT_DHCP,           /* udp sport 68 udp dport 67, of IPv6 546 and 547;
 					  * NFT_DIR_DESTINATION: to the client */
 		NFT_STMT_LOCAL_SOURCE,   /* fib saddr type local */
@@ -98,7 +99,7 @@ struct nft_stmt {
 	} kind;
 	enum family family; /* of addresses */
 	enum nft_dir dir;
-	uint8_t proto; /* IP protocol number */
+	uint8_t proto; /* IP protocol number; 0 with ports: whatever it is */
 	bool negate;   /* of NFT_STMT_ADDR, PROTO, PORT_SET, ETHER_SOURCE, ARP_SOURCE, ND_TARGET */
 	uint8_t hoplimit;
 	bool implied; /* an earlier statement of the rule has said the family */

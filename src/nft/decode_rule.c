@@ -81,9 +81,15 @@ static int read_family(struct reader *r)
 						       .family = (enum family)family});
 }
 
+/* Of a statement about ports. */
+static uint8_t said_proto(const struct reader *r)
+{
+	return r->proto == UNKNOWN ? 0 : (uint8_t)r->proto;
+}
+
 static int take_ports(struct reader *r, const struct decoded_list *list)
 {
-	struct nft_stmt stmt = {.kind = NFT_STMT_PORTS, .proto = (uint8_t)r->proto};
+	struct nft_stmt stmt = {.kind = NFT_STMT_PORTS, .proto = said_proto(r)};
 	int rc;
 
 	stmt.n = list->elems.n;
@@ -105,7 +111,7 @@ static int take_ports(struct reader *r, const struct decoded_list *list)
 static int take_port_set(struct reader *r, struct lookup *lookup)
 {
 	struct nft_stmt stmt = {
-		.kind = NFT_STMT_PORT_SET, .proto = (uint8_t)r->proto, .negate = lookup->negate};
+		.kind = NFT_STMT_PORT_SET, .proto = said_proto(r), .negate = lookup->negate};
 
 	lookup->negate = false;
 	return reader_take_named(r, 2, lookup, &stmt);
@@ -116,7 +122,7 @@ static int read_ports(struct reader *r)
 {
 	struct nft_ports ports;
 	struct nft_stmt stmt = {
-		.kind = NFT_STMT_PORTS, .proto = (uint8_t)r->proto, .ports = &ports, .n = 1};
+		.kind = NFT_STMT_PORTS, .proto = said_proto(r), .ports = &ports, .n = 1};
 	const uint8_t *first = reader_cmp(r, 1, NFT_CMP_EQ, 2), *last = first;
 	const struct decoded_list *list;
 	struct lookup lookup;
@@ -314,6 +320,15 @@ static int read_interface_kind(struct reader *r)
 	return reader_take(r, 2, &stmt);
 }
 
+/* th dport 4789; th dport @ports */
+static int read_any_port(struct reader *r)
+{
+	return r->proto == UNKNOWN &&
+			       reader_payload_is(r, 0, NFT_PAYLOAD_TRANSPORT_HEADER, TH_DPORT, 2)
+		       ? read_ports(r)
+		       : 0;
+}
+
 /* iifname "veth1"; iifname @interfaces; iifname vmap @interfaces */
 static int read_interface(struct reader *r)
 {
@@ -436,18 +451,23 @@ static int read_ethernet(struct reader *r)
 	return reader_take(r, 2, &(struct nft_stmt){.kind = NFT_STMT_VLAN});
 }
 
-/* ct state established,related */
+/* ct state established,related; ct state != established */
 static int read_established(struct reader *r)
 {
 	const struct nftnl_expr *expr = reader_expr(r, 0, "ct");
-	const uint32_t states = CT_ESTABLISHED_RELATED, none = 0;
+	const uint32_t states = CT_ESTABLISHED_RELATED, one = CT_ESTABLISHED, none = 0;
+	const uint8_t *other = reader_cmp(r, 1, NFT_CMP_NEQ, sizeof(one));
 	const uint8_t *mask = reader_mask(r, 1, sizeof(states));
 	const uint8_t *value = reader_cmp(r, 2, NFT_CMP_NEQ, sizeof(none));
 
-	if (!expr || !mask || !value || nftnl_expr_is_set(expr, NFTNL_EXPR_CT_DIR) ||
+	if (!expr || nftnl_expr_is_set(expr, NFTNL_EXPR_CT_DIR) ||
 	    nftnl_expr_get_u32(expr, NFTNL_EXPR_CT_KEY) != NFT_CT_STATE ||
-	    !reader_register_is(expr, NFTNL_EXPR_CT_DREG, NFT_REG32_00) ||
-	    memcmp(mask, &states, sizeof(states)) != 0 || memcmp(value, &none, sizeof(none)) != 0)
+	    !reader_register_is(expr, NFTNL_EXPR_CT_DREG, NFT_REG32_00))
+		return 0;
+	if (other && memcmp(other, &one, sizeof(one)) == 0)
+		return reader_take(r, 2, &(struct nft_stmt){.kind = NFT_STMT_CT_OTHER});
+	if (!mask || !value || memcmp(mask, &states, sizeof(states)) != 0 ||
+	    memcmp(value, &none, sizeof(none)) != 0)
 		return 0;
 	return reader_take(r, 3, &(struct nft_stmt){.kind = NFT_STMT_CT_ESTABLISHED});
 }
@@ -491,10 +511,10 @@ static int read_counter(struct reader *r)
 static int read_stmt(struct reader *r)
 {
 	static int (*const readers[])(struct reader *) = {
-		read_family,         reader_network,       read_proto,        read_port_map,
-		read_interface,      read_index,           read_ethernet,     read_nd_target,
-		read_counter,        read_established,     read_local_source, read_verdict,
-		read_interface_kind, read_ether_of_device,
+		read_family,          reader_network,   read_proto,        read_port_map,
+		read_interface,       read_index,       read_ethernet,     read_nd_target,
+		read_counter,         read_established, read_local_source, read_verdict,
+		read_interface_kind,  read_ether_of_device, read_any_port,
 	};
 	size_t before = r->at;
 	int rc = 0;

@@ -281,16 +281,23 @@ static int build_one_port(struct nftnl_rule *rule, const struct nft_ports *ports
 	return rc == 0 ? add_cmp(rule, NFT_CMP_LTE, &last, sizeof(last)) : rc;
 }
 
+/* What `tcp dport` and `th dport` look at. */
+static int add_port(struct nftnl_rule *rule, const struct nft_stmt *stmt)
+{
+	int rc = stmt->proto ? add_l4proto(rule, stmt->proto) : 0;
+
+	return rc == 0 ? add_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, TH_DPORT, 2, NFT_REG_1)
+		       : rc;
+}
+
 /* tcp dport { 80, 8000-8010 } */
 static int build_ports(struct nft_batch *batch, enum nft_table table, struct nftnl_rule *rule,
 		       const struct nft_stmt *stmt)
 {
 	struct nft_anonymous set = {.key_type = NFT_TYPE_ID_INET_SERVICE, .key_len = 2};
 	struct nft_anonymous_elem *elems;
-	int rc = add_l4proto(rule, stmt->proto);
+	int rc = add_port(rule, stmt);
 
-	if (rc == 0)
-		rc = add_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, TH_DPORT, 2, NFT_REG_1);
 	if (rc < 0 || stmt->n == 1)
 		return rc < 0 ? rc : build_one_port(rule, &stmt->ports[0]);
 	elems = calloc(stmt->n, sizeof(elems[0]));
@@ -348,10 +355,8 @@ static int build_not_init(struct nftnl_rule *rule)
 /* udp dport != @ports */
 static int build_port_set(struct nftnl_rule *rule, const struct nft_stmt *stmt)
 {
-	int rc = add_l4proto(rule, stmt->proto);
+	int rc = add_port(rule, stmt);
 
-	if (rc == 0)
-		rc = add_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, TH_DPORT, 2, NFT_REG_1);
 	return rc == 0 ? add_lookup(rule,
 				    &(struct lookup){.set = stmt->name, .negate = stmt->negate})
 		       : rc;
@@ -470,18 +475,32 @@ static int build_ether_group(struct nftnl_rule *rule)
 	return rc == 0 ? add_cmp(rule, NFT_CMP_EQ, group, sizeof(group)) : rc;
 }
 
-/* ct state established,related */
-static int build_established(struct nftnl_rule *rule)
+static int add_ct_state(struct nftnl_rule *rule)
 {
-	const uint32_t states = CT_ESTABLISHED_RELATED, none = 0;
 	struct nftnl_expr *expr = nftnl_expr_alloc("ct");
-	int rc;
 
 	if (expr) {
 		nftnl_expr_set_u32(expr, NFTNL_EXPR_CT_KEY, NFT_CT_STATE);
 		nftnl_expr_set_u32(expr, NFTNL_EXPR_CT_DREG, NFT_REG_1);
 	}
-	rc = add(rule, expr);
+	return add(rule, expr);
+}
+
+/* ct state != established: a packet has one state, a bit of its own */
+static int build_not_established(struct nftnl_rule *rule)
+{
+	const uint32_t established = CT_ESTABLISHED;
+	int rc = add_ct_state(rule);
+
+	return rc == 0 ? add_cmp(rule, NFT_CMP_NEQ, &established, sizeof(established)) : rc;
+}
+
+/* ct state established,related */
+static int build_established(struct nftnl_rule *rule)
+{
+	const uint32_t states = CT_ESTABLISHED_RELATED, none = 0;
+	int rc = add_ct_state(rule);
+
 	if (rc == 0)
 		rc = add_mask(rule, (const uint8_t *)&states, sizeof(states));
 	return rc == 0 ? add_cmp(rule, NFT_CMP_NEQ, &none, sizeof(none)) : rc;
@@ -610,6 +629,8 @@ int nft_build_stmt(struct nft_batch *batch, enum nft_table table, struct nftnl_r
 	switch (stmt->kind) {
 	case NFT_STMT_CT_ESTABLISHED:
 		return build_established(rule);
+	case NFT_STMT_CT_OTHER:
+		return build_not_established(rule);
 	case NFT_STMT_ICMPV6_TYPES:
 		return build_icmpv6(batch, table, rule, stmt);
 	case NFT_STMT_HOPLIMIT:

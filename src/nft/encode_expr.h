@@ -41,7 +41,8 @@ enum {
 #define SCTP_CHUNK_INIT 1
 
 /* The conntrack states as bits, which the kernel keeps to itself: NF_CT_STATE_BIT(). */
-#define CT_ESTABLISHED_RELATED ((1u << (IP_CT_ESTABLISHED + 1)) | (1u << (IP_CT_RELATED + 1)))
+#define CT_ESTABLISHED         (1u << (IP_CT_ESTABLISHED + 1))
+#define CT_ESTABLISHED_RELATED (CT_ESTABLISHED | (1u << (IP_CT_RELATED + 1)))
 
 /* Adds a statement's expressions to a rule, which knows its chain. A list becomes an anonymous set,
  * which goes into the batch before the rule. 0 or -ENOMEM. */

@@ -34,6 +34,7 @@ static bool same_stmt(const struct nft_stmt *a, const struct nft_stmt *b)
 		return false;
 	switch (a->kind) {
 	case NFT_STMT_CT_ESTABLISHED:
+	case NFT_STMT_CT_OTHER:
 	case NFT_STMT_TCP_NOT_SYN:
 	case NFT_STMT_SCTP_NOT_INIT:
 	case NFT_STMT_LOCAL_SOURCE:

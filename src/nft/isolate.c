@@ -7,6 +7,8 @@
 
 #include "base/task.h"
 
+#define EVERYONES_DEPTH 16 /* NFT_JUMP_STACK_SIZE */
+
 static bool is_refused(const struct nft_refused refused[], size_t n, enum nft_table table, bool set,
 		       const char *name)
 {
@@ -60,16 +62,40 @@ bool nft_rule_goes_to(const struct nft_rule *rule, const char *chain)
 	return false;
 }
 
-/* Does the base chain send packets to the chain? */
+static const char *next_chain(const struct nft_rule *rule)
+{
+	const struct nft_stmt *last = rule->stmts.n > 0 ? &rule->stmts.v[rule->stmts.n - 1] : NULL;
+
+	return last && last->kind == NFT_STMT_VERDICT && last->verdict.chain[0]
+		       ? last->verdict.chain
+		       : NULL;
+}
+
+/* Do the rules of the chain, or of one that they go to, go to the other? The kernel refuses loops,
+ * and jumps beyond this depth. */
+static bool leads_to(const struct ruleset *ruleset, enum nft_table table,
+		     const struct nft_chain *chain, const char *name, unsigned depth)
+{
+	for (size_t i = 0; chain && depth > 0 && i < chain->rules.n; i++) {
+		const char *next = next_chain(&chain->rules.v[i]);
+
+		if (next && (strcmp(next, name) == 0 ||
+			     leads_to(ruleset, table, ruleset_chain(ruleset, table, next), name,
+				      depth - 1)))
+			return true;
+	}
+	return false;
+}
+
+/* Do packets get to the chain whoever has sent them, by no map? */
 static bool is_everyones(const struct ruleset *ruleset, enum nft_table table, const char *name)
 {
 	const struct nft_chain *chain;
 
 	for (chain = ruleset->chains[table]; chain; chain = chain->hh.next) {
-		for (size_t i = 0; i < chain->rules.n && chain->hook != NFT_HOOK_NONE; i++) {
-			if (nft_rule_goes_to(&chain->rules.v[i], name))
-				return true;
-		}
+		if (chain->hook != NFT_HOOK_NONE &&
+		    leads_to(ruleset, table, chain, name, EVERYONES_DEPTH))
+			return true;
 	}
 	return false;
 }
@@ -84,8 +110,9 @@ static bool is_needed(const struct ruleset *ruleset, enum nft_table table, const
 		for (size_t i = 0; i < chain->rules.n; i++) {
 			const struct nft_rule *rule = &chain->rules.v[i];
 
-			if ((chain->hook != NFT_HOOK_NONE || is_drop(rule)) &&
-			    nft_rule_looks_into(rule, set))
+			if (nft_rule_looks_into(rule, set) &&
+			    (chain->hook != NFT_HOOK_NONE || is_drop(rule) ||
+			     is_everyones(ruleset, table, chain->name)))
 				return true;
 		}
 	}

@@ -25,6 +25,8 @@ static const char *const interface_words[] = {
 static const char *proto_word(uint8_t proto)
 {
 	switch (proto) {
+	case 0:
+		return "th";
 	case IPPROTO_TCP:
 		return "tcp";
 	case IPPROTO_UDP:
@@ -172,6 +174,9 @@ static void print_stmt(const struct nft_stmt *stmt, enum nft_table table, FILE *
 	switch (stmt->kind) {
 	case NFT_STMT_CT_ESTABLISHED:
 		fputs("ct state established,related", out);
+		break;
+	case NFT_STMT_CT_OTHER:
+		fputs("ct state != established", out);
 		break;
 	case NFT_STMT_ICMPV6_TYPES:
 		fputs("icmpv6 type ", out);

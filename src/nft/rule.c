@@ -61,6 +61,7 @@ const char *nft_stmt_set(const struct nft_stmt *stmt)
 	case NFT_STMT_INTERFACE_SET:
 		return stmt->name;
 	case NFT_STMT_CT_ESTABLISHED:
+	case NFT_STMT_CT_OTHER:
 	case NFT_STMT_ICMPV6_TYPES:
 	case NFT_STMT_HOPLIMIT:
 	case NFT_STMT_FAMILY:

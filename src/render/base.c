@@ -5,6 +5,7 @@
 #include <netinet/icmp6.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "internal.h"
 
@@ -13,6 +14,9 @@
 #define ADD_RULE(chain, ...)                                    \
 	add_rule(chain, (const struct nft_stmt[]){__VA_ARGS__}, \
 		 ARRAY_LEN(((const struct nft_stmt[]){__VA_ARGS__})), "")
+
+/* Up to so many ports are compared one by one, 3 ns each; the lookup of a set takes 70. */
+#define TUNNELS_COMPARED_MAX 8
 
 /* IANA's ports of VXLAN and Geneve, and Linux's own of VXLAN (drivers/net/vxlan/vxlan_core.c). */
 static const uint16_t standard_tunnel_ports[] = {4789, 6081, 8472};
@@ -125,7 +129,8 @@ int add_node_services(struct nft_chain *chain)
 	return rc == 0 ? add_node_dns(chain) : rc;
 }
 
-/* Established packets first, so that all the rest is paid once per connection; but for
+/* In the hooks that few packets pass.
+ * Established packets first, so that all the rest is paid once per connection; but for
  * - a SYN: conntrack takes one that comes with the ports of an old connection for a part of it
  *   (sIG of tcp_conntracks[], net/netfilter/nf_conntrack_proto_tcp.c), and helpers may expect one;
  * - what a host would take for an encapsulated packet, also where it is a reply: a pod elsewhere
@@ -166,6 +171,25 @@ static int add_allowed_jump(struct nft_chain *chain, const struct render_options
 		       : 0;
 }
 
+/* Where what is not TCP goes before it is looked up: see add_established(). */
+static int write_not_tcp(struct nft_chain *chain, const struct render_options *options)
+{
+	const char *tunnels = options->pod_tunnels ? CHAIN_TO_NODE : CHAIN_TUNNELS;
+	struct nft_stmt port = named_stmt(NFT_STMT_PORT_SET, SET_TUNNEL_PORTS);
+	uint8_t protos[] = {IPPROTO_IPIP, IPPROTO_IPV6, IPPROTO_GRE};
+	int rc;
+
+	port.proto = IPPROTO_UDP;
+	rc = ADD_RULE(chain, port, verdict_stmt(NFT_VERDICT_JUMP, tunnels));
+	if (rc == 0)
+		rc = ADD_RULE(chain,
+			      {.kind = NFT_STMT_PROTOS, .types = protos, .n = ARRAY_LEN(protos)},
+			      verdict_stmt(NFT_VERDICT_JUMP, tunnels));
+	if (rc == 0)
+		rc = ADD_RULE(chain, {.kind = NFT_STMT_CT_ESTABLISHED}, accept_stmt);
+	return rc == 0 ? add_midstream(chain, NFT_STMT_SCTP_NOT_INIT) : rc;
+}
+
 /* To the egress chain of the pod that sends, then to the ingress chain of the one that receives. */
 static int add_dispatch(struct nft_chain *chain, const struct render_options *options)
 {
@@ -184,15 +208,60 @@ static int add_dispatch(struct nft_chain *chain, const struct render_options *op
 	return rc == 0 ? ADD_RULE(chain, verdict_stmt(NFT_VERDICT_GOTO, CHAIN_TO_POD)) : rc;
 }
 
-static int write_forward(struct nft_chain *chain, const struct render_options *options)
+/* th dport 4789 goto dispatch: what is no UDP any more is gone by then. */
+static int add_tunnels(struct nft_chain *chain, const struct nft_set *ports,
+		       const struct nft_stmt *dispatch)
 {
-	int rc = add_established(chain, options->pod_tunnels ? CHAIN_TO_NODE : CHAIN_TUNNELS);
+	size_t n = HASH_COUNT(ports->elems);
+	const struct nft_elem **sorted;
+	int rc = 0;
+
+	if (n > TUNNELS_COMPARED_MAX)
+		return ADD_RULE(chain, named_stmt(NFT_STMT_PORT_SET, SET_TUNNEL_PORTS), *dispatch);
+	sorted = nft_set_sorted(ports);
+	if (!sorted)
+		return n > 0 ? -ENOMEM : 0;
+	for (size_t i = 0; i < n && rc == 0; i++) {
+		struct nft_ports port = {sorted[i]->key.port, sorted[i]->key.port};
+
+		rc = ADD_RULE(chain, {.kind = NFT_STMT_PORTS, .ports = &port, .n = 1}, *dispatch);
+	}
+	free(sorted);
+	return rc;
+}
+
+/* Accepts most of what add_established() would, and leaves all the rest to `dispatch`: what every
+ * packet of a connection pays for. nft_do_chain() evaluates comparisons in place and calls a
+ * function for protocols, lookups and verdicts, a third to one percent of a packet's cost each. So
+ * UDP to no tunnel comes to the end of the chain, whose policy accepts it. No expression can fail
+ * to load what it compares, which would skip its rule: for conntrack to know the packet, it has
+ * found the protocol and all of UDP's header (resolve_normal_ct(), udp_error()). */
+static int write_forward(struct nft_chain *chain, const struct nft_set *tunnel_ports)
+{
+	struct nft_stmt dispatch = verdict_stmt(NFT_VERDICT_GOTO, CHAIN_DISPATCH);
+	int rc = ADD_RULE(chain, {.kind = NFT_STMT_CT_OTHER}, dispatch);
 
 	chain->hook = NFT_HOOK_FORWARD;
 	if (rc == 0)
-		rc = add_midstream(chain, NFT_STMT_TCP_NOT_SYN);
+		rc = ADD_RULE(chain, {.kind = NFT_STMT_TCP_NOT_SYN}, accept_stmt);
 	if (rc == 0)
-		rc = add_midstream(chain, NFT_STMT_SCTP_NOT_INIT);
+		rc = ADD_RULE(chain, {.kind = NFT_STMT_PROTO, .proto = IPPROTO_UDP, .negate = true},
+			      dispatch);
+	return rc == 0 ? add_tunnels(chain, tunnel_ports, &dispatch) : rc;
+}
+
+/* What does the same as add_established(), but so that the SYN of a new connection is soon through.
+ */
+static int write_dispatch(struct nft_chain *chain, const struct render_options *options)
+{
+	int rc = ADD_RULE(chain, {.kind = NFT_STMT_PROTO, .proto = IPPROTO_TCP, .negate = true},
+			  verdict_stmt(NFT_VERDICT_JUMP, CHAIN_NOT_TCP));
+
+	if (rc == 0)
+		rc = ADD_RULE(chain, {.kind = NFT_STMT_TCP_NOT_SYN},
+			      {.kind = NFT_STMT_CT_ESTABLISHED}, accept_stmt);
+	if (rc == 0)
+		rc = add_midstream(chain, NFT_STMT_TCP_NOT_SYN);
 	return rc == 0 ? add_dispatch(chain, options) : rc;
 }
 
@@ -296,6 +365,20 @@ static int put_chain(struct render *r, const char *name,
 	return rc;
 }
 
+static int put_forward(struct render *r)
+{
+	struct nft_chain *chain = nft_chain_new(CHAIN_FORWARD, "");
+	int rc;
+
+	if (!chain)
+		return -ENOMEM;
+	rc = write_forward(chain, ruleset_set(&r->ruleset, SET_TUNNEL_PORTS));
+	if (rc == 0)
+		return ruleset_put_chain(&r->ruleset, NFT_TABLE_POLICY, chain);
+	nft_chain_free(chain);
+	return rc;
+}
+
 static int put_set(struct render *r, const char *name, enum nft_set_type type, bool map)
 {
 	struct nft_set *set = nft_set_new(name, type, "");
@@ -350,7 +433,11 @@ static int put_chains(struct render *r)
 	if (rc == 0)
 		rc = put_chain(r, CHAIN_TO_POD, write_to_pod);
 	if (rc == 0)
-		rc = put_chain(r, CHAIN_FORWARD, write_forward);
+		rc = put_chain(r, CHAIN_NOT_TCP, write_not_tcp);
+	if (rc == 0)
+		rc = put_chain(r, CHAIN_DISPATCH, write_dispatch);
+	if (rc == 0)
+		rc = put_forward(r);
 	if (rc == 0)
 		rc = r->options.ipvs
 			     ? put_chain(r, CHAIN_POSTROUTING, write_postrouting)
@@ -394,21 +481,28 @@ int render_tunnel_ports(struct render *r, const uint16_t ports[], size_t n)
 {
 	struct nft_set *set = ruleset_set(&r->ruleset, SET_TUNNEL_PORTS);
 	struct nft_elem *elem, *next;
+	bool changed = false;
 	int rc = 0;
 
 	HASH_ITER (hh, set->elems, elem, next) {
 		struct nft_key key = elem->key;
 
-		if (!has_port(ports, n, key.port) && rc == 0)
-			rc = nft_set_remove(set, &key);
+		if (has_port(ports, n, key.port) || rc < 0)
+			continue;
+		rc = nft_set_remove(set, &key);
+		changed = true;
 	}
 	for (size_t i = 0; i < n && rc == 0; i++) {
 		struct nft_key key = {.port = ports[i]};
 
 		HASH_FIND(hh, set->elems, &key, sizeof(key), elem);
-		if (!elem) /* or the set would count as changed */
-			rc = nft_set_add(set, &key, NULL);
+		if (elem) /* or the set would count as changed */
+			continue;
+		rc = nft_set_add(set, &key, NULL);
+		changed = true;
 	}
+	if (rc == 0 && changed)
+		rc = put_forward(r);
 	r->failed |= rc < 0;
 	return rc;
 }

@@ -191,6 +191,8 @@ struct nft_verdict allowed_verdict(enum direction dir);
 
 #define CHAIN_FORWARD         "forward"
 #define CHAIN_INPUT           "input"
+#define CHAIN_DISPATCH        "dispatch"
+#define CHAIN_NOT_TCP         "not_tcp"
 #define CHAIN_TO_POD          "to_pod"
 #define CHAIN_POSTROUTING     "postrouting"
 #define CHAIN_TO_NODE         "to_node"

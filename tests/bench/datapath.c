@@ -12,6 +12,8 @@
 #include <libmnl/libmnl.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdio.h>
@@ -31,9 +33,11 @@
 #define PORT_CLIENT   40000 /* of the first connection of a round */
 #define PORT_ANSWERED 50000
 #define PORT_ONE_WAY  50001
+#define PORT_STREAM   50002
 
 #define CONNECTS      48
 #define PACKETS       512
+#define ROUND_TRIPS   128
 #define BURST         32 /* packets between two looks into the sockets that got them */
 #define VERIFY_MS     200
 #define WARM_ROUNDS   5
@@ -43,7 +47,8 @@ struct variant {
 	int netns_a, netns_b;
 	int listener, listener_denied; /* TCP, of b */
 	int sink, sink_denied;         /* UDP, of b */
-	int answered, one_way; /* UDP, of a: a flow that b has answered, one that it has not */
+	int answered, one_way;  /* UDP, of a: a flow that b has answered, one that it has not */
+	int stream, stream_end; /* a TCP connection of a's, and b's end of it */
 	struct mnl_socket *conntrack; /* of the node */
 };
 
@@ -143,7 +148,8 @@ static void variant_open(struct variant *v, const char *name)
 static void variant_close(struct variant *v)
 {
 	const int fds[] = {v->netns_a, v->netns_b,     v->listener, v->listener_denied,
-			   v->sink,    v->sink_denied, v->answered, v->one_way};
+			   v->sink,    v->sink_denied, v->answered, v->one_way,
+			   v->stream,  v->stream_end};
 
 	for (size_t i = 0; i < ARRAY_LEN(fds); i++)
 		(void)close(fds[i]);
@@ -242,6 +248,21 @@ static double time_connects(const struct variant *v)
 	return (double)spent / CONNECTS;
 }
 
+/* Nanoseconds for one segment of a TCP connection. Each is answered by one that acknowledges it, or
+ * acknowledgements would come when they like. */
+static double time_segments(const struct variant *v)
+{
+	uint64_t start = now_ns();
+	char byte = 'x';
+
+	for (unsigned i = 0; i < ROUND_TRIPS; i++)
+		check(send(v->stream, &byte, 1, 0) == 1 && recv(v->stream_end, &byte, 1, 0) == 1 &&
+			      send(v->stream_end, &byte, 1, 0) == 1 &&
+			      recv(v->stream, &byte, 1, 0) == 1,
+		      v->name);
+	return (double)(now_ns() - start) / (2 * ROUND_TRIPS);
+}
+
 static bool is_free(const struct variant *v)
 {
 	return strncmp(v->name, "free", 4) == 0;
@@ -284,16 +305,33 @@ static void verify(const struct variant *v)
 	check(drain(v->answered) == 1, "an answer");
 }
 
+static void open_stream(struct variant *v)
+{
+	struct sockaddr_in to = address(ADDR_B, PORT_ALLOWED);
+	int one = 1;
+
+	v->stream = client_in(v->netns_a, 0, PORT_STREAM);
+	check(connect(v->stream, (struct sockaddr *)&to, sizeof(to)) == 0, v->name);
+	v->stream_end = accept(v->listener, NULL, NULL);
+	check(v->stream_end >= 0, "accept");
+	check(setsockopt(v->stream, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) == 0 &&
+		      setsockopt(v->stream_end, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) == 0,
+	      "setsockopt");
+}
+
 static void measure(const struct variant *v, bool print)
 {
 	double connection = time_connects(v);
 	double packet = time_packets(v->answered, PORT_ALLOWED, v->sink, true);
+	double segment = time_segments(v);
 	double one_way = time_packets(v->one_way, PORT_ALLOWED, v->sink, true);
 	double denied = time_packets(v->one_way, PORT_DENIED, v->sink_denied, is_free(v));
 
 	if (print)
-		printf("%s connection %.1f\n%s packet %.1f\n%s one-way %.1f\n%s denied %.1f\n",
-		       v->name, connection, v->name, packet, v->name, one_way, v->name, denied);
+		printf("%s connection %.1f\n%s packet %.1f\n%s segment %.1f\n%s one-way %.1f\n"
+		       "%s denied %.1f\n",
+		       v->name, connection, v->name, packet, v->name, segment, v->name, one_way,
+		       v->name, denied);
 }
 
 static void shuffle(struct variant *v, size_t n)
@@ -331,6 +369,7 @@ int main(int argc, char *argv[])
 	for (size_t i = 0; i < n; i++) {
 		variant_open(&variants[i], argv[i + 2]);
 		verify(&variants[i]);
+		open_stream(&variants[i]);
 	}
 	for (unsigned long round = 0; round < rounds + WARM_ROUNDS; round++) {
 		shuffle(variants, n);

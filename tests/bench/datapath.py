@@ -46,7 +46,8 @@ VARIANTS = {
     "antispoof-1": ("1 rule, anti-spoofing", 1, {"antispoof"}),
     "antispoof-1000": ("1,000 rules, anti-spoofing", 1000, {"antispoof"}),
 }
-SERIES = {"connection": "new connection", "packet": "established packet", "one-way": "packet never answered",
+SERIES = {"connection": "new connection", "packet": "established packet, UDP",
+          "segment": "established packet, TCP", "one-way": "packet never answered",
           "denied": "denied packet"}
 
 

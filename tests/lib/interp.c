@@ -172,6 +172,8 @@ static bool matches(const struct run *run, const struct nft_stmt *stmt)
 	switch (stmt->kind) {
 	case NFT_STMT_CT_ESTABLISHED:
 		return packet->established;
+	case NFT_STMT_CT_OTHER:
+		return !packet->established;
 	case NFT_STMT_ICMPV6_TYPES:
 		return packet->family == FAMILY_V6 && lists_type(stmt, packet);
 	case NFT_STMT_HOPLIMIT:
@@ -193,7 +195,7 @@ static bool matches(const struct run *run, const struct nft_stmt *stmt)
 	case NFT_STMT_SCTP_NOT_INIT:
 		return packet->proto == IPPROTO_SCTP && !packet->syn;
 	case NFT_STMT_PORT_SET:
-		return packet->proto == stmt->proto &&
+		return (stmt->proto == 0 || packet->proto == stmt->proto) &&
 		       (find_elem(set_named(run, stmt->name), &key) != NULL) != stmt->negate;
 	case NFT_STMT_DHCP:
 		return is_dhcp(stmt, packet);
@@ -202,7 +204,8 @@ static bool matches(const struct run *run, const struct nft_stmt *stmt)
 	case NFT_STMT_INTERFACE_SET:
 		return find_elem(set_named(run, stmt->name), &key) != NULL;
 	case NFT_STMT_PORTS:
-		return packet->proto == stmt->proto && lists_port(stmt, packet);
+		return (stmt->proto == 0 || packet->proto == stmt->proto) &&
+		       lists_port(stmt, packet);
 	case NFT_STMT_INTERFACE:
 		return strcmp(packet_interface(packet, stmt->dir), stmt->name) == 0;
 	case NFT_STMT_INTERFACE_KIND: /* of the lockdown: packets here do not say */

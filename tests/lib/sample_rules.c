@@ -125,6 +125,22 @@ static void say_icmpv6(struct pen *pen)
 		say_addr(pen, NFT_STMT_ADDR, FAMILY_V6);
 }
 
+/* What comes before established packets are accepted. */
+static void say_prefilter(struct pen *pen)
+{
+	struct nft_ports port = {4789, 4789};
+	struct nft_stmt set = {.kind = NFT_STMT_PORT_SET};
+
+	if (sample_chance(pen->state, 2))
+		SAY(pen, .kind = NFT_STMT_CT_OTHER);
+	else if (sample_chance(pen->state, 2) || !ruleset_set(pen->ruleset, "tunnel_ports"))
+		SAY(pen, .kind = NFT_STMT_PORTS, .ports = &port, .n = 1);
+	else {
+		(void)snprintf(set.name, sizeof(set.name), "tunnel_ports");
+		sample_say(pen, &set);
+	}
+}
+
 static void say_protos(struct pen *pen)
 {
 	uint8_t protos[] = {4, 41, 47};
@@ -140,7 +156,10 @@ static void say_transport(struct pen *pen)
 				 .negate = sample_chance(pen->state, 2)};
 	struct nft_stmt kind = {.kind = NFT_STMT_INTERFACE_KIND};
 
-	switch (sample_pick(pen->state, 8)) {
+	switch (sample_pick(pen->state, 9)) {
+	case 7:
+		say_prefilter(pen);
+		break;
 	case 6:
 		(void)snprintf(kind.name, sizeof(kind.name), "veth");
 		sample_say(pen, &kind);

@@ -178,6 +178,49 @@ def replies(scene):
         answering.close()
 
 
+def raw_replies(scene):
+    """The same for protocols without ports, which conntrack knows by their addresses."""
+    for protocol, name in PROTOCOLS.items():
+        for node, to in zip(NODES["n2"], PODS["a"][1]):
+            asking = harness.socket_in(scene.nodes["n2"], probes.family(to), socket.SOCK_RAW, protocol)
+            answering = harness.socket_in(scene.pods["a"], probes.family(to), socket.SOCK_RAW, protocol)
+            asked = scene.arrives(answering, lambda token: asking.sendto(b"\0" * 8 + token, (to, 0)), True)
+            scene.check(f"{scene.name}: what {node} asks with {name} arrives", asked)
+            answered = scene.arrives(asking, lambda token: answering.sendto(b"\0" * 8 + token, (node, 0)), False)
+            scene.check(f"{scene.name}: the answer to {node} with {name} does not", not answered)
+            asking.close()
+            answering.close()
+
+
+class Standing:
+    """UDP connections from outside to `a`, which answers: from a port that becomes a tunnel's, and from another."""
+
+    def __init__(self, scene):
+        self.scene = scene
+        self.flows = []
+        for outside, to in zip(OUTSIDE, PODS["a"][1]):
+            for port in (VNI_PORT, VNI_PORT + 1):
+                asking = harness.socket_in(scene.lab.spaces["outside"], probes.family(to), socket.SOCK_DGRAM)
+                asking.bind((outside, port))
+                answering = harness.socket_in(scene.pods["a"], probes.family(to), socket.SOCK_DGRAM)
+                answering.bind((to, 5000 + port))
+                asked = scene.arrives(answering, lambda token, asking=asking, to=to, port=port:
+                                      asking.sendto(token, (to, 5000 + port)), True)
+                scene.check(f"{scene.name}: what {outside} asks from port {port} arrives", asked)
+                self.flows.append((asking, answering, outside, port))
+
+    def answer(self, what, ports):
+        for asking, answering, outside, port in self.flows:
+            got = self.scene.arrives(asking, lambda token, answering=answering, outside=outside, port=port:
+                                     answering.sendto(token, (outside, port)), port in ports)
+            self.scene.check(f"{self.scene.name}: {what}, the answer to {outside} port {port}", got == (port in ports))
+
+    def end(self):
+        for asking, answering, _, _ in self.flows:
+            asking.close()
+            answering.close()
+
+
 def unknown_pod(scene):
     """Its network stands, no source knows it."""
     plugged = scene.lab.plug(scene.lab.spaces["fabric"], LATE, 100)
@@ -194,9 +237,12 @@ def unknown_pod(scene):
 
 def real_tunnels(scene):
     """Devices that decapsulate; their port takes the place of the standard ones of VXLAN."""
+    standing = Standing(scene)
+    standing.answer("before there is a tunnel", (VNI_PORT, VNI_PORT + 1))
     macs = {node: scene.add_vxlan(node) for node in NODES}
     for node in NODES:
         harness.wait_for("the port of the device", lambda node=node: scene.ports(node) == {VNI_PORT, 6081})
+    standing.answer("since there is", (VNI_PORT + 1,))
     scene.decapsulated("through its own node", "n1", "v", "u", macs["n1"])
     scene.decapsulated("through another node", "n2", "w", "v", macs["n2"])
     scene.datagram("a port that no device has", scene.pods["a"], scene.nodes["n1"], NODES["n1"][0], 8472, True)
@@ -214,6 +260,8 @@ def real_tunnels(scene):
         for link in ("vx0", "vx1"):
             scene.nodes[node].run(["ip", "link", "del", link])
         harness.wait_for("the standard ports again", lambda node=node: scene.ports(node) == {4789, 8472, 6081})
+    standing.answer("when it is gone", (VNI_PORT, VNI_PORT + 1))
+    standing.end()
 
 
 def tunnels_of_their_own(scene):
@@ -231,6 +279,7 @@ def run(mode, check):
         standard_tunnels(scene)
         if not policed:
             replies(scene)
+            raw_replies(scene)
             unknown_pod(scene)
         real_tunnels(scene)
         scene.end()

@@ -228,6 +228,7 @@ static void without_what_finds_the_pods_there_is_no_policy(void **state)
 		bool set;
 		const char *name;
 	} rows[] = {{false, "forward"},   {false, "to_pod"},  {true, "ingress_if"},
+		    {false, "dispatch"},  {false, "not_tcp"}, {true, "tunnel_ports"},
 		    {true, "egress_ip4"}, {false, "nothing"}, {true, "nothing"}};
 
 	(void)state;
