@@ -12,7 +12,6 @@ static const char *const tuples_prefix[] = {[FAMILY_V4] = "n4", [FAMILY_V6] = "n
 static const enum nft_set_type tuple_type[] = {
 	[FAMILY_V4] = NFT_SET_TYPE_IPV4_TUPLE, [FAMILY_V6] = NFT_SET_TYPE_IPV6_TUPLE};
 
-/* One of the two names is used, by what the map needs. */
 #define MAP_PORTS  "ports"
 #define MAP_RANGES "ranges"
 
@@ -178,38 +177,42 @@ static int add_map_element(struct nft_set *map, const struct rendered_profile *r
 	return nft_set_add(map, &key, &extra);
 }
 
-static bool has_ranges(const struct profile *profile)
+static bool is_stretch(const struct port_range *range)
+{
+	return range->first != range->last;
+}
+
+static bool has_any(const struct profile *profile, bool stretches)
 {
 	for (size_t i = 0; i < profile->n_ranges; i++) {
-		if (profile->ranges[i].first != profile->ranges[i].last)
+		if (is_stretch(&profile->ranges[i]) == stretches)
 			return true;
 	}
 	return false;
 }
 
-/* th dport . meta l4proto vmap @ports_ID */
-static int add_map(struct render *r, struct rendered_profile *rp, struct nft_chain *chain)
+/* th dport . meta l4proto vmap @ports_ID, or @ranges_ID */
+static int add_one_map(struct render *r, struct rendered_profile *rp, bool stretches,
+		       struct nft_chain *chain)
 {
 	const struct profile *profile = rp->profile;
 	struct nft_stmt stmt = {.kind = NFT_STMT_PORT_MAP};
-	bool interval = has_ranges(profile);
 	struct nft_set *map;
 	int rc = 0;
 
-	for (uint32_t i = 0; i < profile->n_classes && rc == 0; i++) {
-		if (rp->chains[i])
-			rc = put_class_chain(r, profile, i, rp->chains[i]);
-	}
-	set_name(stmt.name, interval ? MAP_RANGES : MAP_PORTS, rp->name->id);
-	map = rc == 0 ? nft_set_new(stmt.name, NFT_SET_TYPE_PORT_PROTO, "") : NULL;
+	if (!has_any(profile, stretches))
+		return 0;
+	set_name(stmt.name, stretches ? MAP_RANGES : MAP_PORTS, rp->name->id);
+	map = nft_set_new(stmt.name, NFT_SET_TYPE_PORT_PROTO, "");
 	if (!map)
 		return -ENOMEM;
 	map->map = true;
-	map->interval = interval;
+	map->interval = stretches;
 	for (size_t i = 0; i < profile->n_ranges && rc == 0; i++) {
 		const struct port_range *range = &profile->ranges[i];
 
-		if (!class_is_empty(&profile->classes[range->class_index]))
+		if (is_stretch(range) == stretches &&
+		    !class_is_empty(&profile->classes[range->class_index]))
 			rc = add_map_element(map, rp, range);
 	}
 	if (rc < 0) {
@@ -218,6 +221,21 @@ static int add_map(struct render *r, struct rendered_profile *rp, struct nft_cha
 	}
 	rc = ruleset_put_set(&r->ruleset, map);
 	return rc == 0 ? add_rule(chain, &stmt, 1, "") : rc;
+}
+
+/* Single ports, which are hashed, before stretches of them, which are searched: no port is in both.
+ */
+static int add_maps(struct render *r, struct rendered_profile *rp, struct nft_chain *chain)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; i < rp->profile->n_classes && rc == 0; i++) {
+		if (rp->chains[i])
+			rc = put_class_chain(r, rp->profile, i, rp->chains[i]);
+	}
+	if (rc == 0)
+		rc = add_one_map(r, rp, false, chain);
+	return rc == 0 ? add_one_map(r, rp, true, chain) : rc;
 }
 
 /* Named ports, on egress: ip daddr . meta l4proto . th dport @n4_ID goto to_pod */
@@ -266,7 +284,7 @@ static int write_profile(struct render *r, struct rendered_profile *rp, bool ope
 	if (open)
 		rc = add_every_rules(rp, chain);
 	if (rc == 0 && open && !profile->every.own.any) {
-		rc = rp->mapped ? add_map(r, rp, chain) : add_inline_classes(rp, chain);
+		rc = rp->mapped ? add_maps(r, rp, chain) : add_inline_classes(rp, chain);
 		if (rc == 0)
 			rc = add_named_rules(rp, chain);
 	}
