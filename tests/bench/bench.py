@@ -21,6 +21,7 @@ NODE = "node-0000"
 SIZES = [1000, 10000, 100000]
 RUNS = 3
 IDLE_SECONDS = 10
+CUT, CUT_PODS = 100000, 10000
 EXPLAINED_MAX = 10000  # pods: beyond, reading the cluster outweighs what is explained
 IN_NETNS = ["unshare", "-n"]
 OWN_NAMESPACES = ["unshare", "-mn", "--propagation", "private"]
@@ -117,6 +118,8 @@ class Bench:
         if self.root:
             self.load(pods, directory)
         self.events(pods, directory)
+        if self.root and pods == CUT_PODS:
+            self.cut(directory)
         if pods <= EXPLAINED_MAX:
             self.explain(pods, directory)
         if pods == max(SIZES):
@@ -156,9 +159,21 @@ class Bench:
         if not self.root:
             return
         link = "ip link add bench0 type veth peer name bench1 && exec \"$@\""
-        for name, (middle, late, _) in rows([*IN_NETNS, "sh", "-c", link, "sh", *command, "commit", "bench0"]).items():
+        found = rows([*IN_NETNS, "sh", "-c", link, "sh", *command, "commit", "bench0"])
+        graph, commit, _ = found.pop("arrive")
+        self.figures.at_most("1,000 pods here at once: to ruleset, commit", f"{graph:.0f}, {commit:.0f} ms", commit, 200, "ms")
+        for name, (middle, late, _) in found.items():
             self.figures.line(f"pod {name.replace('-', ' ')}, to kernel: median, p99", f"{middle:.1f}, {late:.1f} us",
                               middle / self.first.setdefault("commit " + name, middle), "p99 2 ms", late <= 2000)
+
+    def cut(self, directory):
+        """Connections that stand, evaluated after a change: CUT of them."""
+        found = rows([*IN_NETNS, self.program("cut"), directory, NODE, str(CUT)])
+        for what, words in (("one", "of one address"), ("all", "of all addresses")):
+            ms, longest, evaluated, deleted = found[what]
+            self.figures.at_most(f"{CUT:,} connections, those {words} evaluated", f"{ms:.0f} ms", ms, 100, "ms")
+            self.figures.at_most("the longest iteration of the loop", f"{longest:.1f} ms", longest, 10, "ms")
+            self.figures.note(f"{evaluated:.0f} evaluated, {deleted:.0f} denied and ended")
 
     def explain(self, pods, directory):
         """Pairs of pods, spread over the cluster."""

@@ -14,6 +14,7 @@
 
 #define ROUNDS      3000
 #define ROUNDS_HERE 1000
+#define ARRIVING    1000
 
 struct act {
 	const char *name;
@@ -104,6 +105,22 @@ static void elsewhere(struct bench *b)
 	print(&removed);
 }
 
+/* A thousand pods of this node in one change, as after a reboot: milliseconds until the ruleset has
+ * them, and of the commit. */
+static void arrive(struct bench *b, const char *node)
+{
+	double start = measure_now_us(), graph;
+
+	for (size_t i = 0; i < ARRIVING; i++) {
+		if (graph_put(b->cluster.graph,
+			      measure_pod(b->cluster.strings, i, "web", node, NULL)) < 0)
+			measure_fail("out of memory");
+	}
+	graph = measure_now_us();
+	commit(b);
+	printf("arrive %.1f %.1f 0\n", (graph - start) / 1000, (measure_now_us() - graph) / 1000);
+}
+
 static void here(struct bench *b, const char *node, const char *device)
 {
 	struct act added = {.name = "here-added"}, removed = {.name = "here-removed"};
@@ -138,6 +155,7 @@ int main(int argc, char *argv[])
 	elsewhere(&b);
 	if (b.commit) {
 		here(&b, argv[2], argv[4]);
+		arrive(&b, argv[2]);
 		apply_close(&b.apply);
 	}
 	offline_done(&b.cluster);
