@@ -26,7 +26,7 @@
 #define REFLECTOR_OBJECTS_MAX 2000000
 /* Pages in a row without an object, each with the promise of one more. */
 #define REFLECTOR_EMPTY_PAGES_MAX 100
-#define REFLECTOR_PAGE        500 /* objects */
+#define REFLECTOR_PAGE            500 /* objects */
 /* So many answers in a row that are no JSON at the same place are no accident. */
 #define REFLECTOR_UNREADABLE_MAX 2
 

@@ -511,10 +511,10 @@ static int read_counter(struct reader *r)
 static int read_stmt(struct reader *r)
 {
 	static int (*const readers[])(struct reader *) = {
-		read_family,          reader_network,   read_proto,        read_port_map,
-		read_interface,       read_index,       read_ethernet,     read_nd_target,
-		read_counter,         read_established, read_local_source, read_verdict,
-		read_interface_kind,  read_ether_of_device, read_any_port,
+		read_family,         reader_network,       read_proto,        read_port_map,
+		read_interface,      read_index,           read_ethernet,     read_nd_target,
+		read_counter,        read_established,     read_local_source, read_verdict,
+		read_interface_kind, read_ether_of_device, read_any_port,
 	};
 	size_t before = r->at;
 	int rc = 0;

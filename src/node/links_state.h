@@ -9,7 +9,7 @@
 
 struct link_row {
 	struct link link;
-	bool may_have_routes; /* false: no route to it is known */
+	bool may_have_routes;       /* false: no route to it is known */
 	UT_hash_handle hh, by_name; /* a name that another has taken is not in by_name */
 };
 
