@@ -39,10 +39,13 @@ struct rtnl_kind {
 	size_t n_dumps;
 	void *(*new)(void); /* an empty state; NULL: no memory */
 	void (*free)(void *state);
-	/* As links_apply(). */
+	/* Takes in one message of a dump or a notification; those of another type are ignored. Sets
+	 * *ret_changed when something is other than before, and leaves it alone otherwise. 0 or
+	 * -ENOMEM. */
 	int (*apply)(void *state, const struct nlmsghdr *message, bool *ret_changed);
-	/* As links_doubts(), links_reread() and links_sweep(); NULL all: nothing is ever in doubt.
-	 */
+	/* All three NULL: nothing is ever in doubt. How many dumps would settle what is; hands them
+	 * over, up to RTNL_DOUBTS_MAX, and returns how many: their messages are taken in next; ends
+	 * what has not been in such a dump. */
 	size_t (*doubts)(const void *state);
 	size_t (*reread)(void *state, struct rtnl_dump *ret_dumps);
 	void (*sweep)(void *state, const struct rtnl_dump *dump, bool *ret_changed);
