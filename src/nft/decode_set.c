@@ -97,12 +97,13 @@ struct elem {
 	uint8_t key[NFT_KEY_BYTES_MAX], last[NFT_KEY_BYTES_MAX];
 	bool has_key, has_last, has_verdict;
 	bool is_end; /* of an interval that another element begins */
+	bool other;  /* it has more to it than ours have, whatever its comment is */
 	struct nft_elem_extra extra;
 };
 
 static void not_ours(struct elem *elem)
 {
-	memcpy(elem->extra.comment, COMMENT_NOT_OURS, sizeof(COMMENT_NOT_OURS));
+	elem->other = true;
 }
 
 static void decode_elem_attr(const struct nlattr *attr, size_t key_len, struct elem *ret)
@@ -168,6 +169,8 @@ static int decode_elem(const struct nlattr *nest, struct decoded_elems *ret)
 	const struct nlattr *attr;
 
 	mnl_attr_for_each_nested(attr, nest) decode_elem_attr(attr, ret->key_len, &elem);
+	if (elem.other)
+		memcpy(elem.extra.comment, COMMENT_NOT_OURS, sizeof(COMMENT_NOT_OURS));
 	/* An element for all keys that have none: nobody can tell it from the others by its key. */
 	ret->broken |= !elem.has_key;
 	return ret->set ? take_elem(ret, &elem) : take_end(ret, &elem);
