@@ -185,21 +185,12 @@ static size_t print_faults(struct faults *faults)
 	return errors;
 }
 
-static bool has_objects(const struct files_report *report)
-{
-	for (int kind = 0; kind < KIND_COUNT; kind++) {
-		if (report->objects[kind] > 0)
-			return true;
-	}
-	return false;
-}
-
 /* Errors of the input come before the answers: they may be why these are not as expected. Where
- * nothing could be read at all, an answer about it would only be another error. */
+ * no file could be read, an answer about it would only be another error. */
 static int check_input(struct ctl *ctl, size_t *ret_errors)
 {
 	*ret_errors = print_faults(&ctl->cluster.faults);
-	return *ret_errors > 0 && ctl->manifests.n > 0 && !has_objects(&ctl->cluster.report)
+	return *ret_errors > 0 && ctl->manifests.n > 0 && ctl->cluster.report.files == 0
 		       ? CTL_UNUSABLE
 		       : CTL_OK;
 }

@@ -10,6 +10,7 @@ so.
 SEED what is held back how; MODE routed, bridged, or both (one, by the seed)."""
 import os
 import random
+import re
 import signal
 import statistics
 import subprocess
@@ -47,9 +48,12 @@ class World:
         self.check(when, sent > 0 and not wrong, "; ".join(wrong[:8]))
 
     def kernel(self, name):
-        """With handles: what is made anew is not what it was."""
+        """With handles: what is made anew is not what it was. Whose the tables are is no part of it: the daemon owns them
+        from its start on, also where it writes nothing."""
         self.kube.lab.spaces[f"node-{name}"].enter()
-        return subprocess.run(["nft", "-a", "list", "ruleset"], stdout=subprocess.PIPE, text=True, check=True).stdout
+        listed = subprocess.run(["nft", "-a", "list", "ruleset"], stdout=subprocess.PIPE, text=True, check=True).stdout
+        return "\n".join(re.sub(r" progname \S+", "", line) for line in listed.splitlines()
+                         if not re.match(r"\s*(flags( owner)?( ?,? ?persist)? *)?$", line))
 
     # Before the first commit
 

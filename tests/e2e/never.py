@@ -447,6 +447,20 @@ spec:
         self.traffic.close()
         self.compare()
 
+    @staticmethod
+    def without_cuts(listing):
+        """The connections that were cut meanwhile are remembered; a fresh start knows of none."""
+        lines, skip = [], ""
+        for line in canonical.canonical(listing):
+            if not line.startswith(" "):
+                # The chain is there only while a connection to the node itself has been cut.
+                skip = "  " if line.endswith(" chain output") else "  element" if " set cut_ip" in line else "-"
+                if skip == "  ":
+                    continue
+            if not line.startswith(skip):
+                lines.append(line)
+        return lines
+
     def compare(self):
         """After all that: what a fresh start makes, and others' tables as they were."""
         tables = [self.list("inet", "netpold")]
@@ -458,7 +472,7 @@ spec:
         self.agent.wait(4)
         fresh = [self.list("inet", "netpold")]
         for mine, theirs in zip(tables, fresh):
-            mine, theirs = list(canonical.canonical(mine)), list(canonical.canonical(theirs))
+            mine, theirs = self.without_cuts(mine), self.without_cuts(theirs)
             if mine != theirs:
                 self.traffic.faults.append("the table is not that of a fresh start")
                 print("\n".join(difflib.unified_diff(mine, theirs, lineterm="")))

@@ -24,7 +24,7 @@ MANIFESTS, RESULTS, CONTROL, LOG = (f"{SCRATCH}/{name}" for name in ("manifests"
 METRICS = ("127.0.0.1", 9735)
 INTERFACES = [b'q"\x1b[2J', b"n\xff\xfe\x9b31m", "r\u202el\u2066".encode(), b"e\\\\*", b"p{{x}}$(id)"]  # what the kernel lets in
 PROCESSES = ["a\nnotice: x", "<3>b\x1b[2J", "c\u009b\u202e", 'd"e\\']
-LOG_LINE = re.compile(r"^((err|warning|notice|debug): [a-z-]+: |/run/escape/.*(error|warning): |files? |==\d+==WARNING: ASan doesn't)")
+LOG_LINE = re.compile(r"^([0-9T:.-]{23}Z (err|warning|notice|debug): [a-z-]+: |/run/escape/.*(error|warning): |files? |==\d+==WARNING: ASan doesn't)")
 check = harness.Checks()
 
 
