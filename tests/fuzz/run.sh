@@ -11,7 +11,7 @@ src=${2:-$(dirname "$0")/../..}
 seconds=${FUZZ_SECONDS:-10}
 jobs=${FUZZ_JOBS:-$(nproc)}
 targets=${FUZZ_TARGETS:-"yaml json cluster flow cidr config files cni kubeconfig answers reflector readback
-	watch conntrack plugin control ctl"}
+	watch conntrack links plugin control ctl"}
 findings=$build/tests/fuzz/findings
 limits="-rss_limit_mb=2048 -malloc_limit_mb=1024 -timeout=25"
 
