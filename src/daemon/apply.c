@@ -21,13 +21,23 @@
 /* Larger transactions are not listened to while they are sent. */
 #define UNWATCHED_BYTES (256u << 10)
 
+/* A daemon that asks while others change tables is not to end for it. */
+#define OWNER_TRIES 10
+
+static bool is_passing(int rc)
+{
+	return rc == -EAGAIN || rc == -EINTR || rc == -ENOBUFS;
+}
+
 /* Before the first commit, which may be long in coming: from here on nobody else can flush what an
  * earlier run has left. */
 static int take_ownership(struct apply *a, struct err *err)
 {
-	bool supported;
-	int rc = nft_owner_supported(&a->kernel, &supported, err);
+	bool supported = false;
+	int rc = -EAGAIN;
 
+	for (int i = 0; i < OWNER_TRIES && is_passing(rc); i++)
+		rc = nft_owner_supported(&a->kernel, &supported, err);
 	if (rc < 0)
 		return rc;
 	a->cannot_own = !supported;

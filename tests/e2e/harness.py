@@ -20,7 +20,9 @@ NODE = "n1"
 NETPOLD = os.path.abspath(os.path.join(os.environ.get("top_builddir", "."), "netpold"))
 NETPOLCTL = os.path.abspath(os.path.join(os.environ.get("top_builddir", "."), "netpolctl"))
 TIME_FACTOR = int(os.environ.get("TIME_FACTOR", "1"))  # how much longer everything may take, on an emulated machine
-PATIENCE = 60 * TIME_FACTOR  # seconds for what takes milliseconds, on a machine that is busy with other things
+# Seconds for what takes milliseconds, on a machine that is busy with other things; longer than netpold waits for a list
+# that has gone silent (LIST_SILENCE_MS of src/source/reflector.c), so that whatever a server loses is made good within.
+PATIENCE = 90 * TIME_FACTOR
 
 
 def begin(seconds, megabytes=None):

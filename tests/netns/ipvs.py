@@ -95,6 +95,7 @@ class Scene:
         ready = select.select([], [client], [], harness.PATIENCE if wanted else SILENCE)[1]
         got = bool(ready) and client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
         if got:
+            select.select([listener], [], [], harness.PATIENCE)  # its side may take longer than the client's
             served = listener.accept()[0]
             served.send(b"reply")
             got = bool(select.select([client], [], [], harness.PATIENCE)[0]) and client.recv(16) == b"reply"
