@@ -91,7 +91,7 @@ boot() # VERSION RESULTS
 	read -r release package < "$tree/version"
 	make_initramfs "$tree" "$release" "$work/initramfs.cpio"
 	timeout -k 10 $((seconds + TEST_SECONDS)) qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot \
-		-machine pc -accel tcg,thread=multi -cpu max,la57=off -smp 2 -m 3072 \
+		-machine pc -accel tcg,thread=single -cpu max,la57=off -smp 2 -m 3072 \
 		-kernel "$tree/vmlinuz" -initrd "$work/initramfs.cpio" \
 		-append 'console=ttyS0 quiet loglevel=4 panic=-1 mitigations=off nokaslr audit=0 apparmor=0 rcupdate.rcu_expedited=1 random.trust_cpu=on' \
 		-device virtio-rng-pci -serial "file:$2/console" \

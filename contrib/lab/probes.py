@@ -127,7 +127,7 @@ class Exchange:
         return self.raw_clients[key]
 
     def send_tcp(self, probe):
-        client = self.client(probe, socket.SOCK_STREAM, 0, self.free_port(probe))
+        client = self.client_at_free_port(probe)
         outcome = client.connect_ex(probe.to)
         probe.sent += 1
         if outcome == 0:
@@ -159,15 +159,17 @@ class Exchange:
             echo = echo[:2] + struct.pack("!H", checksum(echo)) + echo[4:]
         self.try_send(probe, client, echo, (probe.target, 0))
 
-    def free_port(self, probe):
+    def client_at_free_port(self, probe):
+        """Bound at once: between a look and another bind somebody else may take the port."""
         while True:
-            port = next(PORTS)
-            with self.open(probe.from_space, probe.source, socket.SOCK_STREAM) as made:
-                try:
-                    made.bind((probe.source, port))
-                    return port
-                except OSError:
-                    pass  # somebody has it
+            made = self.open(probe.from_space, probe.source, socket.SOCK_STREAM)
+            try:
+                made.bind((probe.source, next(PORTS)))
+            except OSError:  # somebody has it
+                made.close()
+                continue
+            self.clients.append(made)
+            return made
 
     @staticmethod
     def try_send(probe, client, data, to):

@@ -208,10 +208,11 @@ void server_change(struct list_server *s, struct choices *c)
 	change = add(s, name, &out, &len);
 	if (what == 0 && before && !anchor) {
 		change->form = SERVER_GONE;
-		if (before->form == SERVER_PLAIN)
-			write_plain(out, name, s->n);
-		else
+		/* One of another name, or with garbage, would tell of no deletion of this one. */
+		if (before->form == SERVER_HOSTILE)
 			fputs(before->json, out);
+		else
+			write_plain(out, name, s->n);
 	} else if (what == 1 || anchor) {
 		change->form = SERVER_PLAIN;
 		write_plain(out, name, s->n);

@@ -253,7 +253,7 @@ def check_group(place, user):
         daemon.process.send_signal(name)
     daemon.wait("SIGUSR1 and SIGUSR2 end nobody", lambda status: status["ready"])
     with open(daemon.log.name, encoding="utf-8") as log:
-        lines = log.read().splitlines()
+        lines = [line for line in log.read().splitlines() if not line.startswith("==")]  # a sanitizer's
     check("each line of the log has its time", all(re.match(r"\d{4}-\d\d-\d\dT[\d:]{8}\.\d{3}Z (notice|warning|err): ", line) for line in lines), lines)
     daemon.end()
 
