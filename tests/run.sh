@@ -153,7 +153,7 @@ kernels() # VERSION...
 {
 	local counts status
 	say "kernels: $*"
-	env top_builddir="$work/gcc" KERNELS_QUICK=1 KERNELS_SECONDS=200 "$top/tests/kernels.sh" "$@" 2>&1 | tee "$work/log"
+	env top_builddir="$work/gcc" KERNELS_QUICK=1 KERNELS_SECONDS=300 "$top/tests/kernels.sh" "$@" 2>&1 | tee "$work/log"
 	status=${PIPESTATUS[0]}
 	counts=$(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed, \([0-9]*\) skipped$/\1 \2 \3/p' "$work/log" | tail -n 1)
 	if [ "$status" = 77 ]; then
