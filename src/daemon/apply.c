@@ -31,7 +31,7 @@ static bool is_passing(int rc)
 
 /* Before the first commit, which may be long in coming: from here on nobody else can flush what an
  * earlier run has left. */
-static int take_ownership(struct apply *a, struct err *err)
+static int own_tables(struct apply *a, struct err *err)
 {
 	bool supported = false;
 	int rc = -EAGAIN;
@@ -59,7 +59,7 @@ int apply_open(struct apply *a, struct render *render, bool own, struct err *err
 	if (rc < 0)
 		return rc;
 	if (own)
-		rc = take_ownership(a, err);
+		rc = own_tables(a, err);
 	if (rc == 0)
 		rc = nft_kernel_open(&a->reader, err);
 	if (rc < 0) {

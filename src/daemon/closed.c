@@ -52,17 +52,17 @@ void closed_tell(struct daemon *d)
 {
 	size_t closed = graph_counts(d->graph).over_limit;
 
-	for (struct local_pod *local = d->local; local && (closed > 0 || d->told_closed);
+	for (struct local_pod *local = d->local; local && (closed > 0 || d->over_limit_reported);
 	     local = local->hh.next) {
 		task_step();
 		for (int dir = 0; dir < DIR_COUNT; dir++) {
 			const struct profile *profile = closed_by(d, local, dir);
 
-			if (local->told_closed[dir] == (profile != NULL))
+			if (local->over_limit_reported[dir] == (profile != NULL))
 				continue;
-			local->told_closed[dir] = profile;
+			local->over_limit_reported[dir] = profile;
 			tell_closed(local, (enum direction)dir, profile);
 		}
 	}
-	d->told_closed = closed > 0;
+	d->over_limit_reported = closed > 0;
 }

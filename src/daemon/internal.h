@@ -119,7 +119,7 @@ struct daemon {
 	struct job look_job;
 	bool looking, log_findings; /* the job has begun; the log gets all findings when it ends */
 	size_t unknown;             /* closed, because no source knows them */
-	bool told_closed;           /* some pods are, by policies that are too complicated */
+	bool over_limit_reported;   /* some pods are, by policies that are too complicated */
 
 	/* The kernel. */
 	struct event *commit, *touches;

@@ -12,7 +12,7 @@ struct local_pod {
 	/* Families, as bits, whose address of the object the node has at a device, and whose it
 	 * has nowhere. */
 	uint8_t seen, unseen;
-	bool told_closed[DIR_COUNT]; /* that its policies are too complicated */
+	bool over_limit_reported[DIR_COUNT]; /* that its policies are too complicated */
 	bool is_stale;
 	struct local_pod *prev_stale, *next_stale;
 	UT_hash_handle hh;

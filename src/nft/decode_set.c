@@ -139,7 +139,7 @@ static void decode_elem_attr(const struct nlattr *attr, size_t key_len, struct e
 }
 
 /* Of a tree: starts and ends of intervals. */
-static int take_end(struct decoded_elems *elems, const struct elem *elem)
+static int parse_end(struct decoded_elems *elems, const struct elem *elem)
 {
 	struct decoded_end end = {.is_end = elem->is_end};
 
@@ -149,7 +149,7 @@ static int take_end(struct decoded_elems *elems, const struct elem *elem)
 }
 
 /* Of a set where each element is one. */
-static int take_elem(struct decoded_elems *elems, struct elem *elem)
+static int parse_elem(struct decoded_elems *elems, struct elem *elem)
 {
 	struct nft_set *set = elems->set;
 	bool extra = set->map || set->interval || elem->extra.comment[0];
@@ -173,7 +173,7 @@ static int decode_elem(const struct nlattr *nest, struct decoded_elems *ret)
 		memcpy(elem.extra.comment, COMMENT_NOT_OURS, sizeof(COMMENT_NOT_OURS));
 	/* An element for all keys that have none: nobody can tell it from the others by its key. */
 	ret->broken |= !elem.has_key;
-	return ret->set ? take_elem(ret, &elem) : take_end(ret, &elem);
+	return ret->set ? parse_elem(ret, &elem) : parse_end(ret, &elem);
 }
 
 int decode_elems(const struct nlmsghdr *message, struct decoded_elems *ret)

@@ -50,7 +50,7 @@ static uint32_t read_u32(const struct nlattr *attr)
 								  : 0;
 }
 
-static int take_table(void *ctx, const struct nlmsghdr *message)
+static int handle_table(void *ctx, const struct nlmsghdr *message)
 {
 	struct table_state *state = ctx;
 	const struct nlattr *attr;
@@ -76,7 +76,7 @@ static int read_table(struct nft_kernel *kernel, enum nft_table table, struct ta
 
 	*ret = (struct table_state){0};
 	mnl_attr_put_strz(request, NFTA_TABLE_NAME, NFT_TABLE_NAME);
-	rc = nft_request(kernel, request, take_table, ret);
+	rc = nft_request(kernel, request, handle_table, ret);
 	if (rc == -ENOENT || rc == -EOPNOTSUPP || rc == -EAFNOSUPPORT)
 		return 0;
 	return rc < 0 ? err_set(err, rc, "cannot read table %s %s: %s", nft_table_word(table),

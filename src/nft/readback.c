@@ -71,7 +71,7 @@ static int parse_result(int rc)
 
 /* When the owner's socket is closed, the kernel takes the flag owner off (nft_rcv_nl_event() of
  * nf_tables_api.c). */
-static void take_flags(struct reading *r, const struct nftnl_table *object)
+static void apply_table_flags(struct reading *r, const struct nftnl_table *object)
 {
 	uint32_t flags = nftnl_table_get_u32(object, NFTNL_TABLE_FLAGS);
 
@@ -82,7 +82,7 @@ static void take_flags(struct reading *r, const struct nftnl_table *object)
 		note_foreign(r, "flags", "of the table");
 }
 
-static int take_table(void *ctx, const struct nlmsghdr *message)
+static int handle_table(void *ctx, const struct nlmsghdr *message)
 {
 	struct reading *r = ctx;
 	struct nftnl_table *object = nftnl_table_alloc();
@@ -95,7 +95,7 @@ static int take_table(void *ctx, const struct nlmsghdr *message)
 	rc = parse_result(nftnl_table_nlmsg_parse(message, object));
 	if (rc == 0 && strcmp(nftnl_table_get_str(object, NFTNL_TABLE_NAME), NFT_TABLE_NAME) == 0) {
 		r->found->ruleset.in_kernel[r->table] = true;
-		take_flags(r, object);
+		apply_table_flags(r, object);
 		if (nftnl_table_get_data(object, NFTNL_TABLE_USERDATA, &len))
 			note_foreign(r, "comment", "of the table");
 	}
@@ -118,7 +118,7 @@ static int put_chain(struct reading *r, const struct nftnl_chain *object)
 	return chain ? ruleset_put_chain(&r->found->ruleset, r->table, chain) : -ENOMEM;
 }
 
-static int take_chain(void *ctx, const struct nlmsghdr *message)
+static int handle_chain(void *ctx, const struct nlmsghdr *message)
 {
 	struct nftnl_chain *object = nftnl_chain_alloc();
 	int rc;
@@ -168,7 +168,7 @@ static int put_set(struct reading *r, const struct nftnl_set *object)
 	return set ? ruleset_put_set(&r->found->ruleset, set) : -ENOMEM;
 }
 
-static int take_set(void *ctx, const struct nlmsghdr *message)
+static int handle_set(void *ctx, const struct nlmsghdr *message)
 {
 	struct nftnl_set *object = nftnl_set_alloc();
 	int rc;
@@ -183,7 +183,7 @@ static int take_set(void *ctx, const struct nlmsghdr *message)
 	return rc == -ENOMEM ? rc : 0;
 }
 
-static int take_elems(void *ctx, const struct nlmsghdr *message)
+static int handle_elems(void *ctx, const struct nlmsghdr *message)
 {
 	struct reading *r = ctx;
 
@@ -193,7 +193,7 @@ static int take_elems(void *ctx, const struct nlmsghdr *message)
 /* A set that is gone by now: the ruleset has changed since the sets were listed. */
 static int list_elems(struct reading *r, const char *set)
 {
-	int rc = list(r, NFT_MSG_GETSETELEM, set, take_elems);
+	int rc = list(r, NFT_MSG_GETSETELEM, set, handle_elems);
 
 	return rc == -ENOENT ? -EINTR : rc;
 }
@@ -252,7 +252,7 @@ static int decode_message(const struct reading *r, const struct nlmsghdr *messag
 	return rc == -ENOMEM ? rc : 0;
 }
 
-static int take_rule(void *ctx, const struct nlmsghdr *message)
+static int handle_rule(void *ctx, const struct nlmsghdr *message)
 {
 	struct reading *r = ctx;
 	struct nft_rule rule = {0};
@@ -301,17 +301,17 @@ static void forget_lists(struct reading *r)
 
 static int read_table(struct reading *r)
 {
-	int rc = list(r, NFT_MSG_GETTABLE, NULL, take_table);
+	int rc = list(r, NFT_MSG_GETTABLE, NULL, handle_table);
 
 	if (rc < 0 || !r->found->ruleset.in_kernel[r->table])
 		return rc;
-	rc = list(r, NFT_MSG_GETCHAIN, NULL, take_chain);
+	rc = list(r, NFT_MSG_GETCHAIN, NULL, handle_chain);
 	if (rc == 0)
-		rc = list(r, NFT_MSG_GETSET, NULL, take_set);
+		rc = list(r, NFT_MSG_GETSET, NULL, handle_set);
 	if (rc == 0)
 		rc = read_elems(r);
 	if (rc == 0)
-		rc = list(r, NFT_MSG_GETRULE, NULL, take_rule);
+		rc = list(r, NFT_MSG_GETRULE, NULL, handle_rule);
 	if (rc == 0)
 		rc = read_objects(r, NFT_MSG_GETOBJ);
 	if (rc == 0)

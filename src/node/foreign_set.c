@@ -21,7 +21,7 @@ static void free_set(struct nftnl_set **set)
 		nftnl_set_free(*set);
 }
 
-static int take_set(const struct nlmsghdr *message, void *ctx)
+static int handle_set(const struct nlmsghdr *message, void *ctx)
 {
 	struct foreign_sets *sets = ctx;
 	CLEANUP(free_set) struct nftnl_set *parsed = nftnl_set_alloc();
@@ -53,7 +53,7 @@ static int take_set(const struct nlmsghdr *message, void *ctx)
 int foreign_sets_read(struct foreign_sets *sets)
 {
 	*sets = (struct foreign_sets){.elems_left = PREFLIGHT_ELEMS_MAX};
-	return foreign_dump(NFT_MSG_GETSET, NULL, take_set, sets);
+	return foreign_dump(NFT_MSG_GETSET, NULL, handle_set, sets);
 }
 
 void foreign_sets_done(struct foreign_sets *sets)
@@ -123,7 +123,7 @@ static bool decode_key(const struct nlattr *nest, size_t len, uint8_t key[static
 	return false;
 }
 
-static int take_elem(struct reading *r, const struct nlattr *nest)
+static int parse_elem(struct reading *r, const struct nlattr *nest)
 {
 	struct foreign_elem elem = {.range.len = r->key_len};
 	const struct nlattr *attr;
@@ -155,7 +155,7 @@ static int take_elem(struct reading *r, const struct nlattr *nest)
 	return rc;
 }
 
-static int take_elems(const struct nlmsghdr *message, void *ctx)
+static int handle_elems(const struct nlmsghdr *message, void *ctx)
 {
 	struct reading *r = ctx;
 	const struct nlattr *list, *nest;
@@ -172,7 +172,7 @@ static int take_elems(const struct nlmsghdr *message, void *ctx)
 			}
 			r->sets->elems_left--;
 			task_step();
-			if (take_elem(r, nest) < 0)
+			if (parse_elem(r, nest) < 0)
 				return foreign_dump_stop();
 		}
 	}
@@ -252,7 +252,7 @@ int foreign_elems_read(struct foreign_sets *sets, const struct foreign_place *pl
 	if (!set || set->key_len > FOREIGN_KEY_MAX)
 		return -ENOENT;
 	r.key_len = set->key_len;
-	rc = foreign_dump(NFT_MSG_GETSETELEM, place, take_elems, &r);
+	rc = foreign_dump(NFT_MSG_GETSETELEM, place, handle_elems, &r);
 	if (rc == 0 && (set->flags & NFT_SET_INTERVAL) && !(set->flags & NFT_SET_CONCAT))
 		close_intervals(elems->v.v, elems->v.n, r.ends.v, r.ends.n);
 	if (rc == 0)

@@ -100,7 +100,7 @@ static bool is_hook(uint32_t hook)
 	return false;
 }
 
-static int take_chain(const struct nlmsghdr *message, void *ctx)
+static int handle_chain(const struct nlmsghdr *message, void *ctx)
 {
 	struct scan *scan = ctx;
 	CLEANUP(free_chain) struct nftnl_chain *chain = nftnl_chain_alloc();
@@ -133,7 +133,7 @@ static int take_chain(const struct nlmsghdr *message, void *ctx)
 	return foreign_dump_stop();
 }
 
-static int take_rule(const struct nlmsghdr *message, void *ctx)
+static int handle_rule(const struct nlmsghdr *message, void *ctx)
 {
 	struct scan *scan = ctx;
 	CLEANUP(free_rule) struct nftnl_rule *rule = nftnl_rule_alloc();
@@ -153,7 +153,7 @@ static int take_rule(const struct nlmsghdr *message, void *ctx)
 	return foreign_dump_stop();
 }
 
-static int take_flowtable(const struct nlmsghdr *message, void *ctx)
+static int handle_flowtable(const struct nlmsghdr *message, void *ctx)
 {
 	struct scan *scan = ctx;
 	CLEANUP(free_flowtable) struct nftnl_flowtable *flowtable = nftnl_flowtable_alloc();
@@ -377,7 +377,7 @@ static int walk(struct scan *scan, struct preflight *preflight, const struct pos
 
 	if (rc != 0)
 		return rc < 0 ? rc : 0;
-	rc = foreign_dump(NFT_MSG_GETRULE, &place, take_rule, &own);
+	rc = foreign_dump(NFT_MSG_GETRULE, &place, handle_rule, &own);
 	for (size_t i = 0; i < own.rules.n && rc == 0; i++)
 		rc = walk_rule(scan, preflight, at, &own.rules.v[i]);
 	free_rules(&own);
@@ -417,14 +417,14 @@ static void clear(struct scan *scan)
 
 static int look(struct scan *scan, struct preflight *preflight)
 {
-	int rc = foreign_dump(NFT_MSG_GETCHAIN, NULL, take_chain, scan);
+	int rc = foreign_dump(NFT_MSG_GETCHAIN, NULL, handle_chain, scan);
 
 	if (rc == 0)
 		rc = foreign_sets_read(&scan->sets);
 	for (size_t i = 0; i < scan->bases.n && rc == 0; i++)
 		rc = check_base(scan, preflight, &scan->bases.v[i]);
 	if (rc == 0)
-		rc = foreign_dump(NFT_MSG_GETFLOWTABLE, NULL, take_flowtable, scan);
+		rc = foreign_dump(NFT_MSG_GETFLOWTABLE, NULL, handle_flowtable, scan);
 	for (size_t i = 0; i < scan->flowtables.n && rc == 0; i++)
 		rc = preflight_add(
 			preflight, "flowtable", PREFLIGHT_WARNING, scan->flowtables.v[i],

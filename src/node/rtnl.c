@@ -83,8 +83,8 @@ static int end_of_dump(const struct nlmsghdr *message)
 }
 
 /* One message of a dump: 1 when it was the last, 0, or a negative errno. */
-static int take_dumped(const struct rtnl_kind *kind, void *state, const struct nlmsghdr *message,
-		       bool *ret_changed)
+static int handle_dumped(const struct rtnl_kind *kind, void *state, const struct nlmsghdr *message,
+			 bool *ret_changed)
 {
 	if (message->nlmsg_type == NLMSG_DONE || message->nlmsg_type == NLMSG_ERROR)
 		return end_of_dump(message); /* struct nlmsgerr begins with the code, too */
@@ -120,7 +120,8 @@ static int read_dump(struct reading *reading, uint32_t seq)
 			if (message->nlmsg_seq != seq)
 				continue;
 			reading->interrupted |= (message->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
-			rc = take_dumped(reading->kind, reading->state, message, &reading->changed);
+			rc = handle_dumped(reading->kind, reading->state, message,
+					   &reading->changed);
 		}
 		task_yield();
 	}

@@ -16,16 +16,6 @@
 
 #include "internal.h"
 
-#define ADD_RULE(chain, ...)                                    \
-	add_rule(chain, (const struct nft_stmt[]){__VA_ARGS__}, \
-		 ARRAY_LEN(((const struct nft_stmt[]){__VA_ARGS__})), "")
-
-/* 224.0.0.0/3, with 255.255.255.255; ff00::/8 */
-static const struct prefix groups[FAMILY_COUNT] = {
-	[FAMILY_V4] = {.addr = {.family = FAMILY_V4, .b = {224}}, .len = 3},
-	[FAMILY_V6] = {.addr = {.family = FAMILY_V6, .b = {0xff}}, .len = 8},
-};
-
 /* A prefix of a pod. */
 struct destination {
 	const struct graph_pod *pod;
@@ -242,7 +232,7 @@ static int fill_ingress(const struct render *r, struct nft_chain *chain)
 		(void)strncpy(own.name, pod_set_name((enum family)family), sizeof(own.name) - 1);
 		rc = ADD_RULE(chain, own, verdict_stmt(NFT_VERDICT_RETURN, NULL));
 		if (rc == 0)
-			rc = ADD_RULE(chain, addr_stmt(NFT_DIR_DESTINATION, &groups[family]),
+			rc = ADD_RULE(chain, addr_stmt(NFT_DIR_DESTINATION, &group_addrs[family]),
 				      verdict_stmt(NFT_VERDICT_RETURN, NULL));
 	}
 	for (size_t i = 0; i < all.v.n && rc == 0; i++)

@@ -11,10 +11,6 @@
 
 #define MLD2_LISTENER_REPORT 143 /* RFC 3810; netinet/icmp6.h lacks it */
 
-#define ADD_RULE(chain, ...)                                    \
-	add_rule(chain, (const struct nft_stmt[]){__VA_ARGS__}, \
-		 ARRAY_LEN(((const struct nft_stmt[]){__VA_ARGS__})), "")
-
 /* Up to so many ports are compared one by one, 3 ns each; the lookup of a set takes 70. */
 #define TUNNELS_COMPARED_MAX 8
 
@@ -129,6 +125,22 @@ int add_node_services(struct nft_chain *chain)
 	return rc == 0 ? add_node_dns(chain) : rc;
 }
 
+/* What a host would take for an encapsulated packet. */
+static int add_tunnel_jumps(struct nft_chain *chain, const char *tunnels)
+{
+	uint8_t protos[] = {IPPROTO_IPIP, IPPROTO_IPV6, IPPROTO_GRE};
+	struct nft_stmt port = named_stmt(NFT_STMT_PORT_SET, SET_TUNNEL_PORTS);
+	int rc;
+
+	port.proto = IPPROTO_UDP;
+	rc = ADD_RULE(chain, port, verdict_stmt(NFT_VERDICT_JUMP, tunnels));
+	return rc == 0 ? ADD_RULE(
+				 chain,
+				 {.kind = NFT_STMT_PROTOS, .types = protos, .n = ARRAY_LEN(protos)},
+				 verdict_stmt(NFT_VERDICT_JUMP, tunnels))
+		       : rc;
+}
+
 /* In the hooks that few packets pass.
  * Established packets first, so that all the rest is paid once per connection; but for
  * - a SYN: conntrack takes one that comes with the ports of an old connection for a part of it
@@ -138,22 +150,16 @@ int add_node_services(struct nft_chain *chain)
  * there. */
 static int add_established(struct nft_chain *chain, const char *tunnels)
 {
-	uint8_t protos[] = {IPPROTO_IPIP, IPPROTO_IPV6, IPPROTO_GRE};
-	struct nft_stmt port = named_stmt(NFT_STMT_PORT_SET, SET_TUNNEL_PORTS), no_tunnel;
+	struct nft_stmt no_tunnel = named_stmt(NFT_STMT_PORT_SET, SET_TUNNEL_PORTS);
 	int rc = ADD_RULE(chain, {.kind = NFT_STMT_TCP_NOT_SYN}, {.kind = NFT_STMT_CT_ESTABLISHED},
 			  accept_stmt);
 
-	port.proto = IPPROTO_UDP;
-	no_tunnel = port;
+	no_tunnel.proto = IPPROTO_UDP;
 	no_tunnel.negate = true;
 	if (rc == 0)
 		rc = ADD_RULE(chain, no_tunnel, {.kind = NFT_STMT_CT_ESTABLISHED}, accept_stmt);
 	if (rc == 0)
-		rc = ADD_RULE(chain, port, verdict_stmt(NFT_VERDICT_JUMP, tunnels));
-	if (rc == 0)
-		rc = ADD_RULE(chain,
-			      {.kind = NFT_STMT_PROTOS, .types = protos, .n = ARRAY_LEN(protos)},
-			      verdict_stmt(NFT_VERDICT_JUMP, tunnels));
+		rc = add_tunnel_jumps(chain, tunnels);
 	if (rc == 0)
 		rc = ADD_RULE(chain, {.kind = NFT_STMT_PROTO, .proto = IPPROTO_TCP, .negate = true},
 			      {.kind = NFT_STMT_CT_ESTABLISHED}, accept_stmt);
@@ -175,16 +181,8 @@ static int add_allowed_jump(struct nft_chain *chain, const struct render_options
 static int write_not_tcp(struct nft_chain *chain, const struct render_options *options)
 {
 	const char *tunnels = options->pod_tunnels ? CHAIN_TO_NODE : CHAIN_TUNNELS;
-	struct nft_stmt port = named_stmt(NFT_STMT_PORT_SET, SET_TUNNEL_PORTS);
-	uint8_t protos[] = {IPPROTO_IPIP, IPPROTO_IPV6, IPPROTO_GRE};
-	int rc;
+	int rc = add_tunnel_jumps(chain, tunnels);
 
-	port.proto = IPPROTO_UDP;
-	rc = ADD_RULE(chain, port, verdict_stmt(NFT_VERDICT_JUMP, tunnels));
-	if (rc == 0)
-		rc = ADD_RULE(chain,
-			      {.kind = NFT_STMT_PROTOS, .types = protos, .n = ARRAY_LEN(protos)},
-			      verdict_stmt(NFT_VERDICT_JUMP, tunnels));
 	if (rc == 0)
 		rc = ADD_RULE(chain, {.kind = NFT_STMT_CT_ESTABLISHED}, accept_stmt);
 	return rc == 0 ? add_midstream(chain, NFT_STMT_SCTP_NOT_INIT) : rc;

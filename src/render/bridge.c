@@ -16,12 +16,7 @@
 #define CHAIN_REST_INGRESS "rest_ingress"
 #define CHAIN_UNKNOWN_PORT "unknown_port"
 
-#define ADD_RULE(chain, ...)                                    \
-	add_rule(chain, (const struct nft_stmt[]){__VA_ARGS__}, \
-		 ARRAY_LEN(((const struct nft_stmt[]){__VA_ARGS__})), "")
-
-/* 224.0.0.0/3, with 255.255.255.255; ff00::/8 */
-static const struct prefix groups[FAMILY_COUNT] = {
+const struct prefix group_addrs[FAMILY_COUNT] = {
 	[FAMILY_V4] = {.addr = {.family = FAMILY_V4, .b = {224}}, .len = 3},
 	[FAMILY_V6] = {.addr = {.family = FAMILY_V6, .b = {0xff}}, .len = 8},
 };
@@ -123,7 +118,7 @@ static int fill_egress(struct nft_chain *chain, const char *next)
 	int rc = ADD_RULE(chain, {.kind = NFT_STMT_ETHER_GROUP}, jump);
 
 	for (int family = 0; family < FAMILY_COUNT && rc == 0; family++)
-		rc = ADD_RULE(chain, destination(&groups[family], false), jump);
+		rc = ADD_RULE(chain, destination(&group_addrs[family], false), jump);
 	return rc == 0 && next ? ADD_RULE(chain, verdict_stmt(NFT_VERDICT_GOTO, next)) : rc;
 }
 
@@ -153,7 +148,7 @@ static int fill_ingress(const struct render *r, struct nft_chain *chain,
 
 		rc = judged_destinations(r, pod, (enum family)family, &own);
 		if (rc == 0 && has_allowed(r, pod))
-			rc = ADD_RULE(chain, destination(&groups[family], false),
+			rc = ADD_RULE(chain, destination(&group_addrs[family], false),
 				      verdict_stmt(NFT_VERDICT_GOTO, CHAIN_REST_INGRESS));
 		for (size_t i = 0; i < own.n && rc == 0; i++)
 			rc = own.v[i].len == 0 ? ADD_RULE(chain,

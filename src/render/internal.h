@@ -183,6 +183,14 @@ int add_set_rules(const struct rule_context *ctx, enum nft_stmt_kind kind,
 
 /* Adds a rule of these statements. 0 or -ENOMEM. */
 int add_rule(struct nft_chain *chain, const struct nft_stmt *stmts, size_t n, const char *comment);
+
+/* The statements one by one, without a comment. */
+#define ADD_RULE(chain, ...)                                    \
+	add_rule(chain, (const struct nft_stmt[]){__VA_ARGS__}, \
+		 ARRAY_LEN(((const struct nft_stmt[]){__VA_ARGS__})), "")
+
+/* 224.0.0.0/3, with 255.255.255.255; ff00::/8 */
+extern const struct prefix group_addrs[FAMILY_COUNT];
 struct nft_stmt verdict_stmt(enum nft_verdict_kind kind, const char *chain);
 enum nft_dir peer_dir(enum direction dir);
 

@@ -24,9 +24,6 @@ struct lockdown {
 	bool families[FAMILY_COUNT]; /* there are networks of it */
 };
 
-#define ADD_RULE(chain, ...)                                    \
-	add_rule(chain, (const struct nft_stmt[]){__VA_ARGS__}, \
-		 ARRAY_LEN(((const struct nft_stmt[]){__VA_ARGS__})), "")
 #define ADD_DROP(chain, ...)                                                                    \
 	add_rule(chain,                                                                         \
 		 (const struct nft_stmt[]){__VA_ARGS__, {.kind = NFT_STMT_COUNTER}, drop_stmt}, \

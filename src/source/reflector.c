@@ -224,7 +224,7 @@ static int delete_name(void *ctx, const char *ns, const char *name)
 }
 
 /* One whose end is not taken is still known, so that the next list tells of it. */
-static int take_gone(struct reflector *r, const struct api_item *item)
+static int handle_gone(struct reflector *r, const struct api_item *item)
 {
 	int rc = seen_drop(&r->seen, object_ns(&item->object), object_own_name(&item->object),
 			   delete_name, r);
@@ -321,7 +321,7 @@ static int take_item(void *ctx, const struct api_item *item)
 		rc = take_present(r, item);
 		break;
 	case API_ITEM_DELETE:
-		rc = take_gone(r, item);
+		rc = handle_gone(r, item);
 		break;
 	case API_ITEM_BOOKMARK:
 		return take_bookmark(r, item);
