@@ -16,182 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int add(struct nftnl_rule *rule, struct nftnl_expr *expr)
-{
-	if (!expr)
-		return -ENOMEM;
-	nftnl_rule_add_expr(rule, expr);
-	return 0;
-}
-
-/* An expression whose attributes could be set, or not: libnftnl copies names and values. */
-static int add_complete(struct nftnl_rule *rule, struct nftnl_expr *expr, bool complete)
-{
-	if (complete)
-		return add(rule, expr);
-	if (expr)
-		nftnl_expr_free(expr);
-	return -ENOMEM;
-}
-
-static int add_meta(struct nftnl_rule *rule, uint32_t key, uint32_t reg)
-{
-	struct nftnl_expr *expr = nftnl_expr_alloc("meta");
-
-	if (expr) {
-		nftnl_expr_set_u32(expr, NFTNL_EXPR_META_KEY, key);
-		nftnl_expr_set_u32(expr, NFTNL_EXPR_META_DREG, reg);
-	}
-	return add(rule, expr);
-}
-
-static int add_payload(struct nftnl_rule *rule, uint32_t base, uint32_t offset, uint32_t len,
-		       uint32_t reg)
-{
-	struct nftnl_expr *expr = nftnl_expr_alloc("payload");
-
-	if (expr) {
-		nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_BASE, base);
-		nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_OFFSET, offset);
-		nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_LEN, len);
-		nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_DREG, reg);
-	}
-	return add(rule, expr);
-}
-
-static int add_cmp(struct nftnl_rule *rule, uint32_t op, const void *data, uint32_t len)
-{
-	struct nftnl_expr *expr = nftnl_expr_alloc("cmp");
-
-	if (!expr)
-		return -ENOMEM;
-	nftnl_expr_set_u32(expr, NFTNL_EXPR_CMP_SREG, NFT_REG_1);
-	nftnl_expr_set_u32(expr, NFTNL_EXPR_CMP_OP, op);
-	return add_complete(rule, expr, nftnl_expr_set(expr, NFTNL_EXPR_CMP_DATA, data, len) == 0);
-}
-
-static int add_cmp_u8(struct nftnl_rule *rule, uint32_t op, uint8_t value)
-{
-	return add_cmp(rule, op, &value, sizeof(value));
-}
-
-static int add_mask(struct nftnl_rule *rule, const uint8_t *mask, uint32_t len)
-{
-	static const uint8_t zero[16];
-	struct nftnl_expr *expr = nftnl_expr_alloc("bitwise");
-
-	if (!expr)
-		return -ENOMEM;
-	nftnl_expr_set_u32(expr, NFTNL_EXPR_BITWISE_SREG, NFT_REG_1);
-	nftnl_expr_set_u32(expr, NFTNL_EXPR_BITWISE_DREG, NFT_REG_1);
-	nftnl_expr_set_u32(expr, NFTNL_EXPR_BITWISE_OP, NFT_BITWISE_BOOL);
-	nftnl_expr_set_u32(expr, NFTNL_EXPR_BITWISE_LEN, len);
-	return add_complete(rule, expr,
-			    nftnl_expr_set(expr, NFTNL_EXPR_BITWISE_MASK, mask, len) == 0 &&
-				    nftnl_expr_set(expr, NFTNL_EXPR_BITWISE_XOR, zero, len) == 0);
-}
-
-struct lookup {
-	const char *set;
-	uint32_t id; /* of an anonymous set in this batch; 0: a named one */
-	bool verdicts, negate;
-};
-
-static int add_lookup(struct nftnl_rule *rule, const struct lookup *lookup)
-{
-	struct nftnl_expr *expr = nftnl_expr_alloc("lookup");
-
-	if (!expr)
-		return -ENOMEM;
-	nftnl_expr_set_u32(expr, NFTNL_EXPR_LOOKUP_SREG, NFT_REG_1);
-	if (lookup->id)
-		nftnl_expr_set_u32(expr, NFTNL_EXPR_LOOKUP_SET_ID, lookup->id);
-	if (lookup->verdicts)
-		nftnl_expr_set_u32(expr, NFTNL_EXPR_LOOKUP_DREG, NFT_REG_VERDICT);
-	if (lookup->negate)
-		nftnl_expr_set_u32(expr, NFTNL_EXPR_LOOKUP_FLAGS, NFT_LOOKUP_F_INV);
-	return add_complete(rule, expr,
-			    nftnl_expr_set_str(expr, NFTNL_EXPR_LOOKUP_SET, lookup->set) == 0);
-}
-
-static int add_named_lookup(struct nftnl_rule *rule, const char *set, bool verdicts)
-{
-	return add_lookup(rule, &(struct lookup){.set = set, .verdicts = verdicts});
-}
-
-/* meta protocol ip */
-static int add_protocol(struct nftnl_rule *rule, uint16_t type)
-{
-	const uint16_t wire = htons(type);
-	int rc = add_meta(rule, NFT_META_PROTOCOL, NFT_REG_1);
-
-	return rc == 0 ? add_cmp(rule, NFT_CMP_EQ, &wire, sizeof(wire)) : rc;
-}
-
-/* ether type arp: what nft takes for what is neither of IPv4 nor of IPv6 */
-static int add_ethertype(struct nftnl_rule *rule, uint16_t type)
-{
-	const uint16_t wire = htons(type);
-	int rc = add_payload(rule, NFT_PAYLOAD_LL_HEADER, ETHER_TYPE, sizeof(wire), NFT_REG_1);
-
-	return rc == 0 ? add_cmp(rule, NFT_CMP_EQ, &wire, sizeof(wire)) : rc;
-}
-
-/* An inet table sees both families, and a bridge sees frames: say which is meant before looking
- * into a header. */
-static int add_family(struct nftnl_rule *rule, enum nft_table table, enum family family)
-{
-	static const uint8_t nfproto[] = {[FAMILY_V4] = NFPROTO_IPV4, [FAMILY_V6] = NFPROTO_IPV6};
-	int rc;
-
-	if (table == NFT_TABLE_BRIDGE)
-		return add_protocol(rule, family == FAMILY_V4 ? ETH_P_IP : ETH_P_IPV6);
-	rc = add_meta(rule, NFT_META_NFPROTO, NFT_REG_1);
-	return rc == 0 ? add_cmp_u8(rule, NFT_CMP_EQ, nfproto[family]) : rc;
-}
-
-static int add_l4proto_cmp(struct nftnl_rule *rule, uint32_t op, uint8_t proto)
-{
-	int rc = add_meta(rule, NFT_META_L4PROTO, NFT_REG_1);
-
-	return rc == 0 ? add_cmp_u8(rule, op, proto) : rc;
-}
-
-static int add_l4proto(struct nftnl_rule *rule, uint8_t proto)
-{
-	return add_l4proto_cmp(rule, NFT_CMP_EQ, proto);
-}
-
-static uint32_t addr_offset(const struct nft_stmt *stmt)
-{
-	bool source = stmt->dir == NFT_DIR_SOURCE;
-
-	if (stmt->kind == NFT_STMT_ARP_SOURCE)
-		return ARP_SADDR_IP;
-	if (stmt->family == FAMILY_V4)
-		return source ? IP_SADDR : IP_DADDR;
-	return source ? IP6_SADDR : IP6_DADDR;
-}
-
-/* The family, and the first bytes of the address into the first register. */
-static int add_addr_bytes(struct nftnl_rule *rule, enum nft_table table,
-			  const struct nft_stmt *stmt, uint32_t bytes)
-{
-	int rc = 0;
-
-	if (stmt->kind == NFT_STMT_ARP_SOURCE)
-		rc = add_ethertype(rule, ETH_P_ARP);
-	else if (!stmt->implied)
-		rc = add_family(rule, table, stmt->family);
-	return rc == 0 ? add_payload(rule, NFT_PAYLOAD_NETWORK_HEADER, addr_offset(stmt), bytes,
-				     NFT_REG_1)
-		       : rc;
-}
-
-static int add_addr(struct nftnl_rule *rule, enum nft_table table, const struct nft_stmt *stmt)
-{
-	return add_addr_bytes(rule, table, stmt, (uint32_t)addr_bytes(stmt->family));
-}
+#include "expr.h"
 
 /* ip saddr 10.0.0.0/8: whole bytes are compared as such, the rest under a mask. */
 static int build_prefix(enum nft_table table, struct nftnl_rule *rule, const struct nft_stmt *stmt)
@@ -203,15 +28,15 @@ static int build_prefix(enum nft_table table, struct nftnl_rule *rule, const str
 	int rc;
 
 	if (prefix->len % 8 == 0) {
-		rc = add_addr_bytes(rule, table, stmt, prefix->len / 8u);
-		return rc == 0 ? add_cmp(rule, op, prefix->addr.b, prefix->len / 8u) : rc;
+		rc = expr_add_addr_bytes(rule, table, stmt, prefix->len / 8u);
+		return rc == 0 ? expr_add_cmp(rule, op, prefix->addr.b, prefix->len / 8u) : rc;
 	}
 	for (unsigned bit = 0; bit < prefix->len; bit++)
 		mask[bit / 8] |= (uint8_t)(0x80u >> (bit % 8));
-	rc = add_addr(rule, table, stmt);
+	rc = expr_add_addr(rule, table, stmt);
 	if (rc == 0)
-		rc = add_mask(rule, mask, bytes);
-	return rc == 0 ? add_cmp(rule, op, prefix->addr.b, bytes) : rc;
+		rc = expr_add_mask(rule, mask, bytes);
+	return rc == 0 ? expr_add_cmp(rule, op, prefix->addr.b, bytes) : rc;
 }
 
 /* An anonymous set, and its lookup. */
@@ -224,9 +49,9 @@ static int look_up_list(struct nft_batch *batch, enum nft_table table, struct nf
 	set->id = batch->seq + 1; /* as good as any: unique in the batch */
 	set->chain = nftnl_rule_get_str(rule, NFTNL_RULE_CHAIN);
 	rc = nft_build_anonymous_set(batch, table, set, elems, n);
-	return rc == 0 ? add_lookup(rule, &(struct lookup){.set = "__set%d",
-							   .id = set->id,
-							   .negate = stmt->negate})
+	return rc == 0 ? expr_add_lookup(rule, &(struct expr_lookup){.set = "__set%d",
+								     .id = set->id,
+								     .negate = stmt->negate})
 		       : rc;
 }
 
@@ -256,7 +81,7 @@ static int build_addr(struct nft_batch *batch, enum nft_table table, struct nftn
 			elems[i].last[bit / 8] |= (uint8_t)(0x80u >> (bit % 8));
 		set.interval |= prefix->len < bytes * 8;
 	}
-	rc = add_addr(rule, table, stmt);
+	rc = expr_add_addr(rule, table, stmt);
 	if (rc == 0)
 		rc = look_up_list(batch, table, rule, stmt, &set, elems, stmt->n);
 	free(elems);
@@ -276,17 +101,18 @@ static int build_one_port(struct nftnl_rule *rule, const struct nft_ports *ports
 	int rc;
 
 	if (ports->first == ports->last)
-		return add_cmp(rule, NFT_CMP_EQ, &first, sizeof(first));
-	rc = add_cmp(rule, NFT_CMP_GTE, &first, sizeof(first));
-	return rc == 0 ? add_cmp(rule, NFT_CMP_LTE, &last, sizeof(last)) : rc;
+		return expr_add_cmp(rule, NFT_CMP_EQ, &first, sizeof(first));
+	rc = expr_add_cmp(rule, NFT_CMP_GTE, &first, sizeof(first));
+	return rc == 0 ? expr_add_cmp(rule, NFT_CMP_LTE, &last, sizeof(last)) : rc;
 }
 
 /* What `tcp dport` and `th dport` look at. */
 static int add_port(struct nftnl_rule *rule, const struct nft_stmt *stmt)
 {
-	int rc = stmt->proto ? add_l4proto(rule, stmt->proto) : 0;
+	int rc = stmt->proto ? expr_add_l4proto(rule, stmt->proto) : 0;
 
-	return rc == 0 ? add_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, TH_DPORT, 2, NFT_REG_1)
+	return rc == 0 ? expr_add_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, TH_DPORT, 2,
+					  NFT_REG_1)
 		       : rc;
 }
 
@@ -319,7 +145,7 @@ static int build_protos(struct nft_batch *batch, enum nft_table table, struct nf
 {
 	struct nft_anonymous set = {.key_type = NFT_TYPE_ID_INET_PROTO, .key_len = 1};
 	struct nft_anonymous_elem *elems = calloc(stmt->n + 1, sizeof(elems[0]));
-	int rc = elems ? add_meta(rule, NFT_META_L4PROTO, NFT_REG_1) : -ENOMEM;
+	int rc = elems ? expr_add_meta(rule, NFT_META_L4PROTO, NFT_REG_1) : -ENOMEM;
 
 	for (size_t i = 0; elems && i < stmt->n; i++)
 		elems[i].first[0] = elems[i].last[0] = stmt->types[i];
@@ -333,23 +159,23 @@ static int build_protos(struct nft_batch *batch, enum nft_table table, struct nf
 static int build_not_syn(struct nftnl_rule *rule)
 {
 	const uint8_t mask = TH_SYN | TH_ACK;
-	int rc = add_l4proto(rule, IPPROTO_TCP);
+	int rc = expr_add_l4proto(rule, IPPROTO_TCP);
 
 	if (rc == 0)
-		rc = add_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, TCP_FLAGS, 1, NFT_REG_1);
+		rc = expr_add_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, TCP_FLAGS, 1, NFT_REG_1);
 	if (rc == 0)
-		rc = add_mask(rule, &mask, sizeof(mask));
-	return rc == 0 ? add_cmp_u8(rule, NFT_CMP_NEQ, TH_SYN) : rc;
+		rc = expr_add_mask(rule, &mask, sizeof(mask));
+	return rc == 0 ? expr_add_cmp_u8(rule, NFT_CMP_NEQ, TH_SYN) : rc;
 }
 
 /* meta l4proto sctp @th,96,8 != 0x1: `sctp chunk init` takes Linux 5.14 */
 static int build_not_init(struct nftnl_rule *rule)
 {
-	int rc = add_l4proto(rule, IPPROTO_SCTP);
+	int rc = expr_add_l4proto(rule, IPPROTO_SCTP);
 
 	if (rc == 0)
-		rc = add_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, SCTP_CHUNK, 1, NFT_REG_1);
-	return rc == 0 ? add_cmp_u8(rule, NFT_CMP_NEQ, SCTP_CHUNK_INIT) : rc;
+		rc = expr_add_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, SCTP_CHUNK, 1, NFT_REG_1);
+	return rc == 0 ? expr_add_cmp_u8(rule, NFT_CMP_NEQ, SCTP_CHUNK_INIT) : rc;
 }
 
 /* udp dport != @ports */
@@ -357,8 +183,8 @@ static int build_port_set(struct nftnl_rule *rule, const struct nft_stmt *stmt)
 {
 	int rc = add_port(rule, stmt);
 
-	return rc == 0 ? add_lookup(rule,
-				    &(struct lookup){.set = stmt->name, .negate = stmt->negate})
+	return rc == 0 ? expr_add_lookup(rule, &(struct expr_lookup){.set = stmt->name,
+								     .negate = stmt->negate})
 		       : rc;
 }
 
@@ -369,11 +195,12 @@ static int build_dhcp(struct nftnl_rule *rule, const struct nft_stmt *stmt)
 	uint16_t server = htons(stmt->family == FAMILY_V4 ? 67 : 547);
 	bool from_client = stmt->dir == NFT_DIR_SOURCE;
 	uint16_t ports[] = {from_client ? client : server, from_client ? server : client};
-	int rc = add_l4proto(rule, IPPROTO_UDP);
+	int rc = expr_add_l4proto(rule, IPPROTO_UDP);
 
 	if (rc == 0)
-		rc = add_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, 0, sizeof(ports), NFT_REG_1);
-	return rc == 0 ? add_cmp(rule, NFT_CMP_EQ, ports, sizeof(ports)) : rc;
+		rc = expr_add_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, 0, sizeof(ports),
+				      NFT_REG_1);
+	return rc == 0 ? expr_add_cmp(rule, NFT_CMP_EQ, ports, sizeof(ports)) : rc;
 }
 
 /* fib saddr type local */
@@ -388,8 +215,8 @@ static int build_local_source(struct nftnl_rule *rule)
 		nftnl_expr_set_u32(expr, NFTNL_EXPR_FIB_FLAGS, NFTA_FIB_F_SADDR);
 		nftnl_expr_set_u32(expr, NFTNL_EXPR_FIB_DREG, NFT_REG_1);
 	}
-	rc = add(rule, expr);
-	return rc == 0 ? add_cmp(rule, NFT_CMP_EQ, &local, sizeof(local)) : rc;
+	rc = expr_add(rule, expr);
+	return rc == 0 ? expr_add_cmp(rule, NFT_CMP_EQ, &local, sizeof(local)) : rc;
 }
 
 /* icmpv6 type { nd-router-solicit, nd-router-advert } */
@@ -401,16 +228,17 @@ static int build_icmpv6(struct nft_batch *batch, enum nft_table table, struct nf
 	int rc = elems ? 0 : -ENOMEM;
 
 	if (rc == 0 && !stmt->implied)
-		rc = table == NFT_TABLE_BRIDGE ? add_ethertype(rule, ETH_P_IPV6)
-					       : add_family(rule, table, FAMILY_V6);
+		rc = table == NFT_TABLE_BRIDGE ? expr_add_ethertype(rule, ETH_P_IPV6)
+					       : expr_add_family(rule, table, FAMILY_V6);
 	for (size_t i = 0; elems && i < stmt->n; i++)
 		elems[i].first[0] = elems[i].last[0] = stmt->types[i];
 	if (rc == 0)
-		rc = add_l4proto(rule, IPPROTO_ICMPV6);
+		rc = expr_add_l4proto(rule, IPPROTO_ICMPV6);
 	if (rc == 0)
-		rc = add_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, ICMPV6_TYPE, 1, NFT_REG_1);
+		rc = expr_add_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, ICMPV6_TYPE, 1,
+				      NFT_REG_1);
 	if (rc == 0 && stmt->n == 1)
-		rc = add_cmp_u8(rule, NFT_CMP_EQ, stmt->types[0]);
+		rc = expr_add_cmp_u8(rule, NFT_CMP_EQ, stmt->types[0]);
 	else if (rc == 0)
 		rc = look_up_list(batch, table, rule, stmt, &set, elems, stmt->n);
 	free(elems);
@@ -427,7 +255,7 @@ static int build_vlan(struct nft_batch *batch, enum nft_table table, struct nftn
 		{{ETH_P_8021AD >> 8, ETH_P_8021AD & 0xff}, {0}},
 	};
 	struct nft_anonymous set = {.key_type = NFT_TYPE_ID_ETHERTYPE, .key_len = 2};
-	int rc = add_payload(rule, NFT_PAYLOAD_LL_HEADER, ETHER_TYPE, 2, NFT_REG_1);
+	int rc = expr_add_payload(rule, NFT_PAYLOAD_LL_HEADER, ETHER_TYPE, 2, NFT_REG_1);
 
 	return rc == 0 ? look_up_list(batch, table, rule, stmt, &set, types, 2) : rc;
 }
@@ -439,15 +267,15 @@ static int build_ether(enum nft_table table, struct nftnl_rule *rule, const stru
 	int rc = 0;
 
 	if (table != NFT_TABLE_BRIDGE)
-		rc = add_meta(rule, NFT_META_IIFTYPE, NFT_REG_1);
+		rc = expr_add_meta(rule, NFT_META_IIFTYPE, NFT_REG_1);
 	if (rc == 0 && table != NFT_TABLE_BRIDGE)
-		rc = add_cmp(rule, NFT_CMP_EQ, &ethernet, sizeof(ethernet));
+		rc = expr_add_cmp(rule, NFT_CMP_EQ, &ethernet, sizeof(ethernet));
 	if (rc == 0)
-		rc = add_payload(rule, NFT_PAYLOAD_LL_HEADER, ETHER_SADDR, sizeof(stmt->ether),
-				 NFT_REG_1);
+		rc = expr_add_payload(rule, NFT_PAYLOAD_LL_HEADER, ETHER_SADDR, sizeof(stmt->ether),
+				      NFT_REG_1);
 
-	return rc == 0 ? add_cmp(rule, stmt->negate ? NFT_CMP_NEQ : NFT_CMP_EQ, stmt->ether,
-				 sizeof(stmt->ether))
+	return rc == 0 ? expr_add_cmp(rule, stmt->negate ? NFT_CMP_NEQ : NFT_CMP_EQ, stmt->ether,
+				      sizeof(stmt->ether))
 		       : rc;
 }
 
@@ -457,22 +285,24 @@ static int build_ether_frame(struct nftnl_rule *rule, const struct nft_stmt *stm
 {
 	uint16_t type = htons(stmt->family == FAMILY_V4 ? ETH_P_IP : ETH_P_IPV6);
 	uint8_t wanted[sizeof(stmt->ether) + sizeof(type)];
-	int rc = add_payload(rule, NFT_PAYLOAD_LL_HEADER, ETHER_SADDR, sizeof(wanted), NFT_REG_1);
+	int rc = expr_add_payload(rule, NFT_PAYLOAD_LL_HEADER, ETHER_SADDR, sizeof(wanted),
+				  NFT_REG_1);
 
 	memcpy(wanted, stmt->ether, sizeof(stmt->ether));
 	memcpy(wanted + sizeof(stmt->ether), &type, sizeof(type));
-	return rc == 0 ? add_cmp(rule, NFT_CMP_EQ, wanted, sizeof(wanted)) : rc;
+	return rc == 0 ? expr_add_cmp(rule, NFT_CMP_EQ, wanted, sizeof(wanted)) : rc;
 }
 
 /* ether daddr & 01:00:00:00:00:00 == 01:00:00:00:00:00 */
 static int build_ether_group(struct nftnl_rule *rule)
 {
 	static const uint8_t group[NFT_ETHER_BYTES] = {1};
-	int rc = add_payload(rule, NFT_PAYLOAD_LL_HEADER, ETHER_DADDR, sizeof(group), NFT_REG_1);
+	int rc = expr_add_payload(rule, NFT_PAYLOAD_LL_HEADER, ETHER_DADDR, sizeof(group),
+				  NFT_REG_1);
 
 	if (rc == 0)
-		rc = add_mask(rule, group, sizeof(group));
-	return rc == 0 ? add_cmp(rule, NFT_CMP_EQ, group, sizeof(group)) : rc;
+		rc = expr_add_mask(rule, group, sizeof(group));
+	return rc == 0 ? expr_add_cmp(rule, NFT_CMP_EQ, group, sizeof(group)) : rc;
 }
 
 static int add_ct_state(struct nftnl_rule *rule)
@@ -483,7 +313,7 @@ static int add_ct_state(struct nftnl_rule *rule)
 		nftnl_expr_set_u32(expr, NFTNL_EXPR_CT_KEY, NFT_CT_STATE);
 		nftnl_expr_set_u32(expr, NFTNL_EXPR_CT_DREG, NFT_REG_1);
 	}
-	return add(rule, expr);
+	return expr_add(rule, expr);
 }
 
 /* ct state != established: a packet has one state, a bit of its own */
@@ -492,7 +322,7 @@ static int build_not_established(struct nftnl_rule *rule)
 	const uint32_t established = CT_ESTABLISHED;
 	int rc = add_ct_state(rule);
 
-	return rc == 0 ? add_cmp(rule, NFT_CMP_NEQ, &established, sizeof(established)) : rc;
+	return rc == 0 ? expr_add_cmp(rule, NFT_CMP_NEQ, &established, sizeof(established)) : rc;
 }
 
 /* ct state established,related */
@@ -502,19 +332,19 @@ static int build_established(struct nftnl_rule *rule)
 	int rc = add_ct_state(rule);
 
 	if (rc == 0)
-		rc = add_mask(rule, (const uint8_t *)&states, sizeof(states));
-	return rc == 0 ? add_cmp(rule, NFT_CMP_NEQ, &none, sizeof(none)) : rc;
+		rc = expr_add_mask(rule, (const uint8_t *)&states, sizeof(states));
+	return rc == 0 ? expr_add_cmp(rule, NFT_CMP_NEQ, &none, sizeof(none)) : rc;
 }
 
 /* ip6 hoplimit 255 */
 static int build_hoplimit(struct nftnl_rule *rule, enum nft_table table,
 			  const struct nft_stmt *stmt)
 {
-	int rc = stmt->implied ? 0 : add_family(rule, table, FAMILY_V6);
+	int rc = stmt->implied ? 0 : expr_add_family(rule, table, FAMILY_V6);
 
 	if (rc == 0)
-		rc = add_payload(rule, NFT_PAYLOAD_NETWORK_HEADER, IP6_HOPLIMIT, 1, NFT_REG_1);
-	return rc == 0 ? add_cmp_u8(rule, NFT_CMP_EQ, stmt->hoplimit) : rc;
+		rc = expr_add_payload(rule, NFT_PAYLOAD_NETWORK_HEADER, IP6_HOPLIMIT, 1, NFT_REG_1);
+	return rc == 0 ? expr_add_cmp_u8(rule, NFT_CMP_EQ, stmt->hoplimit) : rc;
 }
 
 /* @th,64,128 != 0xfd000000000000000000000000000007: nft has no word for it before 1.0.8. What is
@@ -524,14 +354,14 @@ static int build_nd_target(struct nftnl_rule *rule, const struct nft_stmt *stmt)
 	const struct prefix *prefix = &stmt->prefixes[0];
 	uint32_t bytes = (prefix->len + 7u) / 8;
 	uint8_t mask[16] = {0};
-	int rc = add_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, ND_TARGET, bytes, NFT_REG_1);
+	int rc = expr_add_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, ND_TARGET, bytes, NFT_REG_1);
 
 	for (unsigned bit = 0; bit < prefix->len; bit++)
 		mask[bit / 8] |= (uint8_t)(0x80u >> (bit % 8));
 	if (rc == 0 && prefix->len % 8 != 0)
-		rc = add_mask(rule, mask, bytes);
-	return rc == 0 ? add_cmp(rule, stmt->negate ? NFT_CMP_NEQ : NFT_CMP_EQ, prefix->addr.b,
-				 bytes)
+		rc = expr_add_mask(rule, mask, bytes);
+	return rc == 0 ? expr_add_cmp(rule, stmt->negate ? NFT_CMP_NEQ : NFT_CMP_EQ, prefix->addr.b,
+				      bytes)
 		       : rc;
 }
 
@@ -544,43 +374,43 @@ static uint32_t interface_key(enum nft_dir dir)
 static int build_interface(struct nftnl_rule *rule, const struct nft_stmt *stmt)
 {
 	char name[IFNAMSIZ] = {0};
-	int rc = add_meta(rule, interface_key(stmt->dir), NFT_REG_1);
+	int rc = expr_add_meta(rule, interface_key(stmt->dir), NFT_REG_1);
 
 	memcpy(name, stmt->name, strnlen(stmt->name, sizeof(name) - 1));
-	return rc == 0 ? add_cmp(rule, NFT_CMP_EQ, name, sizeof(name)) : rc;
+	return rc == 0 ? expr_add_cmp(rule, NFT_CMP_EQ, name, sizeof(name)) : rc;
 }
 
 /* meta iifkind "veth": since Linux 5.6 */
 static int build_interface_kind(struct nftnl_rule *rule, const struct nft_stmt *stmt)
 {
 	char name[IFNAMSIZ] = {0};
-	int rc = add_meta(rule, NFT_META_IIFKIND, NFT_REG_1);
+	int rc = expr_add_meta(rule, NFT_META_IIFKIND, NFT_REG_1);
 
 	memcpy(name, stmt->name, strnlen(stmt->name, sizeof(name) - 1));
-	return rc == 0 ? add_cmp(rule, NFT_CMP_EQ, name, sizeof(name)) : rc;
+	return rc == 0 ? expr_add_cmp(rule, NFT_CMP_EQ, name, sizeof(name)) : rc;
 }
 
 /* th dport . meta l4proto vmap @ports: fields take registers of four bytes, one after the other. */
 static int build_port_map(struct nftnl_rule *rule, const char *set)
 {
-	int rc = add_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, TH_DPORT, 2, NFT_REG_1);
+	int rc = expr_add_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, TH_DPORT, 2, NFT_REG_1);
 
 	if (rc == 0)
-		rc = add_meta(rule, NFT_META_L4PROTO, NFT_REG32_01);
-	return rc == 0 ? add_named_lookup(rule, set, true) : rc;
+		rc = expr_add_meta(rule, NFT_META_L4PROTO, NFT_REG32_01);
+	return rc == 0 ? expr_add_named_lookup(rule, set, true) : rc;
 }
 
 /* ip daddr . meta l4proto . th dport @named */
 static int build_tuple(struct nftnl_rule *rule, enum nft_table table, const struct nft_stmt *stmt)
 {
 	uint32_t proto = stmt->family == FAMILY_V4 ? NFT_REG32_01 : NFT_REG32_04;
-	int rc = add_addr(rule, table, stmt);
+	int rc = expr_add_addr(rule, table, stmt);
 
 	if (rc == 0)
-		rc = add_meta(rule, NFT_META_L4PROTO, proto);
+		rc = expr_add_meta(rule, NFT_META_L4PROTO, proto);
 	if (rc == 0)
-		rc = add_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, TH_DPORT, 2, proto + 1);
-	return rc == 0 ? add_named_lookup(rule, stmt->name, false) : rc;
+		rc = expr_add_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, TH_DPORT, 2, proto + 1);
+	return rc == 0 ? expr_add_named_lookup(rule, stmt->name, false) : rc;
 }
 
 /* ip saddr . ip daddr . meta l4proto . th sport . th dport @flows */
@@ -588,23 +418,23 @@ static int build_flow(struct nftnl_rule *rule, enum nft_table table, const struc
 {
 	bool v4 = stmt->family == FAMILY_V4;
 	uint32_t bytes = (uint32_t)addr_bytes(stmt->family), reg = NFT_REG32_00 + bytes / 4;
-	int rc = stmt->implied ? 0 : add_family(rule, table, stmt->family);
+	int rc = stmt->implied ? 0 : expr_add_family(rule, table, stmt->family);
 
 	if (rc == 0)
-		rc = add_payload(rule, NFT_PAYLOAD_NETWORK_HEADER, v4 ? IP_SADDR : IP6_SADDR, bytes,
-				 NFT_REG_1);
+		rc = expr_add_payload(rule, NFT_PAYLOAD_NETWORK_HEADER, v4 ? IP_SADDR : IP6_SADDR,
+				      bytes, NFT_REG_1);
 	/* The register of four bytes that the first of sixteen begins with is that one. */
 	if (rc == 0)
-		rc = add_payload(rule, NFT_PAYLOAD_NETWORK_HEADER, v4 ? IP_DADDR : IP6_DADDR, bytes,
-				 reg);
+		rc = expr_add_payload(rule, NFT_PAYLOAD_NETWORK_HEADER, v4 ? IP_DADDR : IP6_DADDR,
+				      bytes, reg);
 	reg += bytes / 4;
 	if (rc == 0)
-		rc = add_meta(rule, NFT_META_L4PROTO, reg);
+		rc = expr_add_meta(rule, NFT_META_L4PROTO, reg);
 	if (rc == 0)
-		rc = add_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, TH_SPORT, 2, reg + 1);
+		rc = expr_add_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, TH_SPORT, 2, reg + 1);
 	if (rc == 0)
-		rc = add_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, TH_DPORT, 2, reg + 2);
-	return rc == 0 ? add_named_lookup(rule, stmt->name, false) : rc;
+		rc = expr_add_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, TH_DPORT, 2, reg + 2);
+	return rc == 0 ? expr_add_named_lookup(rule, stmt->name, false) : rc;
 }
 
 static int build_verdict(struct nftnl_rule *rule, const struct nft_verdict *verdict)
@@ -616,9 +446,10 @@ static int build_verdict(struct nftnl_rule *rule, const struct nft_verdict *verd
 		return -ENOMEM;
 	nftnl_expr_set_u32(expr, NFTNL_EXPR_IMM_DREG, NFT_REG_VERDICT);
 	nftnl_expr_set_u32(expr, NFTNL_EXPR_IMM_VERDICT, (uint32_t)codes[verdict->kind]);
-	return add_complete(rule, expr,
-			    !verdict->chain[0] || nftnl_expr_set_str(expr, NFTNL_EXPR_IMM_CHAIN,
-								     verdict->chain) == 0);
+	return expr_add_complete(
+		rule, expr,
+		!verdict->chain[0] ||
+			nftnl_expr_set_str(expr, NFTNL_EXPR_IMM_CHAIN, verdict->chain) == 0);
 }
 
 int nft_build_stmt(struct nft_batch *batch, enum nft_table table, struct nftnl_rule *rule,
@@ -636,7 +467,7 @@ int nft_build_stmt(struct nft_batch *batch, enum nft_table table, struct nftnl_r
 	case NFT_STMT_HOPLIMIT:
 		return build_hoplimit(rule, table, stmt);
 	case NFT_STMT_FAMILY:
-		return add_family(rule, table, stmt->family);
+		return expr_add_family(rule, table, stmt->family);
 	case NFT_STMT_VLAN:
 		return build_vlan(batch, table, rule, stmt);
 	case NFT_STMT_ETHER_SOURCE:
@@ -644,7 +475,7 @@ int nft_build_stmt(struct nft_batch *batch, enum nft_table table, struct nftnl_r
 	case NFT_STMT_ETHER_FRAME:
 		return build_ether_frame(rule, stmt);
 	case NFT_STMT_ETHER_TYPE:
-		return add_ethertype(rule, stmt->family == FAMILY_V4 ? ETH_P_IP : ETH_P_IPV6);
+		return expr_add_ethertype(rule, stmt->family == FAMILY_V4 ? ETH_P_IP : ETH_P_IPV6);
 	case NFT_STMT_ETHER_GROUP:
 		return build_ether_group(rule);
 	case NFT_STMT_ADDR:
@@ -654,15 +485,17 @@ int nft_build_stmt(struct nft_batch *batch, enum nft_table table, struct nftnl_r
 		return build_nd_target(rule, stmt);
 	case NFT_STMT_ADDR_SET:
 	case NFT_STMT_ADDR_MAP:
-		rc = add_addr(rule, table, stmt);
-		return rc == 0 ? add_named_lookup(rule, stmt->name, stmt->kind == NFT_STMT_ADDR_MAP)
+		rc = expr_add_addr(rule, table, stmt);
+		return rc == 0 ? expr_add_named_lookup(rule, stmt->name,
+						       stmt->kind == NFT_STMT_ADDR_MAP)
 			       : rc;
 	case NFT_STMT_TUPLE_SET:
 		return build_tuple(rule, table, stmt);
 	case NFT_STMT_FLOW_SET:
 		return build_flow(rule, table, stmt);
 	case NFT_STMT_PROTO:
-		return add_l4proto_cmp(rule, stmt->negate ? NFT_CMP_NEQ : NFT_CMP_EQ, stmt->proto);
+		return expr_add_l4proto_cmp(rule, stmt->negate ? NFT_CMP_NEQ : NFT_CMP_EQ,
+					    stmt->proto);
 	case NFT_STMT_PROTOS:
 		return build_protos(batch, table, rule, stmt);
 	case NFT_STMT_TCP_NOT_SYN:
@@ -683,18 +516,18 @@ int nft_build_stmt(struct nft_batch *batch, enum nft_table table, struct nftnl_r
 		return build_interface_kind(rule, stmt);
 	case NFT_STMT_INTERFACE_SET:
 	case NFT_STMT_INTERFACE_MAP:
-		rc = add_meta(rule, interface_key(stmt->dir), NFT_REG_1);
-		return rc == 0 ? add_named_lookup(rule, stmt->name,
-						  stmt->kind == NFT_STMT_INTERFACE_MAP)
+		rc = expr_add_meta(rule, interface_key(stmt->dir), NFT_REG_1);
+		return rc == 0 ? expr_add_named_lookup(rule, stmt->name,
+						       stmt->kind == NFT_STMT_INTERFACE_MAP)
 			       : rc;
 	case NFT_STMT_INDEX_MAP:
-		rc = add_meta(rule, stmt->dir == NFT_DIR_SOURCE ? NFT_META_IIF : NFT_META_OIF,
-			      NFT_REG_1);
-		return rc == 0 ? add_named_lookup(rule, stmt->name, true) : rc;
+		rc = expr_add_meta(rule, stmt->dir == NFT_DIR_SOURCE ? NFT_META_IIF : NFT_META_OIF,
+				   NFT_REG_1);
+		return rc == 0 ? expr_add_named_lookup(rule, stmt->name, true) : rc;
 	case NFT_STMT_PORT_MAP:
 		return build_port_map(rule, stmt->name);
 	case NFT_STMT_COUNTER:
-		return add(rule, nftnl_expr_alloc("counter"));
+		return expr_add(rule, nftnl_expr_alloc("counter"));
 	case NFT_STMT_VERDICT:
 		return build_verdict(rule, &stmt->verdict);
 	}
