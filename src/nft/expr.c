@@ -11,8 +11,6 @@
 
 #include "encode_expr.h"
 
-#include "encode_expr.h"
-
 int expr_add(struct nftnl_rule *rule, struct nftnl_expr *expr)
 {
 	if (!expr)
