@@ -84,16 +84,19 @@ static struct claim_key claim_key(const struct pod *pod, size_t kind)
 	return key;
 }
 
-/* Addresses that are no pod's alone: unspecified, loopback, link-local of IPv6, multicast and
- * broadcast. The API server takes them in a pod's status all the same. */
+/* Addresses that are no pod's alone: 0.0.0.0/8, loopback, link-local of IPv6, multicast and
+ * broadcast. The API server takes them in a pod's status all the same. The rest of 240.0.0.0/4 is
+ * unicast to Linux (include/linux/in.h), and clusters use it for pods. */
 static bool is_usable(const struct addr *addr)
 {
 	static const struct addr loopback = {.family = FAMILY_V6, .b = {[15] = 1}};
 	static const struct addr unspecified = {.family = FAMILY_V6};
+	static const struct addr broadcast = {.family = FAMILY_V4, .b = {255, 255, 255, 255}};
 	const uint8_t *b = addr->b;
 
 	if (addr->family == FAMILY_V4)
-		return b[0] != 0 && b[0] != 127 && b[0] < 224;
+		return b[0] != 0 && b[0] != 127 && b[0] >> 4 != 14 &&
+		       addr_compare(addr, &broadcast) != 0;
 	return b[0] != 0xff && (b[0] != 0xfe || b[1] >> 6 != 2) &&
 	       addr_compare(addr, &loopback) != 0 && addr_compare(addr, &unspecified) != 0;
 }

@@ -231,10 +231,10 @@ static int fill_ingress(const struct render *r, struct nft_chain *chain)
 
 		(void)strncpy(own.name, pod_set_name((enum family)family), sizeof(own.name) - 1);
 		rc = ADD_RULE(chain, own, verdict_stmt(NFT_VERDICT_RETURN, NULL));
-		if (rc == 0)
-			rc = ADD_RULE(chain, addr_stmt(NFT_DIR_DESTINATION, &group_addrs[family]),
-				      verdict_stmt(NFT_VERDICT_RETURN, NULL));
 	}
+	for (size_t i = 0; i < GROUP_ADDRS && rc == 0; i++)
+		rc = ADD_RULE(chain, addr_stmt(NFT_DIR_DESTINATION, &group_addrs[i]),
+			      verdict_stmt(NFT_VERDICT_RETURN, NULL));
 	for (size_t i = 0; i < all.v.n && rc == 0; i++)
 		rc = add_destination(chain, &all, &all.v.v[i]);
 	vec_free(&all.v);

@@ -16,9 +16,13 @@
 #define CHAIN_REST_INGRESS "rest_ingress"
 #define CHAIN_UNKNOWN_PORT "unknown_port"
 
-const struct prefix group_addrs[FAMILY_COUNT] = {
-	[FAMILY_V4] = {.addr = {.family = FAMILY_V4, .b = {224}}, .len = 3},
-	[FAMILY_V6] = {.addr = {.family = FAMILY_V6, .b = {0xff}}, .len = 8},
+/* ipv4_is_multicast() and ipv4_is_lbcast() of the kernel's include/linux/in.h,
+ * ipv6_addr_is_multicast(). The rest of 240.0.0.0/4 is unicast to Linux since 2.6.25, and clusters
+ * use it. */
+const struct prefix group_addrs[GROUP_ADDRS] = {
+	{.addr = {.family = FAMILY_V4, .b = {224}}, .len = 4},
+	{.addr = {.family = FAMILY_V4, .b = {255, 255, 255, 255}}, .len = 32},
+	{.addr = {.family = FAMILY_V6, .b = {0xff}}, .len = 8},
 };
 
 struct link_id pod_link(const struct graph_pod *pod)
@@ -117,8 +121,8 @@ static int fill_egress(struct nft_chain *chain, const char *next)
 	struct nft_stmt jump = verdict_stmt(NFT_VERDICT_JUMP, CHAIN_GROUP_EGRESS);
 	int rc = ADD_RULE(chain, {.kind = NFT_STMT_ETHER_GROUP}, jump);
 
-	for (int family = 0; family < FAMILY_COUNT && rc == 0; family++)
-		rc = ADD_RULE(chain, destination(&group_addrs[family], false), jump);
+	for (size_t i = 0; i < GROUP_ADDRS && rc == 0; i++)
+		rc = ADD_RULE(chain, destination(&group_addrs[i], false), jump);
 	return rc == 0 && next ? ADD_RULE(chain, verdict_stmt(NFT_VERDICT_GOTO, next)) : rc;
 }
 
@@ -147,9 +151,10 @@ static int fill_ingress(const struct render *r, struct nft_chain *chain,
 		struct pod_sources own = {0};
 
 		rc = judged_destinations(r, pod, (enum family)family, &own);
-		if (rc == 0 && has_allowed(r, pod))
-			rc = ADD_RULE(chain, destination(&group_addrs[family], false),
-				      verdict_stmt(NFT_VERDICT_GOTO, CHAIN_REST_INGRESS));
+		for (size_t i = 0; i < GROUP_ADDRS && rc == 0 && has_allowed(r, pod); i++)
+			if (group_addrs[i].addr.family == family)
+				rc = ADD_RULE(chain, destination(&group_addrs[i], false),
+					      verdict_stmt(NFT_VERDICT_GOTO, CHAIN_REST_INGRESS));
 		for (size_t i = 0; i < own.n && rc == 0; i++)
 			rc = own.v[i].len == 0 ? ADD_RULE(chain,
 							  {.kind = NFT_STMT_ETHER_TYPE,

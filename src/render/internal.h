@@ -189,8 +189,9 @@ int add_rule(struct nft_chain *chain, const struct nft_stmt *stmts, size_t n, co
 	add_rule(chain, (const struct nft_stmt[]){__VA_ARGS__}, \
 		 ARRAY_LEN(((const struct nft_stmt[]){__VA_ARGS__})), "")
 
-/* 224.0.0.0/3, with 255.255.255.255; ff00::/8 */
-extern const struct prefix group_addrs[FAMILY_COUNT];
+/* What is no host's address: multicast of both families, and 255.255.255.255. */
+#define GROUP_ADDRS 3
+extern const struct prefix group_addrs[GROUP_ADDRS];
 struct nft_stmt verdict_stmt(enum nft_verdict_kind kind, const char *chain);
 enum nft_dir peer_dir(enum direction dir);
 

@@ -73,6 +73,12 @@ static void isolate(const char *name, const char *type)
 	put(yaml);
 }
 
+static bool passes_to(struct packet *packet, uint8_t first, uint8_t last)
+{
+	packet->to = (struct addr){.b = {first, 255, 255, last}};
+	return interp_bridge(render_ruleset(cluster.render), packet);
+}
+
 /* UDP from A to B, or to a group. */
 static bool passes(uint8_t source, bool group)
 {
@@ -132,6 +138,28 @@ static void isolation_comes_and_goes(void **state)
 	assert_true(passes(1, true));
 	assert_null(bridge_chain("group_egress"));
 	assert_null(bridge_chain("rest_ingress"));
+}
+
+/* 240.0.0.0/4 is unicast, but for its last address: include/linux/in.h. */
+static void reserved_addresses_are_no_group(void **state)
+{
+	struct packet packet = {.family = FAMILY_V4,
+				.from = {.b = {10, 0, 0, 1}},
+				.proto = IPPROTO_UDP,
+				.port = 5353,
+				.ethernet = true,
+				.ether = {0x0a, 0, 0, 0, 0, 1},
+				.index = {PORT_A, PORT_B}};
+
+	(void)state;
+	put_pod("a", 1, PORT_A);
+	isolate("a", "Egress");
+	assert_true(passes_to(&packet, 223, 255));
+	assert_false(passes_to(&packet, 224, 255));
+	assert_false(passes_to(&packet, 239, 255));
+	assert_true(passes_to(&packet, 240, 255));
+	assert_true(passes_to(&packet, 255, 254));
+	assert_false(passes_to(&packet, 255, 255));
 }
 
 static void close_ports(size_t n)
@@ -248,9 +276,8 @@ static void allowed_addresses_are_policed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(without_ports_there_is_nothing),
-		TEST(isolation_comes_and_goes),
-		TEST(the_port_of_an_unknown_pod_is_closed),
+		TEST(without_ports_there_is_nothing),  TEST(isolation_comes_and_goes),
+		TEST(reserved_addresses_are_no_group), TEST(the_port_of_an_unknown_pod_is_closed),
 		TEST(allowed_addresses_are_policed),
 	};
 

@@ -187,6 +187,42 @@ static void what_nobody_has_seen_is_the_younger_ones(void **state)
 }
 
 /* A CNI result comes before the object of its pod. */
+/* Who has it when a pod says so, and nobody has seen it. */
+static const char *claimant(const char *addr)
+{
+	static char name[20];
+	char yaml[200];
+	struct cluster c;
+
+	(void)snprintf(yaml, sizeof(yaml),
+		       "apiVersion: v1\nkind: Pod\nmetadata: {name: x, namespace: t}\n"
+		       "spec: {nodeName: n1}\nstatus: {phase: Running, podIPs: [{ip: \"%s\"}]}\n",
+		       addr);
+	start(&c, yaml);
+	(void)snprintf(name, sizeof(name), "%s", owner(&c, addr));
+	unit_cluster_stop(&c);
+	return name;
+}
+
+/* include/linux/in.h and include/net/ipv6.h say what is unicast: 240.0.0.0/4 is, but for its last.
+ */
+static void only_a_unicast_address_is_a_pods(void **state)
+{
+	static const char *const
+		unicast[] = {"1.0.0.1",   "126.255.255.255", "128.0.0.0",
+			     "223.1.2.3", "240.0.0.0",       "255.255.255.254",
+			     "::2",       "fec0::1",         "fd00::7"},
+		*const others[] = {"0.0.0.1",         "127.0.0.1", "224.0.0.0", "239.255.255.255",
+				   "255.255.255.255", "::",        "::1",       "fe80::1",
+				   "ff02::1"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(unicast); i++)
+		assert_string_equal(claimant(unicast[i]), "x");
+	for (size_t i = 0; i < ARRAY_LEN(others); i++)
+		assert_string_equal(claimant(others[i]), "nobody");
+}
+
 static void what_an_unknown_pod_has_is_nobody_elses(void **state)
 {
 	const struct observed_pod unknown = {.ns = "t", .name = "new", .uid = "u9"};
@@ -317,6 +353,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(forged_claims_change_nothing_in_any_order),
 		cmocka_unit_test(what_nobody_has_seen_is_the_younger_ones),
+		cmocka_unit_test(only_a_unicast_address_is_a_pods),
 		cmocka_unit_test(what_an_unknown_pod_has_is_nobody_elses),
 		cmocka_unit_test(what_some_pod_here_has_is_nobodys_elsewhere),
 		cmocka_unit_test(a_pod_at_a_device_goes_before_a_younger_one),
