@@ -17,6 +17,8 @@
 #define LIFETIME_S 432000
 
 struct cut {
+	struct cut_member
+		member; /* of its namespace's share; the first, so it is the cut's address */
 	struct render_cut what;
 	int64_t until_us;  /* CLOCK_MONOTONIC */
 	UT_hash_handle hh; /* by what */
@@ -43,6 +45,14 @@ static void forget_through(struct cuts *cuts)
 	cuts->next = 0;
 }
 
+/* The ruleset keeps it. */
+static void forget_cut(struct cuts *cuts, struct cut *cut)
+{
+	cut_shares_remove(&cuts->shares, &cut->member);
+	HASH_DEL(cuts->all, cut);
+	free(cut);
+}
+
 void cuts_done(struct cuts *cuts)
 {
 	struct cut *cut, *next;
@@ -50,10 +60,9 @@ void cuts_done(struct cuts *cuts)
 	cuts->next = cuts->n_committed = cuts->n_rendered = cuts->pending.n;
 	forget_through(cuts);
 	vec_free(&cuts->pending);
-	HASH_ITER (hh, cuts->all, cut, next) {
-		HASH_DEL(cuts->all, cut);
-		free(cut);
-	}
+	HASH_ITER (hh, cuts->all, cut, next)
+		forget_cut(cuts, cut);
+	cut_shares_done(&cuts->shares);
 }
 
 bool cuts_concern(const struct conntrack_entry *entry)
@@ -97,8 +106,7 @@ bool cuts_unrendered(const struct cuts *cuts)
 static void remove_cut(struct cuts *cuts, struct cut *cut)
 {
 	render_uncut(cuts->render, &cut->what);
-	HASH_DEL(cuts->all, cut);
-	free(cut);
+	forget_cut(cuts, cut);
 }
 
 /* The host's own addresses are those of nodes as far as the graph knows: what it takes for another
@@ -110,25 +118,57 @@ static bool is_node(const struct cuts *cuts, const struct addr *addr)
 	return graph_addr_nodes(cuts->graph, addr, &nodes) > 0;
 }
 
+static const struct graph_pod *pod_at(const struct cuts *cuts, const struct addr *addr)
+{
+	const struct graph_pod *pod = graph_addr_owner(cuts->graph, addr);
+
+	return pod ? pod : graph_link_local_owner(cuts->graph, addr);
+}
+
+/* The client's: only whoever opens connections can have many cut. Where that is no pod it is the
+ * server's. */
+static const char *namespace_of(const struct cuts *cuts, const struct render_cut *what)
+{
+	const struct graph_pod *pod = pod_at(cuts, &what->from);
+
+	if (!pod)
+		pod = pod_at(cuts, &what->to);
+	return pod ? pod->object->ns : "";
+}
+
+/* NULL: no memory. */
+static struct cut *new_cut(struct cuts *cuts, const struct render_cut *what)
+{
+	struct cut *cut = calloc(1, sizeof(*cut));
+
+	if (!cut)
+		return NULL;
+	cut->what = *what;
+	if (cut_shares_add(&cuts->shares, &cut->member, namespace_of(cuts, what), CUTS_MAX + 1) ==
+	    0) {
+		HASH_ADD(hh, cuts->all, what, sizeof(cut->what), cut);
+		if (table_added(cut))
+			return cut;
+		cut_shares_remove(&cuts->shares, &cut->member);
+	}
+	free(cut);
+	return NULL;
+}
+
+/* One that is there already becomes the newest, and its owner may be another. */
 static int put_cut(struct cuts *cuts, const struct render_cut *what, int64_t lifetime_s)
 {
 	struct cut *cut;
 
 	HASH_FIND(hh, cuts->all, what, sizeof(*what), cut);
-	if (!cut) {
-		cut = calloc(1, sizeof(*cut));
-		if (!cut)
-			return -ENOMEM;
-		cut->what = *what;
-		HASH_ADD(hh, cuts->all, what, sizeof(cut->what), cut);
-		if (!table_added(cut)) {
-			free(cut);
-			return -ENOMEM;
-		}
-	}
+	if (cut)
+		forget_cut(cuts, cut);
+	cut = new_cut(cuts, what);
+	if (!cut)
+		return -ENOMEM;
 	cut->until_us = clock_monotonic_us() + lifetime_s * 1000000;
 	if (HASH_COUNT(cuts->all) > CUTS_MAX)
-		remove_cut(cuts, cuts->all);
+		remove_cut(cuts, (struct cut *)cut_shares_victim(&cuts->shares));
 	return render_cut(cuts->render, what);
 }
 

@@ -11,11 +11,12 @@
 #include <stddef.h>
 
 #include "base/vec.h"
+#include "cut_shares.h"
 #include "node/conntrack.h"
 #include "policy/graph.h"
 #include "render/render.h"
 
-/* In the ruleset; beyond these the oldest make way. */
+/* In the ruleset; beyond these the oldest of the namespace that has most makes way. */
 #define CUTS_MAX 16384
 /* In the three stages; no more are read until some are through. */
 #define CUTS_PENDING_MAX 4096
@@ -25,7 +26,8 @@ struct cut;
 struct cuts {
 	struct render *render;
 	struct graph *graph;
-	struct cut *all; /* in the ruleset, the oldest first */
+	struct cut *all; /* in the ruleset */
+	struct cut_shares shares;
 	/* Those in the stages, in order: before `next` they are through, before n_committed the
 	 * kernel has what drops them, before n_rendered the ruleset has. */
 	VEC(struct conntrack_entry) pending;
