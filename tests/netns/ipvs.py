@@ -22,6 +22,7 @@ NODE = ["192.168.0.1", "fd01::1"]
 OUTSIDE = ["198.18.0.1", "2001:2::1"]
 PODS = {"server": ["10.1.1.1", "fd00:1:1::1"], "open": ["10.1.1.2", "fd00:1:1::2"], "friend": ["10.1.1.3", "fd00:1:1::3"],
         "free": ["10.1.1.4", "fd00:1:1::4"], "closed": ["10.1.1.5", "fd00:1:1::5"]}
+NETWORKS = ("10.1.1.0/24", "fd00:1:1::/64")
 # Services, and who serves them: a pod that lets in a friend only, one that lets in everybody, the node itself.
 SERVER, OPEN, OWN = ["10.96.0.1", "fd96::1"], ["10.96.0.2", "fd96::2"], ["10.96.0.3", "fd96::3"]
 
@@ -110,6 +111,19 @@ class Scene:
             harness.remove(space)
 
 
+def locked(scene, pods, outside):
+    """The lockdown in the place of a daemon's rules: the same packets, which nothing but it stops."""
+    scene.node.run([harness.NETPOLD, "--cleanup"])
+    for number in (0, 1):
+        scene.tcp("without any rules, to who lets in everybody", pods["free"], pods["open"], OPEN[number], True)
+    scene.node.run([harness.NETPOLD, "--lockdown", *(word for one in NETWORKS for word in ("--pod-networks", one))])
+    for number in (0, 1):
+        scene.tcp("locked: to who lets in everybody", pods["free"], pods["open"], OPEN[number], False)
+        scene.tcp("locked: from outside to that", outside, pods["open"], OPEN[number], False, OUTSIDE[number])
+        scene.tcp("locked: to the node's own server", pods["free"], scene.node, OWN[number], False)
+        scene.tcp("locked: from its own node to the server", scene.node, pods["server"], SERVER[number], True)
+
+
 def run(mode, check):
     scene = Scene(mode, check)
     pods, node, outside = scene.pods, scene.node, scene.lab.spaces["outside"]
@@ -131,6 +145,7 @@ def run(mode, check):
     scene.agent.stop(signal.SIGKILL)
     scene.node.run(["nft", "delete chain inet netpold postrouting"])
     scene.tcp("with the chain taken away, another to the server", pods["free"], pods["server"], SERVER[0], True)
+    locked(scene, pods, outside)
     scene.agent.start()
     harness.wait_for("it is put back", scene.hooked)
     scene.node.run(["ipvsadm", "-C"])
