@@ -14,7 +14,7 @@ top_srcdir=$(cd "$here/.." && pwd)
 top_builddir=$(cd "${top_builddir:-.}" && pwd)
 kernels=${KERNELS_DIR:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/netpold-kernels}
 seconds=${KERNELS_SECONDS:-7200}
-TEST_SECONDS=1000 # for the one that is under way, and to end
+TEST_SECONDS=1900 # for the one that is under way, and to end
 
 skip()
 {

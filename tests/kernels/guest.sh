@@ -108,32 +108,32 @@ set_up
 try lacking 300 bash "$top_srcdir/tests/kernels/lacking.sh"
 try dry-run 300 bash -c dry_run_loads
 try once 300 bash -c once
-try lab-routed 900 bash -c lab
-try lab-bridged 900 bash -c 'lab --bridged'
-try lab-of-the-dry-run 900 bash -c 'lab --enforce dry-run'
+try lab-routed 1800 bash -c lab
+try lab-bridged 1800 bash -c 'lab --bridged'
+try lab-of-the-dry-run 1800 bash -c 'lab --enforce dry-run'
 export APPLIES=1 LOADS=2 SAMPLE=$((KERNELS_QUICK ? 20 : 6))
-sh_test 900 netns/load.sh
-sh_test 900 netns/apply.sh
-py 900 netns/antispoof.py
-py 900 netns/encapsulation.py routed bridged
-py 900 netns/ipvs.py routed bridged
-py 900 netns/local_node.py routed bridged
-py 900 netns/interfaces.py
-py 900 e2e/established.py routed bridged
-py 900 e2e/first_packet.py routed bridged
-py 900 e2e/lockdown.py routed bridged
-py 900 e2e/owner.py
-py 900 e2e/cni.py routed bridged
-sh_test 900 netns/life.sh
-py 900 netns/service.py
-py 900 netns/sysctls.py
-py 900 netns/watch.py
-py 900 netns/attach.py
-py 900 netns/rights.py
-py 900 netns/unprivileged.py
-sh_test 900 netns/preflight.sh
+sh_test 1800 netns/load.sh
+sh_test 1800 netns/apply.sh
+py 1800 netns/antispoof.py
+py 1800 netns/encapsulation.py routed bridged
+py 1800 netns/ipvs.py routed bridged
+py 1800 netns/local_node.py routed bridged
+py 1800 netns/interfaces.py
+py 1800 e2e/established.py routed bridged
+py 1800 e2e/first_packet.py routed bridged
+py 1800 e2e/lockdown.py routed bridged
+py 1800 e2e/owner.py
+py 1800 e2e/cni.py routed bridged
+sh_test 1800 netns/life.sh
+py 1800 netns/service.py
+py 1800 netns/sysctls.py
+py 1800 netns/watch.py
+py 1800 netns/attach.py
+py 1800 netns/rights.py
+py 1800 netns/unprivileged.py
+sh_test 1800 netns/preflight.sh
 BUDGET=1000000 try kernel-log 300 bash -c kernel_log
-sh_test 900 check/limited.sh # the kernel tells of what it has ended
+sh_test 1800 check/limited.sh # the kernel tells of what it has ended
 try cgroup2 300 bash -c cgroup2
 cat /proc/uptime > $results/ended
 dmesg > $results/dmesg

@@ -15,11 +15,13 @@ export tmp
 export tool="$top_builddir/tests/nft_tool"
 passed=0
 failed=0
+. "$top_srcdir/tests/lib/port_ranges.sh"
 
 # What the script that runs in a namespace of its own finds in its environment: a function for each thing that
 # it does more than once.
 prelude='
 set -eu
+. "$top_srcdir/tests/lib/port_ranges.sh"
 others() { nft -s list ruleset | awk "/^table (inet|bridge) netpold/ { ours = 1 } !ours; /^}/ { ours = 0 }"; }
 fail() { echo "$*"; exit 1; }
 listed() { nft list ruleset > "$tmp/list"; "$python" -B "$top_srcdir/tests/netns/canonical.py" "$tmp/list"; }
@@ -43,13 +45,21 @@ others | diff "$tmp/others" - || fail "other tables have changed"'
 	fi
 }
 
+# Where nft cannot load the text, it lists what netlink makes as what is printed.
 both_ways='
 "$tool" print "$1" > "$tmp/text"
-nft -f "$tmp/text"
-listed > "$tmp/by_text"
-"$tool" same "$1"
-nft delete table inet netpold
-nft delete table bridge netpold 2> /dev/null || true
+if [ -n "$refused_ranges" ] && has_ranges "$tmp/text"; then
+	refused_for_ranges "$tmp/text"
+	cat "$tmp/others" "$tmp/text" > "$tmp/all"
+	"$python" -B "$top_srcdir/tests/netns/canonical.py" "$tmp/all" > "$tmp/by_text"
+	echo "$(basename "$1"): $refused_ranges: not loaded" >> "$tmp/refused"
+else
+	nft -f "$tmp/text"
+	listed > "$tmp/by_text"
+	"$tool" same "$1"
+	nft delete table inet netpold
+	nft delete table bridge netpold 2> /dev/null || true
+fi
 "$tool" fresh "$1"
 listed | diff "$tmp/by_text" -
 "$tool" same "$1"'
@@ -114,5 +124,6 @@ while read -r line; do
 	inside "$line" "$sabotage" "$top_srcdir/tests/golden/dual-stack-and-interfaces" "$line"
 done < "$tmp/lines"
 
+cat "$tmp/refused" 2> /dev/null
 echo "$passed hold, $failed do not"
 [ "$failed" = 0 ]
