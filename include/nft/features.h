@@ -13,8 +13,9 @@ enum nft_feature {
 	NFT_FEATURE_CT, /* the expressions */
 	NFT_FEATURE_FIB,
 	NFT_FEATURE_COUNTER,
+	NFT_FEATURE_RANGES, /* of ports */
 };
-#define NFT_FEATURE_COUNT (NFT_FEATURE_COUNTER + 1)
+#define NFT_FEATURE_COUNT (NFT_FEATURE_RANGES + 1)
 
 /* As people know it: "family inet (CONFIG_NF_TABLES_INET)". */
 const char *nft_feature_name(enum nft_feature feature);

@@ -10,8 +10,9 @@
 static const struct {
 	const char *name;
 	enum nft_table table;
-	const char *chain;       /* that is tried; NULL: the table itself */
-	enum nft_stmt_kind kind; /* what is in it */
+	const char *chain;       /* that is tried, or */
+	const char *set;         /* of concatenated ranges; NULL both: the table itself */
+	enum nft_stmt_kind kind; /* what is in the chain */
 } features[NFT_FEATURE_COUNT] = {
 	[NFT_FEATURE_INET] = {.name = "family inet (CONFIG_NF_TABLES_INET)",
 			      .table = NFT_TABLE_POLICY},
@@ -30,6 +31,10 @@ static const struct {
 				 .table = NFT_TABLE_POLICY,
 				 .chain = "try_counter",
 				 .kind = NFT_STMT_COUNTER},
+	[NFT_FEATURE_RANGES] = {.name = "sets of concatenated ranges (pipapo, since Linux 5.6), "
+					"which ranges of ports need",
+				.table = NFT_TABLE_POLICY,
+				.set = "try_ranges"},
 };
 
 const char *nft_feature_name(enum nft_feature feature)
@@ -54,22 +59,48 @@ static int try_statement(struct nft_batch *batch, enum nft_feature feature)
 	return rc;
 }
 
+static int try_set(struct nft_batch *batch, enum nft_feature feature)
+{
+	struct nft_set *set = nft_set_new(features[feature].set, NFT_SET_TYPE_PORT_PROTO, "");
+	int rc;
+
+	if (!set)
+		return -ENOMEM;
+	set->table = features[feature].table;
+	set->interval = true;
+	rc = nft_build_set(batch, set);
+	nft_set_free(set);
+	return rc;
+}
+
+static int try_feature(struct nft_batch *batch, enum nft_feature feature)
+{
+	if (features[feature].chain)
+		return try_statement(batch, feature);
+	if (features[feature].set)
+		return try_set(batch, feature);
+	return nft_build_table_if_absent(batch, features[feature].table);
+}
+
 static int build(struct nft_batch *batch)
 {
 	int rc = nft_batch_begin(batch, 0);
 
 	for (int i = 0; i < NFT_FEATURE_COUNT && rc == 0; i++)
-		rc = features[i].chain ? try_statement(batch, (enum nft_feature)i)
-				       : nft_build_table_if_absent(batch, features[i].table);
+		rc = try_feature(batch, (enum nft_feature)i);
 	return rc;
 }
 
-/* nf_tables_newtable(): EOPNOTSUPP; nft_expr_type_get(): ENOENT where there is no such module.
- * Refused for another reason it may still be there. */
+/* nf_tables_newtable(): EOPNOTSUPP; nft_expr_type_get(): ENOENT where there is no such module;
+ * nf_tables_newset(): EINVAL before 5.6. Refused for another reason it may still be there. */
 static bool is_lacking(enum nft_feature feature, const struct nft_refusal *refusal)
 {
 	const struct nft_message *message = &refusal->message;
 
+	if (features[feature].set)
+		return (refusal->code == -EINVAL || refusal->code == -EOPNOTSUPP) &&
+		       message->subject == NFT_SUBJECT_SET &&
+		       strcmp(message->name, features[feature].set) == 0;
 	if (refusal->code != -EOPNOTSUPP && refusal->code != -EAFNOSUPPORT &&
 	    refusal->code != -ENOENT)
 		return false;

@@ -84,6 +84,7 @@ lack() # MODULE EXPRESSION
 	# The refusal itself: a chain by name, and why.
 	has "; this kernel has no expression $2 (" $run/log
 	grep -q 'refuses chain [a-z]' $run/log || { fail "no chain is named"; cat $run/log; }
+	! grep "no sets of concatenated ranges" $run/log || fail "what is there is said to be missing"
 	[ "$1" != nft_ct ] || follow "$text"
 	[ "$1" != nft_counter ] || lockdown
 	rm -f $block

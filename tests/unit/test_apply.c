@@ -177,6 +177,34 @@ static void an_expression_that_the_kernel_lacks_is_named(void **state)
 	}
 }
 
+/* Before 5.6 nf_tables_newset() does not know the flag of concatenated ranges. */
+static void ranges_of_ports_that_the_kernel_lacks_are_named(void **state)
+{
+	char policy[4096] = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\n"
+			    "metadata: {name: q, namespace: t}\nspec:\n  podSelector: {}\n"
+			    "  ingress:\n";
+	struct faults faults = {0};
+	struct err err = {0};
+
+	(void)state;
+	for (int i = 0; i <= RENDER_INLINE_MAX; i++) { /* so many that a map has them */
+		size_t used = strlen(policy);
+
+		(void)snprintf(policy + used, sizeof(policy) - used,
+			       "  - {from: [{ipBlock: {cidr: 192.0.2.%d/32}}], "
+			       "ports: [{port: %d, endPort: %d}]}\n",
+			       i, 10 * i + 10, 10 * i + 15);
+	}
+	assert_int_equal(cluster_put_yaml(&cluster, policy, strlen(policy), &faults, &err, NULL),
+			 0);
+	assert_int_equal(graph_sync(cluster.graph), 0);
+	fake_socket.refused_set = "ranges";
+	fake_socket.refusal = -EINVAL;
+	assert_int_equal(commit(&err), 0);
+	assert_int_equal(apply.missing, 1u << NFT_FEATURE_RANGES);
+	assert_int_equal(apply.refused.n, 1);
+}
+
 /* Refused for what it is, it says nothing about the kernel. */
 static void a_refusal_of_content_does_not_blame_the_kernel(void **state)
 {
@@ -222,6 +250,7 @@ int main(void)
 		TEST(tables_have_an_owner_where_the_kernel_can),
 		TEST(without_the_family_inet_it_is_said),
 		TEST(an_expression_that_the_kernel_lacks_is_named),
+		TEST(ranges_of_ports_that_the_kernel_lacks_are_named),
 		TEST(a_refusal_of_content_does_not_blame_the_kernel),
 		TEST(commits_are_counted_by_how_long_they_took),
 	};
