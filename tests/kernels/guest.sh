@@ -116,6 +116,7 @@ export APPLIES=1 LOADS=2 SAMPLE=$((KERNELS_QUICK ? 20 : 6))
 sh_test 1800 netns/load.sh
 sh_test 1800 netns/apply.sh
 py 1800 netns/antispoof.py
+py 1800 e2e/forged.py routed bridged
 py 1800 netns/encapsulation.py routed bridged
 py 1800 netns/ipvs.py routed bridged
 py 1800 netns/local_node.py routed bridged

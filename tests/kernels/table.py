@@ -39,8 +39,10 @@ def main():
             else:
                 cells.append(f"{status}, {seconds} s" if status else "not run")
         print(f"| {name} | " + " | ".join(cells) + " |")
+    if reasons:
+        print()
     for reason, number in reasons.items():
-        print(f"({number}) {reason}")
+        print(f"- ({number}) {reason}")
     print(f"\n{counts['pass']} passed, {counts['FAIL']} failed, {counts['skip']} skipped")
     sys.exit(1 if counts["FAIL"] or not counts["pass"] else 0)
 
