@@ -22,8 +22,9 @@ struct nft_refusal {
 /* One transaction of several has at most so many objects: chains, rules, sets, elements. Where
  * anybody on the host listens, the kernel makes a message of a page for each (nf_tables_api.c,
  * nlmsg_new(NLMSG_GOODSIZE)) and holds all of them until the transaction is through. How many of
- * these a transaction takes follows from how long they took before. */
-#define NFT_PART_OBJECTS_MIN 64
+ * these a transaction takes follows from how long those of the same part of the plan took before,
+ * beginning with few. */
+#define NFT_PART_OBJECTS_MIN 16
 #define NFT_PART_OBJECTS_MAX 1024
 
 /* A plan of so many objects goes as one transaction. */
