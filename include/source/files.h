@@ -38,6 +38,7 @@ struct unrendered {
 
 struct files_report {
 	bool strict; /* set by the caller: each of the unrendered is an error */
+	bool rereads; /* set by the caller: it reads again, beside other work, and must not wait */
 	size_t files;
 	size_t objects[KIND_COUNT];
 	size_t unused;                     /* objects of kinds that have no bearing on policy */
@@ -52,8 +53,8 @@ size_t files_unrendered(const struct files_report *report);
 /* Reads every PATH (a file, a directory with its *.yaml, *.yml and *.json, or "-" for standard
  * input) and emits an event for each object, then EVENT_SYNCED. The order of `paths` does not
  * matter. Input that is no use is told in `faults` and left out; only a lack of memory or what `fn`
- * returned ends the run: 0 or that. `report` is zero but for `strict`, and the caller's to give to
- * files_report_done(). */
+ * returned ends the run: 0 or that. `report` is zero but for what the caller sets, and the caller's
+ * to give to files_report_done(). */
 int files_load(const char *const paths[], size_t n_paths, struct intern *strings, event_fn fn,
 	       void *ctx, struct faults *faults, struct files_report *report);
 

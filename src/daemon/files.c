@@ -73,7 +73,7 @@ static void report(struct daemon *d, struct faults *faults)
 static int files_read(struct daemon *d)
 {
 	struct faults faults = {0};
-	struct files_report read = {.strict = d->settings->strict};
+	struct files_report read = {.strict = d->settings->strict, .rereads = d->work != NULL};
 	int rc = follow_load(d->follow, take_event, d, &faults, &read, &d->kept);
 
 	if (rc == 0) {

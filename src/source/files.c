@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -50,6 +51,7 @@ struct loader {
 
 	/* The file being read. */
 	const char *file; /* interned */
+	bool pipe;        /* by its path; standard input may be one and empty */
 	VEC(struct waiting) waiting;
 
 	/* Of YAML. */
@@ -466,14 +468,25 @@ static bool looks_like_json(const char *path, const char *head, size_t len)
 	return i < len && head[i] == '{';
 }
 
+static bool is_pipe(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode);
+}
+
 static int read_open_file(struct loader *l, int fd, char *buf)
 {
-	struct text_file in = {.fd = fd};
+	struct text_file in = {.fd = fd, .waits = !l->report->rereads};
 	struct err err = {0};
 	ssize_t n = fd < 0 ? -errno : text_read(&in, buf, READ_BYTES, &err);
 
 	if (n < 0) {
 		cannot_read(l, (int)n, &err);
+		return 0;
+	}
+	if (n == 0 && l->pipe) {
+		file_fault(l, 0, "a pipe that nobody writes to: expected manifests");
 		return 0;
 	}
 	l->report->files++;
@@ -482,17 +495,38 @@ static int read_open_file(struct loader *l, int fd, char *buf)
 	return read_yaml(l, &in, buf, (size_t)n);
 }
 
+static int read_path(struct loader *l, const char *path, char *buf)
+{
+	/* O_NONBLOCK: open() itself would wait for somebody to write to a pipe. */
+	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+	l->pipe = fd >= 0 && is_pipe(fd);
+	if (l->pipe && l->report->rereads) {
+		/* It gives what it has once, and its end is not the end of what is in force. */
+		file_fault(l, 0, "a pipe: expected a file or a directory, to be read again when it changes");
+		return 0;
+	}
+	return read_open_file(l, fd, buf);
+}
+
+static int read_stdin(struct loader *l, char *buf)
+{
+	AUTO_CLOSE int fd = dup(STDIN_FILENO);
+
+	l->pipe = false;
+	return read_open_file(l, fd, buf);
+}
+
 static int read_file(struct loader *l, const char *path)
 {
 	bool is_stdin = strcmp(path, "-") == 0;
 	AUTO_FREE char *buf = malloc(READ_BYTES);
+	int rc;
 
 	l->file = intern_get(l->strings, is_stdin ? "(standard input)" : path);
 	if (!buf || !l->file)
 		return -ENOMEM;
-
-	AUTO_CLOSE int fd = is_stdin ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
-	int rc = read_open_file(l, fd, buf);
+	rc = is_stdin ? read_stdin(l, buf) : read_path(l, path, buf);
 	intern_put(l->strings, l->file);
 	l->file = NULL;
 	return rc;
@@ -527,7 +561,7 @@ int files_load(const char *const paths[], size_t n_paths, struct intern *strings
 		.strings = strings, .fn = fn, .ctx = ctx, .faults = faults, .report = report};
 	struct manifest_paths files = {0};
 
-	*report = (struct files_report){.strict = report->strict};
+	*report = (struct files_report){.strict = report->strict, .rereads = report->rereads};
 	int rc = manifest_paths_expand(paths, n_paths, faults, &files);
 	for (size_t i = 0; i < files.all.n && rc == 0; i++) {
 		rc = read_file(&l, files.all.v[i].path);

@@ -2,6 +2,7 @@
 #include "text_file.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -10,24 +11,29 @@
 #define MARK       "\xef\xbb\xbf" /* U+FEFF */
 #define MARK_BYTES 3
 
-static ssize_t read_some(int fd, void *to, size_t len)
+/* Of a pipe or a terminal that was opened not to block, it waits where it may: pipe_read() of
+ * fs/pipe.c has EAGAIN while somebody may still write, and 0 when nobody does. */
+static ssize_t read_some(const struct text_file *text, void *to, size_t len)
 {
+	struct pollfd readable = {.fd = text->fd, .events = POLLIN};
 	ssize_t n;
 
 	do {
-		n = read(fd, to, len);
+		n = read(text->fd, to, len);
+		if (n < 0 && errno == EAGAIN && text->waits && poll(&readable, 1, -1) >= 0)
+			errno = EINTR;
 	} while (n < 0 && errno == EINTR);
 	return n < 0 ? -errno : n;
 }
 
 /* Until there are so many, or no more. */
-static ssize_t read_all(int fd, char *to, size_t len)
+static ssize_t read_all(const struct text_file *text, char *to, size_t len)
 {
 	size_t used = 0;
 	ssize_t n = 1;
 
 	while (used < len && n > 0) {
-		n = read_some(fd, to + used, len - used);
+		n = read_some(text, to + used, len - used);
 		used += n > 0 ? (size_t)n : 0;
 	}
 	return n < 0 ? n : (ssize_t)used;
@@ -120,7 +126,7 @@ static ssize_t read_utf16(struct text_file *text, char *to, size_t len, struct e
 	ssize_t n, made = 0;
 
 	do {
-		n = read_some(text->fd, raw, (size_t)(to + len - raw));
+		n = read_some(text, raw, (size_t)(to + len - raw));
 		if (n > 0)
 			made = convert(text, to, raw, (size_t)n, err);
 	} while (n > 0 && made == 0);
@@ -140,7 +146,7 @@ static size_t without_mark(char *to, size_t len)
 static ssize_t read_first(struct text_file *text, char *to, size_t len, struct err *err)
 {
 	char head[4], made[2 * UTF8_MAX];
-	ssize_t more, n = read_all(text->fd, head, sizeof(head));
+	ssize_t more, n = read_all(text, head, sizeof(head));
 
 	if (n < 0)
 		return n;
@@ -164,7 +170,7 @@ ssize_t text_read(struct text_file *text, char *to, size_t len, struct err *err)
 	case TEXT_UNKNOWN:
 		return read_first(text, to, len, err);
 	case TEXT_UTF8:
-		return read_some(text->fd, to, len);
+		return read_some(text, to, len);
 	case TEXT_UTF16_LE:
 	case TEXT_UTF16_BE:
 		return read_utf16(text, to, len, err);

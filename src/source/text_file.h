@@ -15,7 +15,8 @@
 #define TEXT_READ_MIN 64
 
 struct text_file {
-	int fd; /* borrowed */
+	int fd;     /* borrowed */
+	bool waits; /* for what is written to a pipe or a terminal; else it is an error, EAGAIN */
 	enum text_encoding { TEXT_UNKNOWN, TEXT_UTF8, TEXT_UTF16_LE, TEXT_UTF16_BE } encoding;
 	/* UTF-16: what has been read and not yet handed out. */
 	unsigned char ahead[4];

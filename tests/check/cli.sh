@@ -139,6 +139,13 @@ echo --- >> "$tmp/all.yaml"
 cat "$examples/shop.yaml" >> "$tmp/all.yaml"
 "$netpold" --dry-run -f - < "$tmp/all.yaml" > "$tmp/stdin"
 same "standard input" "$tmp/directory" "$tmp/stdin"
+# A pipe that is named: what its writer takes its time with is waited for, and without a writer it is refused at once.
+{ head -c 100 "$tmp/all.yaml"; sleep 0.2; tail -c +101 "$tmp/all.yaml"; } | "$netpold" --dry-run -f /dev/stdin > "$tmp/piped"
+same "a pipe as a file" "$tmp/stdin" "$tmp/piped"
+mkfifo "$tmp/fifo"
+expect 2 'fifo: error: a pipe that nobody writes to: expected manifests' "$netpold" --check -f "$tmp/fifo"
+expect 2 'fifo: error: a pipe that nobody writes to: expected manifests' "$netpolctl" graph -f "$examples" -f "$tmp/fifo"
+expect 2 'zero: error: file too large: expected at most 64 MiB' "$netpold" --check -f /dev/zero
 awk 'BEGIN { RS = "---\n" } { doc[NR] = $0 } END { for (i = NR; i > 0; i--) printf "---\n%s", doc[i] }' "$tmp/all.yaml" \
 	> "$tmp/reversed.yaml"
 "$netpold" --dry-run -f "$tmp/reversed.yaml" > "$tmp/backwards"

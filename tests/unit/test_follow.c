@@ -76,7 +76,7 @@ static int take(void *ctx, const struct event *event)
 static void reads(const char *events)
 {
 	struct faults faults = {0};
-	struct files_report report = {0};
+	struct files_report report = {.rereads = true};
 
 	f.events[0] = '\0';
 	f.rc = follow_load(f.follow, take, NULL, &faults, &report, &f.kept);
@@ -349,6 +349,33 @@ static void an_object_may_move_from_file_to_file(void **state)
 	reads("-a ");
 }
 
+/* Neither is waited for: the loop would stand still. */
+static void what_could_keep_the_loop_waiting_is_refused(void **state)
+{
+	(void)state;
+	(void)alarm(WAIT_MS / 1000);
+	assert_int_equal(mkfifo("pipe", 0600), 0);
+	assert_int_equal(mkfifo("silent", 0600), 0);
+	int writer = open("silent", O_RDWR | O_CLOEXEC);
+	settle("pipe");
+	settle("silent");
+	put("a.yaml", NS("a"));
+	assert_int_equal(start("a.yaml", "a.yaml"), 0);
+	reads("+a synced ");
+	assert_int_equal(unlink("a.yaml"), 0);
+	assert_int_equal(symlink("silent", "a.yaml"), 0);
+	reads("");
+	assert_int_equal(f.errors, 1);
+	assert_int_equal(f.kept, 1);
+	assert_int_equal(unlink("a.yaml"), 0);
+	assert_int_equal(symlink("pipe", "a.yaml"), 0);
+	reads("");
+	assert_int_equal(f.errors, 1);
+	assert_int_equal(f.kept, 1);
+	(void)close(writer);
+	(void)alarm(0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -365,6 +392,7 @@ int main(void)
 		TEST(what_happens_beside_the_paths_is_none_of_it),
 		TEST(a_directory_above_is_renamed),
 		TEST(an_object_may_move_from_file_to_file),
+		TEST(what_could_keep_the_loop_waiting_is_refused),
 	};
 
 	return cmocka_run_group_tests_name("followed", tests, NULL, NULL);
