@@ -9,6 +9,9 @@
 #include "base/fault.h"
 #include "policy/eval.h"
 
+/* Bytes of a line of a file, its comment included. */
+#define FLOW_LINE_MAX 4096
+
 struct flow_line {
 	struct flow flow;
 	enum verdict expected; /* where the line needs an expectation */

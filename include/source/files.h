@@ -37,7 +37,7 @@ struct unrendered {
 };
 
 struct files_report {
-	bool strict; /* set by the caller: each of the unrendered is an error */
+	bool strict;  /* set by the caller: each of the unrendered is an error */
 	bool rereads; /* set by the caller: it reads again, beside other work, and must not wait */
 	size_t files;
 	size_t objects[KIND_COUNT];

@@ -83,22 +83,32 @@ int flow_line_parse(char *text, bool need_expectation, struct faults *faults, st
 	return rc;
 }
 
+/* 1; 0: there is no more; -EFBIG: it is no line of text. Nobody's input may take all memory. */
+static int read_line(FILE *in, char text[static FLOW_LINE_MAX + 2])
+{
+	size_t len;
+
+	if (!fgets(text, FLOW_LINE_MAX + 2, in))
+		return 0;
+	len = strlen(text);
+	return (len > 0 && text[len - 1] == '\n') || feof(in) ? 1 : -EFBIG;
+}
+
 int flows_read(const char *path, bool need_expectation, struct faults *faults, flow_line_fn fn,
 	       void *ctx, size_t *unusable)
 {
 	bool is_stdin = strcmp(path, "-") == 0;
 	struct flow_line place = {.file = is_stdin ? "(standard input)" : path};
 	FILE *in = is_stdin ? stdin : fopen(path, "re");
-	char *text = NULL;
-	size_t cap = 0;
-	int rc = 0;
+	char text[FLOW_LINE_MAX + 2];
+	int rc = 0, found = 0;
 
 	if (!in) {
 		faults_add(faults, FAULT_ERROR, &(struct fault_place){.file = path}, "%s",
 			   strerror(errno));
 		return 0;
 	}
-	while (rc == 0 && getline(&text, &cap, in) >= 0) {
+	while (rc == 0 && (found = read_line(in, text)) > 0) {
 		struct flow_line line = {.file = place.file, .line = ++place.line};
 
 		if (!flow_line_strip(text))
@@ -108,9 +118,14 @@ int flows_read(const char *path, bool need_expectation, struct faults *faults, f
 		else
 			++*unusable;
 	}
-	if (rc == 0 && ferror(in))
+	if (found < 0) {
+		++place.line;
+		++*unusable;
+		(void)line_fault(faults, &place, NULL,
+				 "line too long: expected at most 4096 bytes of text");
+	} else if (rc == 0 && ferror(in)) {
 		(void)line_fault(faults, &place, NULL, "cannot be read");
-	free(text);
+	}
 	if (!is_stdin)
 		(void)fclose(in); /* only read */
 	return rc;

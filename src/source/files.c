@@ -503,7 +503,9 @@ static int read_path(struct loader *l, const char *path, char *buf)
 	l->pipe = fd >= 0 && is_pipe(fd);
 	if (l->pipe && l->report->rereads) {
 		/* It gives what it has once, and its end is not the end of what is in force. */
-		file_fault(l, 0, "a pipe: expected a file or a directory, to be read again when it changes");
+		file_fault(
+			l, 0,
+			"a pipe: expected a file or a directory, to be read again when it changes");
 		return 0;
 	}
 	return read_open_file(l, fd, buf);

@@ -123,6 +123,12 @@ expect 2 'flows:1: error: perhaps: expected allow or deny' "$netpolctl" test -f 
 echo 'shop/web shop/db' > "$tmp/flows"
 expect 2 'flows:1: error: expected' "$netpolctl" test -f "$examples" "$tmp/flows"
 expect 2 'No such file' "$netpolctl" test -f "$examples" "$tmp/none"
+# What has no lines takes no memory, and is not taken for a file without flows.
+expect 2 '/dev/zero:1: error: line too long: expected at most 4096 bytes' "$netpolctl" test -f "$examples" /dev/zero
+{ echo 'shop/web -> shop/db tcp/1 deny'; head -c 5000 /dev/zero | tr '\0' a; } > "$tmp/flows"
+expect 2 'flows:2: error: line too long: expected at most 4096 bytes' "$netpolctl" test -f "$examples" "$tmp/flows"
+{ printf 'shop/web -> shop/db tcp/1 deny #'; head -c 4063 /dev/zero | tr '\0' a; echo; } > "$tmp/flows"
+expect 0 '' "$netpolctl" test -f "$examples" "$tmp/flows"
 expect 2 'No such file' "$netpold" --check -f "$tmp/none"
 if command -v python3 > /dev/null; then
 	"$netpolctl" test -o json -f "$examples" "$examples/flows" > "$tmp/json"
