@@ -381,8 +381,9 @@ struct graph_counts {
 	size_t over_limit; /* of isolated, both directions: closed, see policy/limits.h */
 	/* Work done since the graph was made, in units that do not depend on the machine. */
 	size_t selectors_tested, pods_scanned, profiles_built;
-	size_t pairs_passed;  /* of rule and port range, while classes are found */
-	size_t ranges_united; /* of addresses, while blocks are put together */
+	size_t port_names_passed; /* ports of rules, while a pod's own are looked for */
+	size_t pairs_passed;      /* of rule and port range, while classes are found */
+	size_t ranges_united;     /* of addresses, while blocks are put together */
 };
 
 struct graph_counts graph_counts(const struct graph *graph);

@@ -37,47 +37,110 @@ static int find_policies(const struct graph_pod *pod, enum direction dir, struct
 	return 0;
 }
 
-static bool rule_names_port(const struct policy_rule *rule, const struct pod_port *port)
+/* A named port of a pod, the first of those of one name; by address of the interned name. */
+struct port_name {
+	const char *name;
+	uint8_t proto;
+	bool used; /* by an ingress rule */
+};
+
+struct port_names {
+	struct port_name all[POD_PORTS_MAX];
+	size_t n;
+};
+
+static int compare_port_name(const void *x, const void *y)
 {
-	for (size_t i = 0; i < rule->n_ports; i++) {
-		if (rule->ports[i].name == port->name && rule->ports[i].proto == port->proto)
-			return true;
-	}
-	return false;
+	const struct port_name *a = x, *b = y;
+	uintptr_t left = (uintptr_t)a->name, right = (uintptr_t)b->name;
+
+	if (left != right)
+		return left < right ? -1 : 1;
+	return (a->proto > b->proto) - (a->proto < b->proto);
 }
 
-static bool names_port(const struct selecting *selecting, const struct pod_port *port)
+static struct port_name *find_port_name(struct port_names *ports, const char *name, uint8_t proto)
 {
+	const struct port_name one = {.name = name, .proto = proto};
+
+	return bsearch(&one, ports->all, ports->n, sizeof(one), compare_port_name);
+}
+
+/* Several numbers of one name follow each other. */
+static bool same_as_before(const struct pod *pod, size_t i)
+{
+	return i > 0 && pod->ports[i].name == pod->ports[i - 1].name &&
+	       pod->ports[i].proto == pod->ports[i - 1].proto;
+}
+
+static void collect_port_names(const struct pod *pod, struct port_names *ret)
+{
+	ret->n = 0;
+	for (size_t i = 0; i < pod->n_ports && ret->n < POD_PORTS_MAX; i++) {
+		if (!same_as_before(pod, i))
+			ret->all[ret->n++] =
+				(struct port_name){pod->ports[i].name, pod->ports[i].proto, false};
+	}
+	qsort(ret->all, ret->n, sizeof(ret->all[0]), compare_port_name);
+}
+
+/* Which of them rules use. A rule's ports are looked up among the pod's, of which there are few;
+ * where there are more than a profile may have, it is closed whatever they are. */
+static void find_used_ports(struct graph *g, const struct selecting *selecting,
+			    struct port_names *ports)
+{
+	size_t seen = 0;
+
 	for (size_t i = 0; i < selecting->policies.n; i++) {
 		const struct network_policy *policy = selecting->policies.v[i];
 
 		for (size_t j = 0; j < policy->n_rules[DIR_INGRESS]; j++) {
-			if (rule_names_port(&policy->rules[DIR_INGRESS][j], port))
-				return true;
+			const struct policy_rule *rule = &policy->rules[DIR_INGRESS][j];
+
+			seen += rule->n_ports;
+			if (seen > PROFILE_PORTS_MAX)
+				return;
+			g->counts.port_names_passed += rule->n_ports;
+			for (size_t k = 0; k < rule->n_ports; k++) {
+				struct port_name *port = find_port_name(ports, rule->ports[k].name,
+									rule->ports[k].proto);
+
+				if (port)
+					port->used = true;
+				task_step();
+			}
 		}
 	}
-	return false;
 }
 
 /* " http/tcp=8080": what the ingress rules' names are on this pod. */
-static void write_ports(FILE *out, const struct selecting *selecting, const struct pod *pod)
+static void write_ports(struct graph *g, FILE *out, const struct selecting *selecting,
+			const struct pod *pod)
 {
-	bool named = false;
+	struct port_names ports;
+	bool used = false;
 
+	if (pod->n_ports == 0)
+		return;
+	collect_port_names(pod, &ports);
+	find_used_ports(g, selecting, &ports);
 	for (size_t i = 0; i < pod->n_ports; i++) {
 		const struct pod_port *port = &pod->ports[i];
 
-		/* Several numbers of one name follow each other. */
-		if (i == 0 || port->name != port[-1].name || port->proto != port[-1].proto)
-			named = names_port(selecting, port);
-		if (named)
+		if (!same_as_before(pod, i)) {
+			const struct port_name *named =
+				find_port_name(&ports, port->name, port->proto);
+
+			used = named && named->used;
+		}
+		if (used)
 			fprintf(out, " %s/%s=%u", port->name, proto_name((enum proto)port->proto),
 				port->number);
 	}
 }
 
 /* What tells the profile from all others, also over restarts. */
-static char *profile_text(enum direction dir, const struct selecting *selecting,
+static char *profile_text(struct graph *g, enum direction dir, const struct selecting *selecting,
 			  const struct graph_pod *pod)
 {
 	struct memstream stream;
@@ -88,7 +151,7 @@ static char *profile_text(enum direction dir, const struct selecting *selecting,
 	for (size_t i = 0; i < selecting->policies.n; i++)
 		fprintf(stream.out, "%s%s", i > 0 ? "," : "", selecting->policies.v[i]->name);
 	if (dir == DIR_INGRESS)
-		write_ports(stream.out, selecting, pod->object);
+		write_ports(g, stream.out, selecting, pod->object);
 	return memstream_text(&stream);
 }
 
@@ -244,7 +307,7 @@ static void unlist(struct graph *g, struct profile *profile)
 static int find_or_build(struct graph *g, struct graph_pod *pod, enum direction dir,
 			 struct selecting *selecting, struct profile **ret_profile)
 {
-	char *text = profile_text(dir, selecting, pod);
+	char *text = profile_text(g, dir, selecting, pod);
 	struct profile *profile, *stale;
 
 	if (!text)

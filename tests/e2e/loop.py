@@ -120,7 +120,7 @@ class Daemon:
             if kernel.get("upToDate") and kernel["commits"] >= commits:
                 return kernel
             time.sleep(0.02)
-        sys.exit(f"FAIL not up to date after {SETTLED} s: {self.status()}: {self.said()[-2000:]}")
+        sys.exit(f"FAIL not up to date after {SETTLED} s: {str(self.status())[:2000]}: {self.said()[-2000:]}")
 
 
 def measure(daemon, what, probe, act, commits=1):
@@ -267,4 +267,5 @@ def main():
     check.end()
 
 
-main()
+if __name__ == "__main__":
+    main()
