@@ -2,8 +2,9 @@
 /* What it takes to end the connections that a change denies: cut DIRECTORY NODE ENTRIES
  * Loads the cluster, gives the kernel ENTRIES connections from pods elsewhere to those of this
  * node, and has them evaluated in the loop, as after a change that concerns one address and one
- * that concerns all. Wants a network namespace of its own. Prints for each what was done,
- * milliseconds of processor, the longest iteration, how many were evaluated and how many ended. */
+ * that concerns all. Those of TCP are committed before their entries are deleted, as the daemon
+ * does. Wants a network namespace of its own. Prints for each what was done, milliseconds of
+ * processor, the longest turn, the longest commit, how many were evaluated and how many ended. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <event2/event.h>
@@ -18,6 +19,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "daemon/apply.h"
 #include "established.h"
 #include "measure.h"
 #include "offline/offline.h"
@@ -32,6 +34,8 @@ struct bench {
 	struct established *established;
 	struct event_base *base;
 	struct findings findings;
+	struct apply apply;
+	bool want_render;
 	VEC(struct addr) here;
 };
 
@@ -98,24 +102,53 @@ static void make_entries(const struct bench *b, size_t n)
 	(void)mnl_socket_close(socket);
 }
 
+static void want_render(void *ctx)
+{
+	((struct bench *)ctx)->want_render = true;
+}
+
+/* What is to be dropped goes to the kernel. In the daemon it is a job, which gives way. */
+static void commit(struct bench *b)
+{
+	struct err err = {0};
+	bool changed;
+
+	b->want_render = false;
+	if (established_render(b->established) < 0)
+		measure_fail("out of memory");
+	if (apply_commit(&b->apply, &changed, &err) < 0)
+		measure_fail(err.text);
+	established_committed(b->established, false);
+}
+
+static double longer(double longest, double since)
+{
+	double ms = thread_ms() - since;
+
+	return ms > longest ? ms : longest;
+}
+
 /* What has been noted is evaluated, turn by turn. */
 static void cut(struct bench *b, const char *what, bool all)
 {
 	struct established_counts before = established_counts(b->established), after;
-	double start = thread_ms(), longest = 0;
+	double start = thread_ms(), turn = 0, committed = 0;
 
 	established_committed(b->established, all);
 	do {
-		double turn = thread_ms();
+		double since = thread_ms();
 
 		(void)event_base_loop(b->base, EVLOOP_ONCE);
-		turn = thread_ms() - turn;
-		longest = turn > longest ? turn : longest;
+		turn = longer(turn, since);
+		since = thread_ms();
+		if (b->want_render)
+			commit(b);
+		committed = longer(committed, since);
 		after = established_counts(b->established);
 	} while (after.busy);
 	if (after.failures > 0)
 		measure_fail("connections could not be evaluated");
-	printf("%s %.1f %.1f %llu %llu\n", what, thread_ms() - start, longest,
+	printf("%s %.1f %.1f %.1f %llu %llu\n", what, thread_ms() - start, turn, committed,
 	       (unsigned long long)(after.evaluated - before.evaluated),
 	       (unsigned long long)(after.deleted - before.deleted));
 }
@@ -144,6 +177,26 @@ static void touch_one(struct bench *b)
 	listener.endpoint(listener.ctx, pod, true);
 }
 
+static void start(struct bench *b, struct render *render)
+{
+	struct established_options options = {
+		.graph = b->cluster.graph,
+		.render = render,
+		.findings = &b->findings,
+		.want_render = want_render,
+		.ctx = b,
+	};
+	struct err err = {0};
+
+	if (apply_open(&b->apply, render, true, &err) < 0)
+		measure_fail(err.text);
+	if (established_start(b->established, b->base, &options) < 0 ||
+	    !established_counts(b->established).available)
+		measure_fail("no ctnetlink");
+	commit(b);
+	established_finish(b->established);
+}
+
 int main(int argc, char *argv[])
 {
 	struct bench b = {.base = event_base_new()};
@@ -165,11 +218,7 @@ int main(int argc, char *argv[])
 	listener = established_listener(b.established);
 	if (offline_load(&b.cluster, paths, 1, argv[2], &listener) < 0 || b.cluster.faults.errors)
 		measure_fail("cannot load the cluster");
-	if (established_start(b.established, b.base, b.cluster.graph, &b.findings, false) < 0 ||
-	    !established_counts(b.established).available)
-		measure_fail("no ctnetlink");
-	established_committed(b.established, false);
-	established_finish(b.established);
+	start(&b, render);
 	find_servers(&b);
 	make_entries(&b, entries);
 	measure_first();
