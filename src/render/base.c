@@ -34,21 +34,31 @@ static struct nft_stmt named_stmt(enum nft_stmt_kind kind, const char *name)
 	return stmt;
 }
 
-static int add_interface_lookup(struct nft_chain *chain, enum direction dir)
+/* In a map that has nothing, which nobody pays for: dispatch_put() writes the rule with the first.
+ */
+static bool finds_nothing(const struct render *r, const char *map)
+{
+	const struct nft_set *set = ruleset_set(&r->ruleset, map);
+
+	return !set->elems;
+}
+
+static int add_interface_lookup(struct nft_chain *chain, const struct render *r, enum direction dir)
 {
 	struct nft_stmt stmt = named_stmt(NFT_STMT_INTERFACE_MAP, interface_map_name(dir));
 
 	stmt.dir = own_dir(dir);
-	return add_rule(chain, &stmt, 1, "");
+	return finds_nothing(r, stmt.name) ? 0 : add_rule(chain, &stmt, 1, "");
 }
 
-static int add_addr_lookup(struct nft_chain *chain, enum direction dir, enum family family)
+static int add_addr_lookup(struct nft_chain *chain, const struct render *r, enum direction dir,
+			   enum family family)
 {
 	struct nft_stmt stmt = named_stmt(NFT_STMT_ADDR_MAP, addr_map_name(dir, family));
 
 	stmt.dir = own_dir(dir);
 	stmt.family = family;
-	return add_rule(chain, &stmt, 1, "");
+	return finds_nothing(r, stmt.name) ? 0 : add_rule(chain, &stmt, 1, "");
 }
 
 int add_discovery(struct nft_chain *chain, enum nft_verdict_kind verdict)
@@ -167,10 +177,9 @@ static int add_established(struct nft_chain *chain, const char *tunnels)
 }
 
 /* Pods at bridges' ports with other addresses than their own, allowed.c. */
-static int add_allowed_jump(struct nft_chain *chain, const struct render_options *options,
-			    const char *to)
+static int add_allowed_jump(struct nft_chain *chain, const struct render *r, const char *to)
 {
-	const struct allowed_sources *allowed = options->allowed_sources;
+	const struct allowed_sources *allowed = r->options.allowed_sources;
 
 	return allowed && allowed->entries.n > 0
 		       ? ADD_RULE(chain, verdict_stmt(NFT_VERDICT_JUMP, to))
@@ -178,9 +187,9 @@ static int add_allowed_jump(struct nft_chain *chain, const struct render_options
 }
 
 /* Where what is not TCP goes before it is looked up: see add_established(). */
-static int write_not_tcp(struct nft_chain *chain, const struct render_options *options)
+static int write_not_tcp(struct nft_chain *chain, const struct render *r)
 {
-	const char *tunnels = options->pod_tunnels ? CHAIN_TO_NODE : CHAIN_TUNNELS;
+	const char *tunnels = r->options.pod_tunnels ? CHAIN_TO_NODE : CHAIN_TUNNELS;
 	int rc = add_tunnel_jumps(chain, tunnels);
 
 	if (rc == 0)
@@ -189,20 +198,20 @@ static int write_not_tcp(struct nft_chain *chain, const struct render_options *o
 }
 
 /* To the egress chain of the pod that sends, then to the ingress chain of the one that receives. */
-static int add_dispatch(struct nft_chain *chain, const struct render_options *options)
+static int add_dispatch(struct nft_chain *chain, const struct render *r)
 {
 	/* Pods behind a device of their own are routed, and what is discovered on a link is never
 	 * forwarded: nothing of it gets here from them, nor in IPv4 from anybody. */
-	int rc = add_allowed_jump(chain, options, CHAIN_ALLOWED_EGRESS);
+	int rc = add_allowed_jump(chain, r, CHAIN_ALLOWED_EGRESS);
 
 	if (rc == 0)
-		rc = add_interface_lookup(chain, DIR_EGRESS);
+		rc = add_interface_lookup(chain, r, DIR_EGRESS);
 	if (rc == 0)
-		rc = add_addr_lookup(chain, DIR_EGRESS, FAMILY_V4);
+		rc = add_addr_lookup(chain, r, DIR_EGRESS, FAMILY_V4);
 	if (rc == 0)
 		rc = add_discovery(chain, NFT_VERDICT_ACCEPT);
 	if (rc == 0)
-		rc = add_addr_lookup(chain, DIR_EGRESS, FAMILY_V6);
+		rc = add_addr_lookup(chain, r, DIR_EGRESS, FAMILY_V6);
 	return rc == 0 ? ADD_RULE(chain, verdict_stmt(NFT_VERDICT_GOTO, CHAIN_TO_POD)) : rc;
 }
 
@@ -248,38 +257,35 @@ static int write_forward(struct nft_chain *chain, const struct nft_set *tunnel_p
 	return rc == 0 ? add_tunnels(chain, tunnel_ports, &dispatch) : rc;
 }
 
-/* What does the same as add_established(), but so that the SYN of a new connection is soon through.
- */
-static int write_dispatch(struct nft_chain *chain, const struct render_options *options)
+/* What does the same as add_established(), but so that the SYN of a new connection is soon through:
+ * what is established of TCP is accepted in `midstream`. */
+static int write_dispatch(struct nft_chain *chain, const struct render *r)
 {
 	int rc = ADD_RULE(chain, {.kind = NFT_STMT_PROTO, .proto = IPPROTO_TCP, .negate = true},
 			  verdict_stmt(NFT_VERDICT_JUMP, CHAIN_NOT_TCP));
 
 	if (rc == 0)
-		rc = ADD_RULE(chain, {.kind = NFT_STMT_TCP_NOT_SYN},
-			      {.kind = NFT_STMT_CT_ESTABLISHED}, accept_stmt);
-	if (rc == 0)
 		rc = add_midstream(chain, NFT_STMT_TCP_NOT_SYN);
-	return rc == 0 ? add_dispatch(chain, options) : rc;
+	return rc == 0 ? add_dispatch(chain, r) : rc;
 }
 
 /* What is for this host: pods send it, or others, whom no map knows. No ingress map has an address
  * of the host: what egress allows is accepted. */
-static int write_input(struct nft_chain *chain, const struct render_options *options)
+static int write_input(struct nft_chain *chain, const struct render *r)
 {
 	int rc = add_established(chain, CHAIN_TUNNELS);
 
 	chain->hook = NFT_HOOK_INPUT;
-	if (options->local_node_allow)
+	if (r->options.local_node_allow)
 		return rc;
 	if (rc == 0)
 		rc = add_node_services(chain);
 	if (rc == 0)
-		rc = add_allowed_jump(chain, options, CHAIN_ALLOWED_EGRESS);
+		rc = add_allowed_jump(chain, r, CHAIN_ALLOWED_EGRESS);
 	if (rc == 0)
-		rc = add_interface_lookup(chain, DIR_EGRESS);
+		rc = add_interface_lookup(chain, r, DIR_EGRESS);
 	for (int family = 0; family < FAMILY_COUNT && rc == 0; family++)
-		rc = add_addr_lookup(chain, DIR_EGRESS, (enum family)family);
+		rc = add_addr_lookup(chain, r, DIR_EGRESS, (enum family)family);
 	return rc;
 }
 
@@ -287,24 +293,24 @@ static int write_input(struct nft_chain *chain, const struct render_options *opt
  * forward. What passes both is judged twice, alike. What the node itself sends may reach its pods;
  * its packets have an address of its own, also where they are for a Service. The incoming interface
  * is known here since Linux 5.7. */
-static int write_postrouting(struct nft_chain *chain, const struct render_options *options)
+static int write_postrouting(struct nft_chain *chain, const struct render *r)
 {
-	int rc = add_established(chain, options->pod_tunnels ? CHAIN_TO_NODE : CHAIN_TUNNELS);
+	int rc = add_established(chain, r->options.pod_tunnels ? CHAIN_TO_NODE : CHAIN_TUNNELS);
 
 	chain->hook = NFT_HOOK_POSTROUTING;
 	if (rc == 0)
 		rc = ADD_RULE(chain, {.kind = NFT_STMT_LOCAL_SOURCE}, accept_stmt);
-	return rc == 0 ? add_dispatch(chain, options) : rc;
+	return rc == 0 ? add_dispatch(chain, r) : rc;
 }
 
-static int write_to_pod(struct nft_chain *chain, const struct render_options *options)
+static int write_to_pod(struct nft_chain *chain, const struct render *r)
 {
-	int rc = add_interface_lookup(chain, DIR_INGRESS);
+	int rc = add_interface_lookup(chain, r, DIR_INGRESS);
 
 	for (int family = 0; family < FAMILY_COUNT && rc == 0; family++)
-		rc = add_addr_lookup(chain, DIR_INGRESS, (enum family)family);
+		rc = add_addr_lookup(chain, r, DIR_INGRESS, (enum family)family);
 	if (rc == 0)
-		rc = add_allowed_jump(chain, options, CHAIN_ALLOWED_INGRESS);
+		rc = add_allowed_jump(chain, r, CHAIN_ALLOWED_INGRESS);
 	return rc == 0 ? ADD_RULE(chain, accept_stmt) : rc;
 }
 
@@ -317,7 +323,7 @@ static int add_tunnel_drop(struct nft_chain *chain, struct nft_stmt match)
 }
 
 /* From pods of this node, by all that they are known by. */
-static int write_tunnels(struct nft_chain *chain, const struct render_options *options)
+static int write_tunnels(struct nft_chain *chain, const struct render *r)
 {
 	int rc = add_tunnel_drop(chain, named_stmt(NFT_STMT_INTERFACE_SET, SET_POD_INTERFACES));
 
@@ -328,15 +334,15 @@ static int write_tunnels(struct nft_chain *chain, const struct render_options *o
 		match.family = (enum family)family;
 		rc = add_tunnel_drop(chain, match);
 	}
-	return rc == 0 ? add_allowed_jump(chain, options, CHAIN_ALLOWED_TUNNELS) : rc;
+	return rc == 0 ? add_allowed_jump(chain, r, CHAIN_ALLOWED_TUNNELS) : rc;
 }
 
 /* Where pods may have tunnels of their own: not to nodes. */
-static int write_to_node(struct nft_chain *chain, const struct render_options *options)
+static int write_to_node(struct nft_chain *chain, const struct render *r)
 {
 	int rc = 0;
 
-	(void)options;
+	(void)r;
 	for (int family = 0; family < FAMILY_COUNT && rc == 0; family++) {
 		struct nft_stmt match =
 			named_stmt(NFT_STMT_ADDR_SET, node_set_name((enum family)family));
@@ -349,14 +355,14 @@ static int write_to_node(struct nft_chain *chain, const struct render_options *o
 }
 
 static int put_chain(struct render *r, const char *name,
-		     int (*write)(struct nft_chain *chain, const struct render_options *options))
+		     int (*write)(struct nft_chain *chain, const struct render *r))
 {
 	struct nft_chain *chain = nft_chain_new(name, "");
 	int rc;
 
 	if (!chain)
 		return -ENOMEM;
-	rc = write(chain, &r->options);
+	rc = write(chain, r);
 	if (rc == 0)
 		return ruleset_put_chain(&r->ruleset, NFT_TABLE_POLICY, chain);
 	nft_chain_free(chain);
@@ -419,6 +425,40 @@ static int put_node_sets(struct render *r)
 	return rc == 0 ? put_chain(r, CHAIN_TO_NODE, write_to_node) : rc;
 }
 
+/* The chains that look up who sends a packet, or who gets it. */
+static int put_lookups(struct render *r, enum direction dir)
+{
+	int rc;
+
+	if (dir == DIR_INGRESS)
+		return put_chain(r, CHAIN_TO_POD, write_to_pod);
+	rc = put_chain(r, CHAIN_DISPATCH, write_dispatch);
+	if (rc == 0)
+		rc = r->options.ipvs
+			     ? put_chain(r, CHAIN_POSTROUTING, write_postrouting)
+			     : ruleset_drop_chain(&r->ruleset, NFT_TABLE_POLICY, CHAIN_POSTROUTING);
+	return rc == 0 ? put_chain(r, CHAIN_INPUT, write_input) : rc;
+}
+
+int dispatch_put(struct render *r, enum direction dir, struct nft_set *map,
+		 const struct nft_key *key, const struct nft_elem_extra *extra)
+{
+	bool first = !map->elems;
+	int rc = nft_set_add(map, key, extra);
+
+	return rc == 0 && first ? put_lookups(r, dir) : rc;
+}
+
+void dispatch_drop(struct render *r, enum direction dir, struct nft_set *map,
+		   const struct nft_key *key)
+{
+	bool had_any = map->elems != NULL;
+
+	drop_elem(r, map, key);
+	if (had_any && !map->elems && put_lookups(r, dir) < 0)
+		r->failed = true;
+}
+
 static int put_chains(struct render *r)
 {
 	const struct allowed_sources *allowed = r->options.allowed_sources;
@@ -429,18 +469,10 @@ static int put_chains(struct render *r)
 	if (rc == 0 && r->options.pod_tunnels)
 		rc = put_node_sets(r);
 	if (rc == 0)
-		rc = put_chain(r, CHAIN_TO_POD, write_to_pod);
-	if (rc == 0)
 		rc = put_chain(r, CHAIN_NOT_TCP, write_not_tcp);
-	if (rc == 0)
-		rc = put_chain(r, CHAIN_DISPATCH, write_dispatch);
-	if (rc == 0)
-		rc = put_forward(r);
-	if (rc == 0)
-		rc = r->options.ipvs
-			     ? put_chain(r, CHAIN_POSTROUTING, write_postrouting)
-			     : ruleset_drop_chain(&r->ruleset, NFT_TABLE_POLICY, CHAIN_POSTROUTING);
-	return rc == 0 ? put_chain(r, CHAIN_INPUT, write_input) : rc;
+	for (int dir = 0; dir < DIR_COUNT && rc == 0; dir++)
+		rc = put_lookups(r, (enum direction)dir);
+	return rc == 0 ? put_forward(r) : rc;
 }
 
 int render_base(struct render *r)

@@ -14,10 +14,12 @@ static const char *const set_names[] = {[FAMILY_V4] = "cut_ip4", [FAMILY_V6] = "
 static const enum nft_set_type set_types[] = {
 	[FAMILY_V4] = NFT_SET_TYPE_IPV4_FLOW, [FAMILY_V6] = NFT_SET_TYPE_IPV6_FLOW};
 
-/* ip saddr . ip daddr . meta l4proto . th sport . th dport @cut_ip4 counter drop */
+/* ct state established,related accept
+ * ip saddr . ip daddr . meta l4proto . th sport . th dport @cut_ip4 counter drop */
 static int fill_midstream(struct nft_chain *chain)
 {
-	int rc = 0;
+	int rc = ADD_RULE(chain, {.kind = NFT_STMT_CT_ESTABLISHED},
+			  verdict_stmt(NFT_VERDICT_ACCEPT, NULL));
 
 	for (int family = 0; family < FAMILY_COUNT && rc == 0; family++) {
 		struct nft_stmt stmts[] = {

@@ -151,23 +151,19 @@ static struct nft_key addr_key(const struct addr *addr)
 	return key;
 }
 
-static int set_element(struct render *r, const char *map, const struct nft_key *key,
-		       const char *chain, const char *comment)
+static int dispatch_key(struct render *r, enum direction dir, const char *map,
+			const struct nft_key *key, const char *chain, const char *comment)
 {
 	struct nft_elem_extra extra = {.verdict = {.kind = NFT_VERDICT_GOTO}};
+	struct nft_set *set = ruleset_set(&r->ruleset, map);
 
+	if (!chain) {
+		dispatch_drop(r, dir, set, key);
+		return 0;
+	}
 	(void)snprintf(extra.verdict.chain, sizeof(extra.verdict.chain), "%s", chain);
 	nft_comment(extra.comment, comment);
-	return nft_set_add(ruleset_set(&r->ruleset, map), key, &extra);
-}
-
-static int dispatch_key(struct render *r, const char *map, const struct nft_key *key,
-			const char *chain, const char *comment)
-{
-	if (chain)
-		return set_element(r, map, key, chain, comment);
-	drop_elem(r, ruleset_set(&r->ruleset, map), key);
-	return 0;
+	return dispatch_put(r, dir, set, key, &extra);
 }
 
 /* How packets of a direction find the pod's chain: adds (a chain) or removes the elements. */
@@ -181,17 +177,18 @@ static int dispatch(struct render *r, const struct graph_pod *pod, enum directio
 
 	if (interface) {
 		memcpy(key.bytes, interface, strlen(interface));
-		return dispatch_key(r, interface_map_name(dir), &key, chain, comment);
+		return dispatch_key(r, dir, interface_map_name(dir), &key, chain, comment);
 	}
 	for (int family = 0; family < FAMILY_COUNT && rc == 0; family++) {
 		if (!graph_pod_owns(pod, (enum family)family))
 			continue;
 		key = addr_key(pod_addr(pod->object, (enum family)family));
-		rc = dispatch_key(r, addr_map_name(dir, (enum family)family), &key, chain, comment);
+		rc = dispatch_key(r, dir, addr_map_name(dir, (enum family)family), &key, chain,
+				  comment);
 	}
 	if (rc == 0 && graph_pod_device(pod) && bridged_link_local(pod->object, &link_local)) {
 		key = addr_key(&link_local);
-		rc = dispatch_key(r, addr_map_name(dir, FAMILY_V6), &key, chain, comment);
+		rc = dispatch_key(r, dir, addr_map_name(dir, FAMILY_V6), &key, chain, comment);
 	}
 	return rc;
 }

@@ -55,10 +55,18 @@ void drop_elem(struct render *r, struct nft_set *set, const struct nft_key *key)
 
 /* base.c: what is always there. */
 int render_base(struct render *r);
+/* Elements of the maps by which packets find a pod's chain, egress_if and its like. A map that has
+ * none is not looked up: the chains that do are written with its first and its last element. 0 or
+ * -ENOMEM; what dispatch_drop() lacks in memory is noted in r->failed. */
+int dispatch_put(struct render *r, enum direction dir, struct nft_set *map,
+		 const struct nft_key *key, const struct nft_elem_extra *extra);
+void dispatch_drop(struct render *r, enum direction dir, struct nft_set *map,
+		   const struct nft_key *key);
 
 /* cut.c: the sets, and the chain that drops what is in them. */
 int put_cut_sets(struct render *r);
-/* Sends there what is no first packet: NFT_STMT_TCP_NOT_SYN or NFT_STMT_SCTP_NOT_INIT. */
+/* Sends there what is no first packet: NFT_STMT_TCP_NOT_SYN or NFT_STMT_SCTP_NOT_INIT. What is
+ * established is accepted there. */
 int add_midstream(struct nft_chain *chain, enum nft_stmt_kind kind);
 
 /* pods.c: pods of this node, in the sets of these names. A lack of memory is noted in r->failed. */

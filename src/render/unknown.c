@@ -67,7 +67,7 @@ static void forget(struct render *r, const struct render_unknown *one)
 		struct nft_set *map = map_of(r, one, (enum direction)dir);
 
 		if (leads_to_unknown(find_elem(map, &key)))
-			drop_elem(r, map, &key);
+			dispatch_drop(r, (enum direction)dir, map, &key);
 	}
 	open_port(r, one->port);
 }
@@ -84,7 +84,7 @@ static int close_one(struct render *r, const struct render_unknown *one)
 		struct nft_set *map = map_of(r, one, (enum direction)dir);
 
 		if (!find_elem(map, &key))
-			rc = nft_set_add(map, &key, &extra);
+			rc = dispatch_put(r, (enum direction)dir, map, &key, &extra);
 	}
 	return rc == 0 ? close_port(r, one->port, one->comment) : rc;
 }
