@@ -2,8 +2,15 @@
 /* The connections of a server: how many there may be, how long each may take, and which is closed
  * when another one comes. evhttp has a time limit for each read only, which a byte now and then
  * renews, and tells nobody when a connection ends. So each bufferevent is held here;
- * bufferevent_free() has cleared its callbacks once evhttp is done with it. */
+ * bufferevent_free() has cleared its callbacks once evhttp is done with it.
+ *
+ * A bufferevent that is held still waits for bytes. It has to own its descriptor, then
+ * (BEV_OPT_CLOSE_ON_FREE), so that both end together: evhttp_connection_free() would close the
+ * descriptor before, the next socket would get its number, and the bufferevent would read what
+ * belongs to that one. */
+#include <event2/buffer.h>
 #include <event2/bufferevent.h>
+#include <event2/event.h>
 #include <event2/http.h>
 #include <event2/listener.h>
 #include <stdlib.h>
@@ -42,8 +49,24 @@ static bool is_gone(const struct connection *connection)
 	return !read && !write && !event;
 }
 
+static int reads_for(const struct event_base *base, const struct event *event, void *bev)
+{
+	(void)base;
+	return event_get_callback_arg(event) == bev && (event_get_events(event) & EV_READ);
+}
+
+/* libevent had no memory to wait for its bytes: reading is enabled, and yet there is no event for
+ * it. Then evhttp_get_request() has closed the descriptor itself. */
+static bool is_unwatched(struct bufferevent *bev)
+{
+	return (bufferevent_get_enabled(bev) & EV_READ) &&
+	       !event_base_foreach_event(bufferevent_get_base(bev), reads_for, bev);
+}
+
 static void drop(struct server *server, struct connection *connection)
 {
+	if (is_gone(connection) && is_unwatched(connection->bev))
+		(void)bufferevent_setfd(connection->bev, -1); /* the number may be another one's */
 	DL_DELETE(server->connections, connection);
 	server->n_connections -= !connection->ended;
 	(void)bufferevent_decref(connection->bev);
@@ -130,10 +153,20 @@ static void pause_listener(struct server *server, int64_t ms)
 	arm(server->due, ms);
 }
 
+/* The answer is out, and evhttp about to be done with the connection: it goes in the next turn of
+ * the loop. Those whose client has left go when another one comes, or in time. */
+static void on_output(struct evbuffer *output, const struct evbuffer_cb_info *info, void *ctx)
+{
+	struct server *server = ctx;
+
+	if (info->n_deleted > 0 && evbuffer_get_length(output) == 0)
+		arm(server->due, 0);
+}
+
 struct bufferevent *connections_add(struct event_base *base, void *ctx)
 {
 	struct server *server = ctx;
-	struct bufferevent *bev = bufferevent_socket_new(base, -1, 0);
+	struct bufferevent *bev = bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
 	struct connection *connection = bev ? calloc(1, sizeof(*connection)) : NULL;
 
 	drop_gone(server);
@@ -141,6 +174,8 @@ struct bufferevent *connections_add(struct event_base *base, void *ctx)
 		return bev; /* without memory: it ends by evhttp's own time limit */
 	*connection = (struct connection){.bev = bev, .since_ms = clock_monotonic_ms()};
 	bufferevent_incref(bev);
+	/* Without memory for it, it goes as those do whose client has left. */
+	(void)evbuffer_add_cb(bufferevent_get_output(bev), on_output, server);
 	DL_APPEND(server->connections, connection);
 	server->n_connections++;
 	if (!make_room(server))
