@@ -20,10 +20,10 @@ NODE = "n1"
 NETPOLD = os.path.abspath(os.path.join(os.environ.get("top_builddir", "."), "netpold"))
 NETPOLCTL = os.path.abspath(os.path.join(os.environ.get("top_builddir", "."), "netpolctl"))
 TIME_FACTOR = int(os.environ.get("TIME_FACTOR", "1"))  # how much longer everything may take, on an emulated machine
-PATIENCE = 60 * TIME_FACTOR  # seconds for what takes milliseconds, on a machine that is busy with other things
-# Longer than netpold waits for a stream that has gone silent (LIST_SILENCE_MS and WATCH_SILENCE_MS of
-# src/source/reflector.c): what a server or a connection loses is made good within.
-STREAM_PATIENCE = 240 * TIME_FACTOR
+# Seconds for what takes milliseconds, on a machine that is busy with other things. Shorter than netpold waits for a list
+# or watch that has gone silent (LIST_SILENCE_MS and WATCH_SILENCE_MS of src/source/reflector.c): one that loses bytes is
+# a failure, and not made good unseen.
+PATIENCE = 60 * TIME_FACTOR
 
 
 def begin(seconds, megabytes=None):

@@ -192,18 +192,15 @@ class Kube:
             return f"{name} has not written all: {connected} pods are connected, {status['pods']}"
         return ""
 
-    def laggards(self, seconds=harness.STREAM_PATIENCE):
+    def laggards(self, seconds=harness.PATIENCE):
         """Who is not up to date within so long, and why. An event that tells the version is sent after all others, so
         whoever has that has all."""
         version = self.do("version")["version"]
-        began = time.monotonic()
-        end = began + seconds
+        end = time.monotonic() + seconds
         while True:
             self.do("streams", how="bookmark")
             found = {name: why for name in self.agents if (why := self.behind(name, version))}
             if not found or time.monotonic() > end:
-                if time.monotonic() > began + harness.PATIENCE:
-                    print(f"this took {time.monotonic() - began:.0f} s", flush=True)
                 return found
             time.sleep(0.02)
 
@@ -214,7 +211,7 @@ class Kube:
                 with open(self.agents[name].log, encoding="utf-8", errors="replace") as log:
                     print(f"--- {name}\n" + "".join(log.readlines()[-40:]), flush=True)
                 print(self.agents[name].status(), flush=True)
-            raise Failed(f"not within {harness.STREAM_PATIENCE} s: {'; '.join(found.values())}")
+            raise Failed(f"not within {harness.PATIENCE} s: {'; '.join(found.values())}")
 
     def failures(self, name):
         """Requests of a node's netpold that have failed."""
