@@ -164,8 +164,11 @@ class Bench:
         self.figures.at_most("1,000 pods here at once", f"{graph + commit:.0f} ms", graph + commit, 1000, "ms")
         self.figures.at_most("of it the commit", f"{commit:.0f} ms", commit, 200, "ms")
         for name, (middle, late, _) in found.items():
+            # The first and the last one are no pod's usual cost.
+            budget = None if name in ("here-first", "here-last") else 1000
             self.figures.line(f"pod {name.replace('-', ' ')}, to kernel: median, p99", f"{middle:.1f}, {late:.1f} us",
-                              middle / self.first.setdefault("commit " + name, middle), "p99 1 ms", late <= 1000)
+                              middle / self.first.setdefault("commit " + name, middle), budget and "p99 1 ms",
+                              budget and late <= budget)
 
     def cut(self, directory):
         """Connections that stand, evaluated after a change: CUT of them."""

@@ -12,9 +12,10 @@
 #include "measure.h"
 #include "offline/offline.h"
 
-#define ROUNDS      3000
-#define ROUNDS_HERE 1000
-#define ARRIVING    1000
+#define ROUNDS       3000
+#define ROUNDS_HERE  1000
+#define ROUNDS_FIRST 100
+#define ARRIVING     1000
 
 struct act {
 	const char *name;
@@ -121,14 +122,26 @@ static void arrive(struct bench *b, const char *node)
 	printf("arrive %.1f %.1f 0\n", (graph - start) / 1000, (measure_now_us() - graph) / 1000);
 }
 
+/* Beside another pod that is found by its interface: the first one makes the chains that look up
+ * interfaces anew, and the last one again. */
 static void here(struct bench *b, const char *node, const char *device)
 {
 	struct act added = {.name = "here-added"}, removed = {.name = "here-removed"};
+	struct act first = {.name = "here-first"}, last = {.name = "here-last"};
+	struct intern *strings = b->cluster.strings;
 
+	for (size_t i = 0; i < ROUNDS_FIRST; i++) {
+		put(b, &first, measure_pod(strings, i, "web", node, device));
+		drop(b, &last, i);
+	}
+	put(b, &first, measure_pod(strings, ROUNDS_HERE, "web", node, "other0"));
 	for (size_t i = 0; i < ROUNDS_HERE; i++) {
-		put(b, &added, measure_pod(b->cluster.strings, i, "web", node, device));
+		put(b, &added, measure_pod(strings, i, "web", node, device));
 		drop(b, &removed, i);
 	}
+	drop(b, &last, ROUNDS_HERE);
+	print(&first);
+	print(&last);
 	print(&added);
 	print(&removed);
 }
