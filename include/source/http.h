@@ -15,6 +15,9 @@
 /* Bytes of an answer that wait for its handler; beyond, reading pauses. */
 #define HTTP_WAITING_MAX (512u << 10)
 
+/* Bytes of the headers of an answer, of interim ones before it and of trailers. */
+#define HTTP_HEAD_MAX (256u << 10)
+
 struct event_base;
 struct http;
 struct http_request;

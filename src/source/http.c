@@ -38,6 +38,7 @@ struct http_request {
 	int64_t heard_ms; /* when the last byte came */
 	char *buffer;
 	size_t len, cap;
+	size_t head_bytes;
 	bool begun; /* the answer's head has come, and nobody has been told */
 	bool paused, no_memory, silent;
 	bool waiting; /* for another's connection: libcurl does not know it yet */
@@ -79,6 +80,11 @@ static size_t on_head_line(char *line, size_t size, size_t n, void *ctx)
 {
 	struct http_request *r = ctx;
 
+	/* libcurl keeps all of them for curl_easy_header(). Its own limit of 300 kB (7.88 of Debian
+	 * 12) does not count trailers: a chunked answer had 300 MB of these. */
+	r->head_bytes += size * n;
+	if (r->head_bytes > HTTP_HEAD_MAX)
+		return 0; /* which ends the transfer */
 	if ((line[0] == '\r' || line[0] == '\n') && status_of(r) >= 200)
 		r->begun = true;
 	return size * n;
@@ -212,6 +218,8 @@ static const char *reason(const struct http_request *r)
 		return "no memory";
 	if (r->silent)
 		return "the server went silent";
+	if (r->head_bytes > HTTP_HEAD_MAX)
+		return "headers too large: expected at most 256 KiB in an answer";
 	return r->text[0] ? r->text : curl_easy_strerror(r->code);
 }
 
