@@ -62,14 +62,16 @@ class Listener:
             threading.Thread(target=self.serve, args=(sock, address), daemon=True).start()
 
     def serve(self, sock, address):
+        """A connection is closed only when it is none of the connections any more: see drop()."""
         with self.lock:
             self.connections.add(sock)
         whole = sock
         try:
-            whole = self.secured(sock)
-            with self.lock:
-                self.connections.discard(sock)
-                self.connections.add(whole)
+            mode = self.mode
+            self.misbehave(mode, sock)
+            if mode != "plain":
+                whole = self.wrapped(sock)
+                self.shake_hands(whole)
             whole.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             Connection(whole, address, self.app)
         except (streams.Gone, OSError, ValueError):
@@ -79,27 +81,33 @@ class Listener:
                 self.connections -= {sock, whole}
             streams.close(whole)
 
-    def secured(self, sock):
-        """The connection after the handshake."""
-        mode, stream = self.mode, streams.Stream(sock, self.app.stats, self.app.lookout)
-        if mode == "plain":
-            return sock
+    def misbehave(self, mode, sock):
+        """What goes wrong before a handshake."""
         if mode == "silent":
             self.drain(sock)
         if mode == "reset":
-            stream.reset()
+            streams.Stream(sock, self.app.stats, self.app.lookout).reset()
         if mode == "garbage":
             sock.sendall(NOT_TLS)
             raise streams.Gone("no TLS")
-        sock.settimeout(HANDSHAKE_SECONDS)
+
+    def wrapped(self, sock):
+        """The connection with TLS, instead of the one without."""
+        with self.lock:
+            whole = self.context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+            self.connections.discard(sock)
+            self.connections.add(whole)
+        return whole
+
+    def shake_hands(self, whole):
+        whole.settimeout(HANDSHAKE_SECONDS)
         try:
-            secure = self.context.wrap_socket(sock, server_side=True)
+            whole.do_handshake()
         except OSError:
             self.app.stats.count("failed_handshakes")
             raise
         self.app.stats.count("handshakes")
-        secure.settimeout(None)
-        return secure
+        whole.settimeout(None)
 
     @staticmethod
     def drain(sock):
@@ -113,12 +121,14 @@ class Listener:
             return len(self.connections)
 
     def drop(self):
-        """RST to all; returns to how many."""
+        """RST to all; returns to how many. Under the lock: the number of one that is closed meanwhile may be another
+        one's."""
+        dropped = 0
         with self.lock:
-            dropped = list(self.connections)
-        for sock in dropped:
-            try:
-                streams.reset_connection(sock)
-            except (OSError, ValueError):
-                pass
-        return len(dropped)
+            for sock in self.connections:
+                try:
+                    streams.reset_connection(sock)
+                    dropped += 1
+                except (OSError, ValueError):
+                    pass
+        return dropped

@@ -33,9 +33,21 @@ class Lookout:
                 if fd == self.wake_read:
                     os.read(fd, 4096)
                     continue
-                with self.lock:
-                    callback = self.callbacks.pop(fd, None)
-                    if callback:
-                        self.poll.unregister(fd)
+                callback = self.take(fd)
                 if callback:
                     callback()
+
+    def take(self, fd):
+        """The callback of one that has left. What was found may be of one that is closed by now, and the number another
+        one's: only under the lock, where nobody closes what is looked after, it is certain."""
+        with self.lock:
+            if fd not in self.callbacks or not self.has_left(fd):
+                return None
+            self.poll.unregister(fd)
+            return self.callbacks.pop(fd)
+
+    @staticmethod
+    def has_left(fd):
+        now = select.poll()
+        now.register(fd, select.POLLIN | select.POLLRDHUP)
+        return bool(now.poll(0))

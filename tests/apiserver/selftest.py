@@ -12,7 +12,7 @@ import unittest
 import client
 
 MODULES = ["test_verbs", "test_lists", "test_watch", "test_validation", "test_faults", "test_wire", "test_kubectl",
-           "test_lifetime"]
+           "test_lifetime", "test_descriptors"]
 SKIPPED = 77
 
 

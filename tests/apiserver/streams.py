@@ -21,7 +21,8 @@ class Gone(Exception):
 
 def reset_connection(sock):
     """RST at once, even under a thread that waits in it."""
-    LIBC.connect(sock.fileno(), UNSPECIFIED, len(UNSPECIFIED))
+    if LIBC.connect(sock.fileno(), UNSPECIFIED, len(UNSPECIFIED)) < 0:
+        raise OSError(ctypes.get_errno(), "not reset")
 
 
 class Stream:
