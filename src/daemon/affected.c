@@ -64,6 +64,19 @@ bool affected_move(struct affected *to, struct affected *from)
 	return noted;
 }
 
+void affected_keep_reassigned(struct affected *affected)
+{
+	struct affected_addr *entry, *next;
+
+	affected->all = false;
+	HASH_ITER (hh, affected->addrs, entry, next) {
+		if (entry->reassigned)
+			continue;
+		HASH_DEL(affected->addrs, entry);
+		free(entry);
+	}
+}
+
 bool affected_empty(const struct affected *affected)
 {
 	return !affected->all && !affected->addrs;

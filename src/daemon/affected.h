@@ -32,6 +32,9 @@ bool affected_add(struct affected *affected, const struct addr *addr, bool reass
 /* Adds what `from` has, and empties it. false: as above. */
 bool affected_move(struct affected *to, struct affected *from);
 
+/* Forgets all but the reassigned. */
+void affected_keep_reassigned(struct affected *affected);
+
 const struct affected_addr *affected_find(const struct affected *affected, const struct addr *addr);
 bool affected_empty(const struct affected *affected);
 void affected_done(struct affected *affected);

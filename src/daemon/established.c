@@ -449,12 +449,16 @@ void established_pause(struct established *c, bool paused)
 		arm_turn(c);
 }
 
-void established_committed(struct established *c, bool rules_were_absent)
+/* At the first time an earlier run may have changed it and not have looked at connections any more.
+ */
+void established_committed(struct established *c, enum established_since since)
 {
 	if (!c)
 		return;
-	if (rules_were_absent)
+	if (since == ESTABLISHED_ABSENT)
 		c->changed.all = c->changed.forced = true;
+	else if (since == ESTABLISHED_SAME && c->started)
+		affected_keep_reassigned(&c->changed);
 	if (!affected_move(&c->committed, &c->changed))
 		c->failed = true;
 	c->started = true;

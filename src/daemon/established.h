@@ -55,9 +55,14 @@ int established_adopt(struct established *established, const struct ruleset *ker
  */
 void established_pause(struct established *established, bool paused);
 
-/* The kernel has what the graph means. `rules_were_absent`: since the last commit some of it was
- * not there, so that any connection may have been made. */
-void established_committed(struct established *established, bool rules_were_absent);
+/* The kernel has what the graph means. */
+enum established_since {
+	ESTABLISHED_SAME, /* since the last time nothing of it has changed: a pod has come again as
+			   * it was, or with labels that no policy names */
+	ESTABLISHED_CHANGED,
+	ESTABLISHED_ABSENT, /* some of it was not there: any connection may have been made */
+};
+void established_committed(struct established *established, enum established_since since);
 
 /* Does all that is due without a loop (--once). true: there will be more after a commit. */
 bool established_finish(struct established *established);

@@ -77,7 +77,8 @@ struct daemon {
 	struct graph *graph;
 	struct render *render;
 	struct established *established; /* that stand when policy changes */
-	bool rules_absent; /* since the last commit, so that any connection may have been made */
+	bool rules_absent;  /* since the last commit, so that any connection may have been made */
+	bool rules_changed; /* since connections were last told of a commit, or perhaps */
 	struct apply apply;
 	bool can_apply; /* apply is open */
 

@@ -162,6 +162,7 @@ int reconcile_now(struct daemon *d)
 	graph_forget(d->graph);
 	d->dirty_since = d->touched_since = false;
 	rc = apply_commit(&d->apply, &changed, &err);
+	d->rules_changed |= changed || rc < 0;
 	d->last_commit_ms = clock_monotonic_ms();
 	kernel_features_tell(d, rc);
 	if (rc < 0) {
@@ -195,8 +196,10 @@ int reconcile_now(struct daemon *d)
 	if (!d->ready)
 		become_ready(d);
 	if (!d->dirty) {
-		established_committed(d->established, d->rules_absent);
-		d->rules_absent = false;
+		established_committed(d->established, d->rules_absent    ? ESTABLISHED_ABSENT
+						      : d->rules_changed ? ESTABLISHED_CHANGED
+									 : ESTABLISHED_SAME);
+		d->rules_absent = d->rules_changed = false;
 	}
 	enforced_check(d);
 	pod_networks_save(d);

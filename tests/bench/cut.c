@@ -118,7 +118,7 @@ static void commit(struct bench *b)
 		measure_fail("out of memory");
 	if (apply_commit(&b->apply, &changed, &err) < 0)
 		measure_fail(err.text);
-	established_committed(b->established, false);
+	established_committed(b->established, ESTABLISHED_CHANGED);
 }
 
 static double longer(double longest, double since)
@@ -134,7 +134,7 @@ static void cut(struct bench *b, const char *what, bool all)
 	struct established_counts before = established_counts(b->established), after;
 	double start = thread_ms(), turn = 0, committed = 0;
 
-	established_committed(b->established, all);
+	established_committed(b->established, all ? ESTABLISHED_ABSENT : ESTABLISHED_CHANGED);
 	do {
 		double since = thread_ms();
 

@@ -161,6 +161,20 @@ def tightening(node, check):
     loosening(node, check)
 
 
+def relabelled(node, check):
+    """What changes nothing in the kernel costs no pass: connections are evaluated as they were."""
+    harness.wait_for("nothing is left to do", lambda: not busy(node))
+    passes = node.passes()
+    touched = [*objects(*LOOSE), harness.policy("nobody", {"app": "nobody"}, ingress=[])]
+    for one in touched:
+        one["metadata"].setdefault("labels", {})["touched"] = "yes"
+    harness.write(f"{node.directory}/all.json", touched)
+    harness.wait_for("the labels are read and committed", lambda: (status := node.agent.status())["kernel"]["upToDate"] and
+                     status["policies"]["enforced"] == 3 and not busy(node))
+    check(f"{node.mode}: a label that no policy names makes no pass", node.passes() == passes, node.passes())
+    node.write(*LOOSE)
+
+
 def loosening(node, check):
     """What is allowed again is dropped no more, and costs nothing."""
     check(f"{node.mode}: the node's servers cannot bring connections back", "chain output" in node.rules())
@@ -271,6 +285,7 @@ def run(mode, check):
     node = boot(mode, check)
     node.write(*LOOSE)
     harness.wait_for("the rules are loose", lambda: not node.tight())
+    relabelled(node, check)
     tightening(node, check)
     reuse(node, check)
     flushed(node, check)
