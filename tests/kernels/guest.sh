@@ -112,7 +112,7 @@ try once 300 bash -c once
 try lab-routed 1800 bash -c lab
 try lab-bridged 1800 bash -c 'lab --bridged'
 try lab-of-the-dry-run 1800 bash -c 'lab --enforce dry-run'
-export APPLIES=1 LOADS=2 STARTS=25 SAMPLE=$((KERNELS_QUICK ? 20 : 6))
+export APPLIES=1 LOADS=2 STARTS=12 SAMPLE=$((KERNELS_QUICK ? 20 : 10))
 sh_test 1800 netns/load.sh
 sh_test 1800 netns/apply.sh
 py 1800 netns/antispoof.py
