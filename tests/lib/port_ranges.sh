@@ -19,9 +19,21 @@ then
 fi
 export refused_ranges="${refused_ranges:-}" # by which nft and kernel; empty: they load
 
+range_rule='^[[:space:]]*th dport \. meta l4proto vmap @ranges_'
+
 has_ranges() # RULESET
 {
-	grep -q '^		th dport \. meta l4proto vmap @ranges_' "$1"
+	grep -q "$range_rule" "$1"
+}
+
+range_rules() # RULESET
+{
+	sed -n "/$range_rule/ s/^[[:space:]]*//p" "$1" | sort
+}
+
+other_rules() # RULESET
+{
+	sed "/$range_rule/ d" "$1"
 }
 
 # nft and kernel refuse this ruleset for its port ranges, and for nothing else.
