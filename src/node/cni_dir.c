@@ -15,6 +15,9 @@
 #include "base/task.h"
 #include "base/ways.h"
 
+/* Beyond CNI_RESULTS_MAX files the rest is left out, until there is room for so many. */
+#define ROOM (CNI_RESULTS_MAX / 16)
+
 /* More files than this that cannot be read are not named. */
 #define COMPLAINTS_MAX 20
 
@@ -37,7 +40,8 @@ struct cni_dir {
 	struct entry *entries;
 	unsigned complaints;
 	bool optional, said_missing, said_full;
-	bool rescan; /* watches and files, all anew */
+	bool left_out; /* a file, for want of room */
+	bool rescan;   /* watches and files, all anew */
 	bool changed;
 };
 
@@ -121,21 +125,26 @@ static int open_file(const struct cni_dir *dir, const char *file, int *ret_fd, s
 	return 0;
 }
 
-/* 0 with *ret_result, or as cni_parse(). Names that end in "-lo" are loopbacks, of which there may
- * be thousands; they are not even opened. */
+/* Names that end in "-lo" are loopbacks, of which there may be thousands; they are not even opened.
+ */
+static bool may_be_result(const char *file)
+{
+	size_t len = strlen(file);
+
+	return file[0] != '.' && !(len > 3 && strcmp(file + len - 3, "-lo") == 0);
+}
+
+/* 0 with *ret_result, or as cni_parse(). */
 static int read_result(const struct cni_dir *dir, const char *file, struct cni_result **ret_result,
 		       struct err *err)
 {
-	size_t file_len = strlen(file), len = 0;
+	size_t len = 0;
 	AUTO_CLOSE int fd = -1;
 	AUTO_FREE char *text = NULL;
 	struct stat st;
 	ssize_t n = 1;
-	int rc;
+	int rc = open_file(dir, file, &fd, &st, err);
 
-	if (file[0] == '.' || (file_len > 3 && strcmp(file + file_len - 3, "-lo") == 0))
-		return -ENOENT;
-	rc = open_file(dir, file, &fd, &st, err);
 	if (rc < 0)
 		return rc;
 	text = malloc((size_t)st.st_size + 1);
@@ -157,7 +166,7 @@ static bool is_full(struct cni_dir *dir)
 			    "%s: more than %d files, ignoring the rest; remove those of pods that "
 			    "are gone",
 			    dir->path, CNI_RESULTS_MAX);
-	dir->said_full = true;
+	dir->said_full = dir->left_out = true;
 	return true;
 }
 
@@ -179,17 +188,16 @@ static int take_file(struct cni_dir *dir, const char *file)
 	struct entry *entry = find_entry(dir, file);
 	struct cni_result *result = NULL;
 	struct err err = {0};
-	int rc = read_result(dir, file, &result, &err);
 	bool known_bad = entry && !entry->result;
+	int rc;
 
+	if (!may_be_result(file) || (!entry && is_full(dir)))
+		return 0;
+	rc = read_result(dir, file, &result, &err);
 	if (rc == -ENOMEM)
 		return rc;
 	if (rc == -ENOENT) {
 		forget_file(dir, file);
-		return 0;
-	}
-	if (!entry && is_full(dir)) {
-		cni_result_put(result);
 		return 0;
 	}
 	if (!entry)
@@ -270,7 +278,9 @@ static int rescan(struct cni_dir *dir)
 	int rc;
 
 	watch(dir);
+	dir->left_out = false;
 	rc = scan(dir);
+	dir->said_full = dir->left_out;
 	dir->rescan = rc < 0;
 	return rc;
 }
@@ -314,6 +324,8 @@ int cni_dir_read(struct cni_dir *dir, bool *ret_changed)
 			task_yield();
 		}
 	}
+	if (dir->left_out && HASH_COUNT(dir->entries) <= CNI_RESULTS_MAX - ROOM)
+		dir->rescan = true;
 	if (dir->rescan)
 		rc = rescan(dir);
 	if (dir->changed)

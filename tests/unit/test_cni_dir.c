@@ -103,6 +103,16 @@ static void show(const struct cni_dir *dir, char shown[1024])
 	}
 }
 
+static void show_after_read(struct cni_dir *dir, const char *expected)
+{
+	bool changed = false;
+	char shown[1024];
+
+	assert_int_equal(cni_dir_read(dir, &changed), 0);
+	show(dir, shown);
+	assert_string_equal(shown, expected);
+}
+
 /* What is expected is known after one read, and to a new follower as well. */
 static void knows(struct cni_dir *dir, const char *path, const char *expected, bool change)
 {
@@ -424,6 +434,29 @@ static void more_events_than_the_kernel_keeps(void **state)
 	cni_dir_close(dir);
 }
 
+/* Those of pods that are gone, of which somebody removes some. */
+static void what_was_left_out_counts_when_there_is_room(void **state)
+{
+	struct cni_dir *dir;
+	char path[32];
+
+	(void)state;
+	assert_int_equal(mkdir("r", 0755), 0);
+	for (unsigned i = 0; i < CNI_RESULTS_MAX; i++) {
+		(void)snprintf(path, sizeof(path), "r/%u", i);
+		assert_int_equal(mknod(path, 0600 | S_IFREG, 0), 0);
+	}
+	dir = open_dir("r");
+	write_pod("r/one", "a", 1);
+	show_after_read(dir, "");
+	for (unsigned i = 0; i < CNI_RESULTS_MAX / 8; i++) {
+		(void)snprintf(path, sizeof(path), "r/%u", i);
+		assert_int_equal(unlink(path), 0);
+	}
+	show_after_read(dir, "a=10.0.0.1");
+	cni_dir_close(dir);
+}
+
 #define WITH_TOP(test) cmocka_unit_test_setup_teardown(test, make_top, remove_top)
 
 int main(void)
@@ -441,6 +474,7 @@ int main(void)
 		WITH_TOP(an_absolute_path_with_slashes_to_spare_is_fine),
 		WITH_TOP(what_may_not_be_read_is_read_when_it_may),
 		WITH_TOP(more_events_than_the_kernel_keeps),
+		WITH_TOP(what_was_left_out_counts_when_there_is_room),
 	};
 
 	return cmocka_run_group_tests_name("cni dir", tests, NULL, NULL);
