@@ -27,6 +27,9 @@
 /* From accept(2) to the end of the request, and to the end of the answer. */
 #define REQUEST_TIMEOUT_MS 5000
 #define ANSWER_TIMEOUT_MS  30000
+/* Of a request, however it is framed: evhttp bounds headers and body, and not the line with the
+ * length of a chunk, which evbuffer_readln() searches from its beginning each time. */
+#define REQUEST_BYTES_MAX (256u << 10)
 /* A client has this long to send its request before it can be closed for another one. */
 #define EVICT_AGE_MS 100
 /* After so many the requests that have come are read before others are let in. */
@@ -34,9 +37,11 @@
 
 struct connection {
 	struct bufferevent *bev;
+	struct server *server;
 	int64_t since_ms; /* CLOCK_MONOTONIC */
-	bool ended;       /* shut down from here, and evhttp will see it */
-	bool held;        /* its answer is still to come */
+	size_t received_bytes;
+	bool ended; /* shut down from here, and evhttp will see it */
+	bool held;  /* its answer is still to come */
 	struct connection *prev, *next;
 };
 
@@ -63,12 +68,15 @@ static bool is_unwatched(struct bufferevent *bev)
 	       !event_base_foreach_event(bufferevent_get_base(bev), reads_for, bev);
 }
 
+static void on_input(struct evbuffer *input, const struct evbuffer_cb_info *info, void *ctx);
+
 static void drop(struct server *server, struct connection *connection)
 {
 	if (is_gone(connection) && is_unwatched(connection->bev))
 		(void)bufferevent_setfd(connection->bev, -1); /* the number may be another one's */
 	DL_DELETE(server->connections, connection);
 	server->n_connections -= !connection->ended;
+	(void)evbuffer_remove_cb(bufferevent_get_input(connection->bev), on_input, connection);
 	(void)bufferevent_decref(connection->bev);
 	free(connection);
 }
@@ -163,6 +171,19 @@ static void on_output(struct evbuffer *output, const struct evbuffer_cb_info *in
 		arm(server->due, 0);
 }
 
+/* What is on its way when too much has come is thrown away. */
+static void on_input(struct evbuffer *input, const struct evbuffer_cb_info *info, void *ctx)
+{
+	struct connection *connection = ctx;
+
+	connection->received_bytes += info->n_added;
+	if (info->n_added == 0 || connection->received_bytes <= REQUEST_BYTES_MAX)
+		return;
+	(void)evbuffer_drain(input, evbuffer_get_length(input)); /* fails only while frozen */
+	if (!connection->ended)
+		end(connection->server, connection);
+}
+
 struct bufferevent *connections_add(struct event_base *base, void *ctx)
 {
 	struct server *server = ctx;
@@ -172,10 +193,12 @@ struct bufferevent *connections_add(struct event_base *base, void *ctx)
 	drop_gone(server);
 	if (!connection)
 		return bev; /* without memory: it ends by evhttp's own time limit */
-	*connection = (struct connection){.bev = bev, .since_ms = clock_monotonic_ms()};
+	*connection =
+		(struct connection){.bev = bev, .server = server, .since_ms = clock_monotonic_ms()};
 	bufferevent_incref(bev);
 	/* Without memory for it, it goes as those do whose client has left. */
 	(void)evbuffer_add_cb(bufferevent_get_output(bev), on_output, server);
+	(void)evbuffer_add_cb(bufferevent_get_input(bev), on_input, connection);
 	DL_APPEND(server->connections, connection);
 	server->n_connections++;
 	if (!make_room(server))

@@ -345,6 +345,33 @@ def check_idle(daemon):
         client.close()
 
 
+def memory(daemon):
+    with open(f"/proc/{daemon.process.pid}/status", encoding="ascii") as status:
+        return int(re.search(r"VmHWM:\s+(\d+)", status.read()).group(1))
+
+
+def check_endless_requests(daemon):
+    """Whatever has no end: it is bounded, however it is framed. A chunk's length went on for 20 MB in the time it had."""
+    chunked = b"POST /explain HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+    for where in (METRICS, CONTROL):
+        for begin, again in ((b"GET /", b"x"), (b"GET / HTTP/1.1\r\nX: ", b"x"), (b"GET / HTTP/1.1\r\n", b"X: y\r\n"),
+                             (chunked, b"1\r\nx\r\n"), (chunked + b"1;", b"x"), (chunked + b"0\r\n", b"X: y\r\n")):
+            before, sent, block = memory(daemon), 0, again * (65536 // len(again))
+            client = socket.socket(socket.AF_UNIX if where == CONTROL else socket.AF_INET)
+            client.settimeout(harness.PATIENCE)
+            try:
+                client.connect(where)
+                client.sendall(begin)
+                while sent < 64 << 20:
+                    client.sendall(block)
+                    sent += len(block)
+            except OSError:
+                pass
+            client.close()
+            check(f"{where}: {begin[-10:]}, {again} without end", memory(daemon) - before < 4096 and sent < 64 << 20,
+                  f"{memory(daemon) - before} kB more, {sent} bytes taken")
+
+
 def check_one_request_each():
     """Who has been answered is not kept."""
     connection = http.client.HTTPConnection(*METRICS, timeout=harness.PATIENCE)
@@ -360,6 +387,7 @@ def main():
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     write(WEB)
     daemon = Daemon()
+    check_endless_requests(daemon)  # before anything else has taken memory
     check_durations(daemon)
     check_closed(daemon)
     check_crowds(daemon)
