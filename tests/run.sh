@@ -7,6 +7,7 @@ set -u
 cd "$(dirname "$0")/.." || exit 1
 top=$(pwd)
 work=${WORK_DIR:-$(mktemp -d)}
+mkdir -p "$work"
 [ -n "${WORK_DIR:-}" ] || trap 'rm -rf "$work"' EXIT
 passed=0
 failed=0
