@@ -634,10 +634,12 @@ def http2_has_all_on_one_connection(t):
 
 
 def requests_that_cannot_share_a_connection_do_not_wait_for_each_other(t):
-    """The test server has HTTP/1.1 only. No answer comes; all are asked for all the same."""
+    """The test server has HTTP/1.1 only. No answer comes; the four required kinds are asked for all the same."""
     t.do("fail", how="silent", verb="watch", headers=False, times=None)
+    begin = time.monotonic()
     t.dump(t.kubeconfig())
-    wait_for("all seven requests", lambda: t.do("faults")["faults"][0]["struck"] == 7)
+    wait_for("all four requests", lambda: t.do("faults")["faults"][0]["struck"] >= 4)
+    expect(time.monotonic() - begin < 60, "they wait until the first is given up, after 65 s")
 
 
 def several_kubeconfig_files(t):
