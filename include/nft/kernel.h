@@ -33,8 +33,7 @@ struct nft_refusal {
 struct nft_kernel {
 	int fd; /* -1: closed */
 	uint32_t portid, seq;
-	size_t send_max;     /* bytes that one transaction may have, as far as is known */
-	size_t part_objects; /* and objects, where they are divided */
+	size_t send_max; /* bytes that one transaction may have, as far as is known */
 	VEC(struct nft_refusal) refusals; /* of the last transaction */
 	uint64_t transactions, bytes;     /* sent since it was opened */
 	uint64_t commits;                 /* transactions that the kernel has carried out */

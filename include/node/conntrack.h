@@ -55,4 +55,8 @@ int conntrack_read(struct conntrack *conntrack, conntrack_fn fn, void *ctx);
  * dump goes on. */
 int conntrack_delete(struct conntrack *conntrack, const struct conntrack_entry *entry);
 
+/* How many entries this network namespace has, both directions of a connection being one;
+ * ULONG_MAX: unknown. */
+unsigned long conntrack_count(void);
+
 #endif

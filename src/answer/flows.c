@@ -121,8 +121,9 @@ int flows_read(const char *path, bool need_expectation, struct faults *faults, f
 	if (found < 0) {
 		++place.line;
 		++*unusable;
-		(void)line_fault(faults, &place, NULL,
-				 "line too long: expected at most 4096 bytes of text");
+		(void)snprintf(text, sizeof(text),
+			       "line too long: expected at most %d bytes of text", FLOW_LINE_MAX);
+		(void)line_fault(faults, &place, NULL, text);
 	} else if (rc == 0 && ferror(in)) {
 		(void)line_fault(faults, &place, NULL, "cannot be read");
 	}

@@ -279,20 +279,6 @@ static int delete_cut(struct established *c, const struct conntrack_entry *entry
 
 /* Passes. */
 
-/* How many entries there are; unknown: many. */
-static unsigned long count_entries(void)
-{
-	FILE *in = fopen("/proc/sys/net/netfilter/nf_conntrack_count", "re");
-	unsigned long n = FILTERED_COUNT + 1;
-
-	if (!in)
-		return n;
-	if (fscanf(in, "%lu", &n) != 1)
-		n = FILTERED_COUNT + 1;
-	(void)fclose(in); /* only read */
-	return n;
-}
-
 /* Which dumps have all the entries that matter. */
 static void plan_dumps(struct established *c)
 {
@@ -303,7 +289,7 @@ static void plan_dumps(struct established *c)
 	c->n_filters = 1;
 	c->filters[0] = (struct conntrack_filter){0};
 	if (c->running.all || HASH_COUNT(c->running.addrs) > FILTERED_MAX ||
-	    count_entries() > FILTERED_COUNT)
+	    conntrack_count() > FILTERED_COUNT)
 		return;
 	c->n_filters = 0;
 	for (entry = c->running.addrs; entry; entry = entry->hh.next, n++) {

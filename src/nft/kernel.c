@@ -51,7 +51,7 @@ int nft_kernel_open(struct nft_kernel *k, struct err *err)
 	socklen_t len = sizeof(address);
 	int one = 1, receive = RECEIVE_BUFFER, rc;
 
-	*k = (struct nft_kernel){.send_max = SEND_MIN, .part_objects = NFT_PART_OBJECTS_MIN};
+	*k = (struct nft_kernel){.send_max = SEND_MIN};
 	k->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
 	if (k->fd < 0)
 		return err_set(err, -errno, "cannot open a netfilter socket: %s", strerror(errno));
@@ -286,13 +286,14 @@ static size_t parts_objects(const struct nft_plan *plan, int from, int to)
 }
 
 /* The next end of a piece: where nothing is cut from what it needs. */
-static size_t next_cut(const struct nft_kernel *k, const struct nft_batch *part, size_t from)
+static size_t next_cut(const struct nft_kernel *k, const struct nft_batch *part, size_t from,
+		       size_t objects_max)
 {
 	size_t to = from, cut = from, bytes = 0, objects = 0;
 	size_t room = k->send_max - ENVELOPE_BYTES;
 
 	while (to < part->messages.n && bytes + part->messages.v[to].len <= room &&
-	       objects + part->messages.v[to].objects <= k->part_objects) {
+	       objects + part->messages.v[to].objects <= objects_max) {
 		bytes += part->messages.v[to].len;
 		objects += part->messages.v[to].objects;
 		to++;
@@ -305,16 +306,18 @@ static size_t next_cut(const struct nft_kernel *k, const struct nft_batch *part,
 	return cut;
 }
 
-static int commit_part(struct nft_kernel *k, struct nft_batch *batch, struct err *err)
+/* `objects_max`: for the next one, by how long this one takes. */
+static int commit_part(struct nft_kernel *k, struct nft_batch *batch, size_t *objects_max,
+		       struct err *err)
 {
 	int64_t began_us = clock_thread_us();
 	int rc = commit(k, batch, err);
 	int64_t took_us = clock_thread_us() - began_us;
 
-	if (took_us < PART_FAST_US && k->part_objects < NFT_PART_OBJECTS_MAX)
-		k->part_objects *= 2;
-	for (; took_us > PART_SLOW_US && k->part_objects > NFT_PART_OBJECTS_MIN; took_us /= 2)
-		k->part_objects /= 2;
+	if (took_us < PART_FAST_US && *objects_max < NFT_PART_OBJECTS_MAX)
+		*objects_max *= 2;
+	for (; took_us > PART_SLOW_US && *objects_max > NFT_PART_OBJECTS_MIN; took_us /= 2)
+		*objects_max /= 2;
 	task_yield();
 	return rc;
 }
@@ -327,13 +330,13 @@ static int apply_in_pieces(struct nft_kernel *k, const struct nft_plan *plan, in
 
 	for (int i = from; i < to && rc == 0; i++) {
 		const struct nft_batch *part = &plan->parts[i];
-
 		/* Each has messages of one kind, and nothing is known of these: 1,024 elements take
 		 * 2 ms, to find and delete as many sets among 8,000 took 160 (nft_set_lookup() of
 		 * nf_tables_api.c walks a list). */
-		k->part_objects = NFT_PART_OBJECTS_MIN;
+		size_t objects_max = NFT_PART_OBJECTS_MIN;
+
 		for (size_t at = 0; at < part->messages.n && rc == 0;) {
-			size_t end = next_cut(k, part, at);
+			size_t end = next_cut(k, part, at, objects_max);
 			struct nft_batch batch;
 
 			rc = open_envelope(k, &batch);
@@ -341,7 +344,7 @@ static int apply_in_pieces(struct nft_kernel *k, const struct nft_plan *plan, in
 				rc = nft_batch_append(&batch, part, at, end);
 			if (rc == 0)
 				rc = close_envelope(k, &batch);
-			rc = rc < 0 ? no_memory(err) : commit_part(k, &batch, err);
+			rc = rc < 0 ? no_memory(err) : commit_part(k, &batch, &objects_max, err);
 			nft_batch_done(&batch);
 			at = end;
 		}

@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <libmnl/libmnl.h>
 #include <libnetfilter_conntrack/libnetfilter_conntrack.h>
+#include <limits.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -286,4 +288,17 @@ int conntrack_open(struct conntrack **ret_conntrack, struct err *err)
 	if (rc != -ENOMEM)
 		(void)err_set(err, rc, "tracked connections cannot be read: %s", strerror(-rc));
 	return rc;
+}
+
+unsigned long conntrack_count(void)
+{
+	FILE *in = fopen("/proc/sys/net/netfilter/nf_conntrack_count", "re");
+	unsigned long n = ULONG_MAX;
+
+	if (!in)
+		return n;
+	if (fscanf(in, "%lu", &n) != 1)
+		n = ULONG_MAX;
+	(void)fclose(in); /* only read */
+	return n;
 }

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -468,18 +467,11 @@ static bool looks_like_json(const char *path, const char *head, size_t len)
 	return i < len && head[i] == '{';
 }
 
-static bool is_pipe(int fd)
-{
-	struct stat st;
-
-	return fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode);
-}
-
 static int read_open_file(struct loader *l, int fd, char *buf)
 {
 	struct text_file in = {.fd = fd, .waits = !l->report->rereads};
 	struct err err = {0};
-	ssize_t n = fd < 0 ? -errno : text_read(&in, buf, READ_BYTES, &err);
+	ssize_t n = fd < 0 ? fd : text_read(&in, buf, READ_BYTES, &err);
 
 	if (n < 0) {
 		cannot_read(l, (int)n, &err);
@@ -497,10 +489,8 @@ static int read_open_file(struct loader *l, int fd, char *buf)
 
 static int read_path(struct loader *l, const char *path, char *buf)
 {
-	/* O_NONBLOCK: open() itself would wait for somebody to write to a pipe. */
-	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	AUTO_CLOSE int fd = text_file_open(path, &l->pipe);
 
-	l->pipe = fd >= 0 && is_pipe(fd);
 	if (l->pipe && l->report->rereads) {
 		/* It gives what it has once, and its end is not the end of what is in force. */
 		file_fault(
@@ -508,14 +498,6 @@ static int read_path(struct loader *l, const char *path, char *buf)
 			"a pipe: expected a file or a directory, to be read again when it changes");
 		return 0;
 	}
-	return read_open_file(l, fd, buf);
-}
-
-static int read_stdin(struct loader *l, char *buf)
-{
-	AUTO_CLOSE int fd = dup(STDIN_FILENO);
-
-	l->pipe = false;
 	return read_open_file(l, fd, buf);
 }
 
@@ -528,7 +510,7 @@ static int read_file(struct loader *l, const char *path)
 	l->file = intern_get(l->strings, is_stdin ? "(standard input)" : path);
 	if (!buf || !l->file)
 		return -ENOMEM;
-	rc = is_stdin ? read_stdin(l, buf) : read_path(l, path, buf);
+	rc = read_path(l, path, buf);
 	intern_put(l->strings, l->file);
 	l->file = NULL;
 	return rc;

@@ -2,14 +2,28 @@
 #include "text_file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/utf8.h"
 
 #define MARK       "\xef\xbb\xbf" /* U+FEFF */
 #define MARK_BYTES 3
+
+int text_file_open(const char *path, bool *ret_pipe)
+{
+	bool is_stdin = strcmp(path, "-") == 0;
+	/* O_NONBLOCK: open() itself would wait for a writer (fifo_open() of fs/pipe.c). */
+	int fd = is_stdin ? dup(STDIN_FILENO)
+			  : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	struct stat st;
+
+	*ret_pipe = fd >= 0 && !is_stdin && fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode);
+	return fd < 0 ? -errno : fd;
+}
 
 /* Of a pipe or a terminal that was opened not to block, it waits where it may: pipe_read() of
  * fs/pipe.c has EAGAIN while somebody may still write, and 0 when nobody does. */

@@ -24,6 +24,11 @@ struct text_file {
 	uint32_t high; /* a surrogate that waits for its other half; 0: none */
 };
 
+/* Opens a file, or "-", standard input, without waiting for a pipe to have a writer. *ret_pipe: it
+ * is one, by its path; standard input may be one and empty. The descriptor is the caller's; or a
+ * negative errno. */
+int text_file_open(const char *path, bool *ret_pipe);
+
 /* As read(): what follows, 0 at the end. The first call finds out how the text is written: by the
  * byte order mark, which it passes over, or by where the NUL of the first ASCII character stands
  * (RFC 4627, section 3). The negative errno of read(); or -EILSEQ with err: UTF-16 that is none. */

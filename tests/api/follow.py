@@ -36,6 +36,17 @@ def expect(condition, what):
         raise Failure(what)
 
 
+def read_head(client):
+    """The head of a request; nothing where the client ends before it does."""
+    head = b""
+    while b"\r\n\r\n" not in head:
+        data = client.recv(4096)
+        if not data:
+            return b""
+        head += data
+    return head
+
+
 def wait_for(what, condition):
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
@@ -143,12 +154,9 @@ class Proxy(threading.Thread):
             threading.Thread(target=self.serve, args=(client,), daemon=True).start()
 
     def serve(self, client):
-        head = b""
-        while b"\r\n\r\n" not in head:
-            data = client.recv(4096)
-            if not data:
-                return
-            head += data
+        head = read_head(client)
+        if not head:
+            return
         self.heads.append(head.decode())
         host, port = head.split()[1].decode().rsplit(":", 1)
         server = socket.create_connection((host.strip("[]"), int(port)))

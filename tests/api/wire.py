@@ -70,7 +70,7 @@ class Front(threading.Thread):
                 if self.hostile:
                     self.hostile(self, client)
                 return
-            head = read_head(client)
+            head = follow.read_head(client)
             self.heads.append(head)
             hostile = self.turn() if b"watch=" in head else None
             if hostile:
@@ -120,16 +120,6 @@ def end(sock):
     except OSError:
         pass
     sock.close()
-
-
-def read_head(client):
-    head = b""
-    while b"\r\n\r\n" not in head:
-        data = client.recv(4096)
-        if not data:
-            break
-        head += data
-    return head
 
 
 def chunk(data):

@@ -375,19 +375,33 @@ static void a_class_of_parts_lets_in_what_its_rules_do(void **state)
 	}
 }
 
+/* The pod that has all ports that are written in between. */
+
+static FILE *ports_begin(struct text *text)
+{
+	FILE *out = text_open(text);
+
+	fputs("{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: evil}, spec: {nodeName: "
+	      "n1, containers: [{ports: [",
+	      out);
+	return out;
+}
+
+static void ports_end(FILE *out)
+{
+	fputs("]}]}, status: {phase: Running, podIP: 10.0.0.1}}", out);
+}
+
 /* 20,000 of them took minutes. */
 static void ports_of_one_name_count_up_to_a_bound(void **state)
 {
 	struct text text;
-	FILE *out = text_open(&text);
+	FILE *out = ports_begin(&text);
 
 	(void)state;
-	fputs("{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: evil}, spec: {nodeName: "
-	      "n1, containers: [{ports: [",
-	      out);
 	for (unsigned i = 20000; i > 0; i--)
 		fprintf(out, "{name: http, containerPort: %u}, ", i);
-	fputs("]}]}, status: {phase: Running, podIP: 10.0.0.1}}", out);
+	ports_end(out);
 	text_put_warned(&text);
 
 	policy_begin(text_open(&text), 0);
@@ -412,15 +426,12 @@ static void names_of_ports_cost_as_much_as_rules_use(void **state)
 {
 	const unsigned names = 30000;
 	struct text text;
-	FILE *out = text_open(&text);
+	FILE *out = ports_begin(&text);
 
 	(void)state;
-	fputs("{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: evil}, spec: {nodeName: "
-	      "n1, containers: [{ports: [",
-	      out);
 	for (unsigned i = 1; i <= POD_PORTS_MAX; i++)
 		fprintf(out, "{name: n%u, containerPort: %u}, ", i, i);
-	fputs("]}]}, status: {phase: Running, podIP: 10.0.0.1}}", out);
+	ports_end(out);
 	text_put(&text);
 	policy_begin(text_open(&text), 0);
 	fputs("{ports: [{port: n7}, ", text.out);
